@@ -1,0 +1,51 @@
+package result
+
+import "time"
+
+// EventPrefix starts every machine line of a mover's log; the rest of the line
+// is one Event. All other lines are text for people.
+const EventPrefix = "VK1 "
+
+// EventType says which part of an Event is filled.
+type EventType string
+
+// The types of events.
+const (
+	EventPhase    EventType = "phase"
+	EventProgress EventType = "progress"
+	EventSnapshot EventType = "snapshot"
+	EventResult   EventType = "result"
+	EventWarning  EventType = "warning"
+	EventLog      EventType = "log"
+)
+
+// Event is one line of --progress=json and of the machine lines in a mover's log.
+type Event struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Time       time.Time `json:"time"`
+	RunID      string    `json:"runID"`
+	Type       EventType `json:"type"`
+	// Phase names what begins now.
+	Phase    string    `json:"phase,omitempty"`
+	Message  string    `json:"message,omitempty"`
+	Progress *Progress `json:"progress,omitempty"`
+	// Snapshot is the manifest that kopia printed, before it is proved.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	Warning  *Warning  `json:"warning,omitempty"`
+	Result   *Result   `json:"result,omitempty"`
+}
+
+// Progress is how far an upload or restore is. Numbers never go back.
+type Progress struct {
+	HashedFiles int64 `json:"hashedFiles"`
+	HashedBytes int64 `json:"hashedBytes"`
+	CachedFiles int64 `json:"cachedFiles"`
+	CachedBytes int64 `json:"cachedBytes"`
+	// UploadedBytes went to the storage.
+	UploadedBytes int64 `json:"uploadedBytes"`
+	// EstimatedBytes and EstimatedSeconds are kopia's estimates; 0: none yet.
+	EstimatedBytes   int64 `json:"estimatedBytes,omitempty"`
+	EstimatedSeconds int64 `json:"estimatedSeconds,omitempty"`
+	Errors           int64 `json:"errors,omitempty"`
+}

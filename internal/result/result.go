@@ -1,0 +1,162 @@
+package result
+
+import "time"
+
+// Outcome is how a run ended.
+type Outcome string
+
+// The outcomes. A run whose Result is missing is Unknown, never a success.
+const (
+	Succeeded             Outcome = "Succeeded"
+	SucceededWithWarnings Outcome = "SucceededWithWarnings"
+	Unchanged             Outcome = "Unchanged"
+	Skipped               Outcome = "Skipped"
+	Incomplete            Outcome = "Incomplete"
+	Failed                Outcome = "Failed"
+	Refused               Outcome = "Refused"
+	TimedOut              Outcome = "TimedOut"
+	Cancelled             Outcome = "Cancelled"
+	Unknown               Outcome = "Unknown"
+)
+
+// Result is what a mover reports at its end, once, bounded to what a
+// termination message holds.
+type Result struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Operation  Operation `json:"operation"`
+	RunID      string    `json:"runID"`
+	Object     ObjectRef `json:"object"`
+	Outcome    Outcome   `json:"outcome"`
+	// ExitCode is the code that the command ends with, see exit-codes.md.
+	ExitCode int `json:"exitCode"`
+	// Reason is a stable CamelCase word, as WrongPassword; Message is for people.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+
+	Identity   Identity        `json:"identity"`
+	Snapshot   *Snapshot       `json:"snapshot,omitempty"`
+	Repository *RepositoryInfo `json:"repository,omitempty"`
+	Policy     *PolicyReport   `json:"policy,omitempty"`
+	Actions    []ActionReport  `json:"actions,omitempty"`
+	Restore    *RestoreReport  `json:"restore,omitempty"`
+	// Snapshots answers a list; newest last. It is not bounded: it travels only
+	// in the event stream, never in a termination message.
+	Snapshots []Snapshot `json:"snapshots,omitempty"`
+	Warnings  []Warning  `json:"warnings,omitempty"`
+	// OmittedWarnings counts warnings cut to keep the Result in its bounds.
+	OmittedWarnings int `json:"omittedWarnings,omitempty"`
+
+	StartTime time.Time `json:"startTime"`
+	EndTime   time.Time `json:"endTime"`
+	Phases    []Phase   `json:"phases,omitempty"`
+	// KopiaVersion is the version of the kopia that ran; KopiaProcesses how
+	// many times it was started.
+	KopiaVersion   string    `json:"kopiaVersion,omitempty"`
+	KopiaProcesses int       `json:"kopiaProcesses"`
+	Cache          *CacheUse `json:"cache,omitempty"`
+}
+
+// Snapshot is one snapshot manifest, as the repository holds it.
+type Snapshot struct {
+	ID        string    `json:"id"`
+	Identity  Identity  `json:"identity"`
+	StartTime time.Time `json:"startTime"`
+	EndTime   time.Time `json:"endTime"`
+	// RootObject is kopia's object id of the root directory.
+	RootObject string `json:"rootObject,omitempty"`
+	Files      int64  `json:"files"`
+	Dirs       int64  `json:"dirs"`
+	// Size is the total size of all files in bytes.
+	Size int64 `json:"size"`
+	// Failed and Ignored count entries that could not be read: fatal ones, and
+	// ones whose errors a policy ignores.
+	Failed  int64 `json:"failed,omitempty"`
+	Ignored int64 `json:"ignored,omitempty"`
+	// Errors are the first of them; kopia itself keeps at most 10.
+	Errors []FileError `json:"errors,omitempty"`
+	// OmittedErrors counts errors cut to keep a Result in its bounds.
+	OmittedErrors int `json:"omittedErrors,omitempty"`
+	// Incomplete is kopia's reason ("canceled", "checkpoint"), empty if whole.
+	Incomplete string `json:"incomplete,omitempty"`
+	// Proved is how the snapshot was proved; empty: it was not.
+	Proved Proof `json:"proved,omitempty"`
+	// UploadedBytes is what kopia last reported to have uploaded; 0 if unknown.
+	UploadedBytes int64             `json:"uploadedBytes,omitempty"`
+	Retention     []string          `json:"retention,omitempty"`
+	Pins          []string          `json:"pins,omitempty"`
+	Tags          map[string]string `json:"tags,omitempty"`
+}
+
+// FileError is one entry that could not be read.
+type FileError struct {
+	Path  string `json:"path"`
+	Error string `json:"error"`
+}
+
+// RepositoryInfo is what the run learnt of the repository.
+type RepositoryInfo struct {
+	// Type is kopia's name of the backend.
+	Type string `json:"type"`
+	// UniqueID is kopia's own id of the repository (hex).
+	UniqueID string `json:"uniqueID,omitempty"`
+	// Created is true when this run created the repository.
+	Created bool `json:"created,omitempty"`
+}
+
+// PolicyReport is what the run did to the repository's policies.
+type PolicyReport struct {
+	Changes []PolicyChange `json:"changes,omitempty"`
+	// Applied and Failed count policy sources, as the log's summary line does.
+	Applied int `json:"applied,omitempty"`
+	Failed  int `json:"failed,omitempty"`
+	// OmittedChanges counts changes cut to keep the Result in its bounds.
+	OmittedChanges int `json:"omittedChanges,omitempty"`
+}
+
+// PolicyChange is one value of a policy before and after the run, as JSON text;
+// empty means not set. Values that come from a Secret are left out.
+type PolicyChange struct {
+	Target string `json:"target"`
+	Path   string `json:"path"`
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	From   string `json:"from,omitempty"`
+}
+
+// ActionReport is one action that ran.
+type ActionReport struct {
+	Name     string   `json:"name"` // beforeSnapshot or afterSnapshot
+	ExitCode int      `json:"exitCode"`
+	TimedOut bool     `json:"timedOut,omitempty"`
+	Took     Duration `json:"took"`
+}
+
+// RestoreReport is what a restore did.
+type RestoreReport struct {
+	TargetDir string `json:"targetDir"`
+	Files     int64  `json:"files"`
+	Dirs      int64  `json:"dirs"`
+	Symlinks  int64  `json:"symlinks"`
+	Size      int64  `json:"size"`
+}
+
+// Warning is something that did not stop the run.
+type Warning struct {
+	// Code is a finding's code (VK...) or empty.
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message"`
+}
+
+// Phase is a part of the run and how long it took.
+type Phase struct {
+	Name string   `json:"name"`
+	Took Duration `json:"took"`
+}
+
+// CacheUse is how full the cache was at the end, in bytes.
+type CacheUse struct {
+	UsedBytes     int64 `json:"usedBytes"`
+	CapacityBytes int64 `json:"capacityBytes,omitempty"`
+}

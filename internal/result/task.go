@@ -1,0 +1,214 @@
+package result
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Operation is what a mover is asked to do.
+type Operation string
+
+// The operations.
+const (
+	OperationBackup  Operation = "backup"
+	OperationRestore Operation = "restore"
+	OperationList    Operation = "list"
+)
+
+// Task is everything a mover needs to know, but for secrets. It is part of the
+// plan, so a dry run shows it.
+type Task struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Operation  Operation `json:"operation"`
+	RunID      string    `json:"runID"`
+	Object     ObjectRef `json:"object"`
+	Identity   Identity  `json:"identity"`
+	// Kopia is the program: an absolute path, or a name looked up on PATH.
+	Kopia string `json:"kopia"`
+	// WorkDir is a private directory on memory: kopia's config and password
+	// file live there (0600) and go with the run.
+	WorkDir string `json:"workDir"`
+	// CacheDir is the root of kopia's caches, kept between runs where the user
+	// asked for it. Each repository gets a sub-directory of its own.
+	CacheDir   string         `json:"cacheDir"`
+	Repository RepositoryTask `json:"repository"`
+	Policy     PolicyTask     `json:"policy"`
+	Backup     *BackupTask    `json:"backup,omitempty"`
+	Restore    *RestoreTask   `json:"restore,omitempty"`
+	List       *ListTask      `json:"list,omitempty"`
+	// GracePeriod bounds what happens after SIGTERM: kopia's checkpoint, the
+	// after-action and the writing of the Result.
+	GracePeriod Duration `json:"gracePeriod"`
+}
+
+// RepositoryTask says which repository, and what may be done to it.
+type RepositoryTask struct {
+	// SecretDir holds the repository Secret, one file a key.
+	SecretDir string `json:"secretDir"`
+	// SecretName is for messages only.
+	SecretName string `json:"secretName,omitempty"`
+	// Storage is what the manifest says about the place; see Storage.
+	Storage Storage `json:"storage"`
+	// CustomCAFile is a PEM file, or empty.
+	CustomCAFile string `json:"customCAFile,omitempty"`
+	// Create says when a missing repository is created.
+	Create CreateMode `json:"create"`
+	// SourceHasSynced is true when status, history or local state show an
+	// earlier successful run of this source: then CreateAuto creates nothing.
+	SourceHasSynced bool `json:"sourceHasSynced,omitempty"`
+	// ContentCacheBytes and MetadataCacheBytes are hard limits; 0 means kopia's
+	// default. kopia's index cache uses MetadataCacheBytes again.
+	ContentCacheBytes  int64 `json:"contentCacheBytes,omitempty"`
+	MetadataCacheBytes int64 `json:"metadataCacheBytes,omitempty"`
+	// CacheCapacityBytes is the size of the volume below CacheDir; a warning is
+	// given from 80 % use. 0 means not limited.
+	CacheCapacityBytes int64 `json:"cacheCapacityBytes,omitempty"`
+	// UploadBytesPerSecond and DownloadBytesPerSecond are limits that come from
+	// additionalArgs; they win over repository.config. 0 means none.
+	UploadBytesPerSecond   int64 `json:"uploadBytesPerSecond,omitempty"`
+	DownloadBytesPerSecond int64 `json:"downloadBytesPerSecond,omitempty"`
+}
+
+// CreateMode says when a mover may create a repository.
+type CreateMode string
+
+// The modes. CreateAuto creates only when the storage is reachable, holds no
+// format blob, lists empty, and the source has never synced.
+const (
+	CreateAuto   CreateMode = "auto"
+	CreateAlways CreateMode = "always"
+	CreateNever  CreateMode = "never"
+)
+
+// PolicyTask holds what the mover needs to work out the policies: the same
+// inputs that validate and plan have, so that all three get the same answer.
+type PolicyTask struct {
+	// Dir holds the policy ConfigMap or Secret, one file a key; empty: none.
+	Dir string `json:"dir,omitempty"`
+	// FromSecret is true when Dir holds a Secret: its content appears nowhere.
+	FromSecret bool `json:"fromSecret,omitempty"`
+	// GlobalFile and RepositoryConfigFile are names below Dir.
+	GlobalFile           string `json:"globalFile,omitempty"`
+	RepositoryConfigFile string `json:"repositoryConfigFile,omitempty"`
+	// SHA256 has the hex digest of each file the plan was made from; a file
+	// that differs is refused. Empty for a Secret, which the CLI never reads.
+	SHA256 map[string]string `json:"sha256,omitempty"`
+	// Structured is policyConfig.repositoryConfig, verbatim.
+	Structured json.RawMessage `json:"structured,omitempty"`
+	// Inline are the layers from the manifest's own fields and arguments, in
+	// order of precedence, lowest first.
+	Inline []PolicyLayer `json:"inline,omitempty"`
+	// OnError says what a policy file that cannot be used does.
+	OnError PolicyErrorMode `json:"onError"`
+	// AllowActions lets kopia run the actions that this manifest's global
+	// policy file holds.
+	AllowActions bool `json:"allowActions,omitempty"`
+}
+
+// PolicyLayer is a part of a policy with the name of what it came from.
+type PolicyLayer struct {
+	// From is shown to people, as "spec.kopia.retain".
+	From string `json:"from"`
+	// Policy is kopia's own policy JSON.
+	Policy json.RawMessage `json:"policy"`
+}
+
+// PolicyErrorMode says what an unusable policy file does.
+type PolicyErrorMode string
+
+// The modes: PolicyErrorsFail ends the run before anything is written,
+// PolicyErrorsWarn continues with the repository's own settings.
+const (
+	PolicyErrorsFail PolicyErrorMode = "fail"
+	PolicyErrorsWarn PolicyErrorMode = "warn"
+)
+
+// BackupTask is the part of a Task that only a backup has.
+type BackupTask struct {
+	// Root is the directory where the volume is mounted (/data in a pod).
+	Root string `json:"root"`
+	// SourcePath is spec.kopia.sourcePath as written; empty: the whole volume.
+	SourcePath string `json:"sourcePath,omitempty"`
+	// PathOverridden is true when Identity.Path came from sourcePathOverride;
+	// otherwise the mover may shorten it with SourcePath (a leading /data).
+	PathOverridden bool `json:"pathOverridden,omitempty"`
+	// Args are passed to kopia snapshot create, one argument each.
+	Args []string `json:"args,omitempty"`
+	// Tags are recorded on the snapshot, the run id among them.
+	Tags    map[string]string `json:"tags,omitempty"`
+	Actions *Actions          `json:"actions,omitempty"`
+	OnEmpty OnEmpty           `json:"onEmpty"`
+	// LastHadFiles is true when the last snapshot held files: an empty source
+	// then fails instead of being skipped.
+	LastHadFiles bool  `json:"lastHadFiles,omitempty"`
+	Prove        Proof `json:"prove"`
+	// Strict makes ignored file errors count as an incomplete snapshot.
+	Strict bool `json:"strict,omitempty"`
+}
+
+// Actions are the commands around a snapshot, run by the mover.
+type Actions struct {
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// Timeout bounds each of them; repository.config may change it.
+	Timeout Duration `json:"timeout"`
+}
+
+// OnEmpty says what an empty source does.
+type OnEmpty string
+
+// The choices. OnEmptySkip fails all the same when the last snapshot held files.
+const (
+	OnEmptySkip     OnEmpty = "skip"
+	OnEmptyFail     OnEmpty = "fail"
+	OnEmptySnapshot OnEmpty = "snapshot"
+)
+
+// Proof says how much of a snapshot is read back before it counts.
+type Proof string
+
+// The proofs: the manifest re-read from the repository; besides, every content
+// backed by an existing blob; besides, every file's content read and checked.
+const (
+	ProveManifest Proof = "manifest"
+	ProveBlobs    Proof = "blobs"
+	ProveContent  Proof = "content"
+)
+
+// RestoreTask is the part of a Task that only a restore has.
+type RestoreTask struct {
+	// TargetDir is an existing directory.
+	TargetDir string `json:"targetDir"`
+	// SnapshotID chooses a snapshot; empty: the newest complete one.
+	SnapshotID string `json:"snapshotID,omitempty"`
+	// AsOf chooses the newest that started at or before it.
+	AsOf *time.Time `json:"asOf,omitempty"`
+	// Previous skips that many of the newest.
+	Previous int `json:"previous,omitempty"`
+	// Args are passed to kopia snapshot restore.
+	Args []string `json:"args,omitempty"`
+	// SkipOwners leaves ownership to the restoring user.
+	SkipOwners bool `json:"skipOwners,omitempty"`
+}
+
+// ListTask is the part of a Task that only a listing has.
+type ListTask struct {
+	// All lists every identity of the repository.
+	All bool `json:"all,omitempty"`
+	// Incomplete lists incomplete snapshots too.
+	Incomplete bool `json:"incomplete,omitempty"`
+}
+
+// Duration is a time.Duration that travels as text, as "5m0s".
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
