@@ -1,0 +1,6 @@
+package problem
+
+// argumentCodes documents VK2xx: additionalArgs.
+func argumentCodes() []Code {
+	return []Code{}
+}

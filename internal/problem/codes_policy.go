@@ -1,0 +1,6 @@
+package problem
+
+// policyCodes documents VK3xx: policies and repository configuration.
+func policyCodes() []Code {
+	return []Code{}
+}
