@@ -5,6 +5,7 @@
 package secret
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -12,17 +13,31 @@ import (
 
 const redacted = "[redacted]"
 
-// Value is a byte string that does not print.
-type Value struct{ content []byte }
+// Value is a byte string that does not print. The zero Value is empty.
+type Value struct {
+	// A function, because fmt cannot call Format on a Value in an unexported
+	// field of another struct: of a function it prints the address.
+	content func() []byte
+}
 
 // New wraps content. The caller must not change content afterwards.
-func New(content []byte) Value { return Value{content: content} }
+func New(content []byte) Value {
+	return Value{content: func() []byte { return content }}
+}
 
 // Reveal returns the content. Never log, print or wrap what it returns.
-func (v Value) Reveal() []byte { return v.content }
+func (v Value) Reveal() []byte {
+	if v.content == nil {
+		return nil
+	}
+	return v.content()
+}
 
 // Empty reports whether there is no content.
-func (v Value) Empty() bool { return len(v.content) == 0 }
+func (v Value) Empty() bool { return len(v.Reveal()) == 0 }
+
+// Equal reports whether both hold the same content.
+func (v Value) Equal(other Value) bool { return bytes.Equal(v.Reveal(), other.Reveal()) }
 
 // String implements fmt.Stringer.
 func (v Value) String() string { return redacted }

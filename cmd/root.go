@@ -1,0 +1,124 @@
+// Package cmd holds the commands, one file each: flags are what was typed,
+// options are what is needed, Run does the work with the caller's context.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+)
+
+const rootLong = `Run the Kopia backups that VolSync ReplicationSource manifests (spec.kopia) describe,
+without a resident controller.
+
+The manifest is read and validated on this machine. A backup makes the point-in-time copy,
+starts a mover that runs kopia, proves the snapshot from the repository and leaves nothing behind.
+A dry run prints the very plan that a real run executes.`
+
+const rootExamples = `  # Check manifests: no cluster and no kopia is needed
+  kubectl volsync-kopia validate -f source.yaml
+
+  # Print what a backup on this machine would do
+  kubectl volsync-kopia plan -f source.yaml -f secret.yaml --local --source-dir ./data
+
+  # Back a directory up with the manifest's settings, on this machine
+  kubectl volsync-kopia backup -f source.yaml -f secret.yaml --local --source-dir ./data`
+
+// NewRootCommand returns the command tree.
+func NewRootCommand(f *Factory) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-volsync_kopia",
+		Short: "Run VolSync's Kopia backups without a controller",
+		Long:  rootLong, Example: rootExamples,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl volsync-kopia"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArguments,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(f.Streams.In)
+	root.SetOut(f.Streams.Out)
+	root.SetErr(f.Streams.ErrOut)
+	root.SetFlagErrorFunc(usageError)
+	root.CompletionOptions.HiddenDefaultCmd = false
+	f.Config.AddFlags(root.PersistentFlags())
+	root.AddCommand(
+		NewBackupCommand(f),
+		NewMoverCommand(f),
+		NewPlanCommand(f),
+		NewRestoreCommand(f),
+		NewSnapshotsCommand(f),
+		NewValidateCommand(f),
+		NewVersionCommand(f),
+	)
+	return root
+}
+
+// Main runs the command line and returns the exit code. It is the one place
+// where an error is reported.
+func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
+	root := NewRootCommand(f)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var reported *reportedError
+	switch {
+	case err == nil:
+		return fault.OK
+	case errors.As(err, &reported):
+		return reported.code
+	}
+	if unknownCommand(err) {
+		err = usageError(root, err)
+	}
+	fault.Report(f.Streams.ErrOut, err)
+	return fault.CodeOf(err)
+}
+
+// reportedError carries an exit code whose reason the command has printed.
+type reportedError struct{ code fault.ExitCode }
+
+func (e *reportedError) Error() string { return "reported" }
+
+// exitWith returns an error for the code, or nil for 0.
+func exitWith(code fault.ExitCode) error {
+	if code == fault.OK {
+		return nil
+	}
+	return &reportedError{code}
+}
+
+// usageError makes a flag mistake exit 2 and name the way out.
+func usageError(c *cobra.Command, err error) error {
+	return fault.New(fault.Usage, "%w", err).WithHint("see " + c.CommandPath() + " --help")
+}
+
+// unknownCommand recognises cobra's own error, which has no type.
+func unknownCommand(err error) bool {
+	return fault.KindOf(err) == fault.Failed && strings.HasPrefix(err.Error(), "unknown command ")
+}
+
+// noArguments refuses positional arguments with exit 2.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if c.HasSubCommands() {
+		return usageError(c, errors.New("unknown command "+quote(args[0])+suggestion(c, args[0])))
+	}
+	return usageError(c, errors.New(c.CommandPath()+" takes no arguments, got "+quote(args[0])))
+}
+
+// suggestion returns cobra's did-you-mean for a mistyped sub-command.
+func suggestion(c *cobra.Command, typed string) string {
+	near := c.SuggestionsFor(typed)
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + quote(near[0]) + "?"
+}
+
+func quote(s string) string { return `"` + s + `"` }
