@@ -1,0 +1,47 @@
+package status
+
+import (
+	"slices"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// History is what is kept of an object's runs: its status and the last Results,
+// newest last.
+type History struct {
+	APIVersion string           `json:"apiVersion"`
+	Kind       string           `json:"kind"`
+	Object     result.ObjectRef `json:"object"`
+	Status     Status           `json:"status"`
+	Results    []result.Result  `json:"results,omitempty"`
+}
+
+// KindHistory is the kind of a History document.
+const KindHistory = "History"
+
+// Add returns the history with one more run; the oldest Results go.
+func (h History) Add(run Run) History {
+	h.APIVersion, h.Kind, h.Object = result.APIVersion, KindHistory, run.Result.Object
+	h.Status = After(h.Status, run)
+	h.Results = append(slices.Clone(h.Results), run.Result)
+	if extra := len(h.Results) - historyLength; extra > 0 {
+		h.Results = h.Results[extra:]
+	}
+	return h
+}
+
+// HasSynced reports whether any run is known to have left a proved snapshot.
+func (h History) HasSynced() bool {
+	return h.Status.LastSyncTime != nil ||
+		slices.ContainsFunc(h.Results, func(r result.Result) bool { return Synced(r.Outcome) })
+}
+
+// LastHadFiles reports whether the newest snapshot that is known held files.
+func (h History) LastHadFiles() bool {
+	for _, r := range slices.Backward(h.Results) {
+		if r.Snapshot != nil {
+			return r.Snapshot.Files > 0
+		}
+	}
+	return false
+}
