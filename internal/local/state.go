@@ -1,0 +1,143 @@
+// Package local keeps what local runs need on this machine: the state of each
+// source, private directories, and the Target that does a plan's local steps.
+package local
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
+)
+
+const (
+	privateDir  fs.FileMode = 0o700
+	privateFile fs.FileMode = 0o600
+)
+
+// State is what is kept of one object between local runs.
+type State struct {
+	stateDir, dir string
+	object        result.ObjectRef
+}
+
+// StateOf returns the state of an object below the state directory. Nothing is
+// read or written yet.
+func StateOf(stateDir string, object result.ObjectRef) State {
+	return State{stateDir: stateDir, dir: filepath.Join(stateDir, "objects", stateName(object)), object: object}
+}
+
+// stateName is a readable name for people and a digest for uniqueness.
+func stateName(o result.ObjectRef) string {
+	full := o.Kind + "/" + o.Namespace + "/" + o.Name
+	sum := sha256.Sum256([]byte(full))
+	const readable = 40
+	return o.Name[:min(len(o.Name), readable)] + "-" + hex.EncodeToString(sum[:])[:10]
+}
+
+// historyFile holds the object's status.History as JSON.
+func (s State) historyFile() string { return filepath.Join(s.dir, "history.json") }
+
+// History reads what is known of earlier runs; an object that never ran has an
+// empty history.
+func (s State) History() (status.History, error) {
+	var h status.History
+	data, err := os.ReadFile(s.historyFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &h)
+	}
+	if err != nil {
+		return h, fault.New(fault.Failed, "read the local history: %w", err).At(s.object.String()).
+			WithHint("move the file away to begin a new history: " + s.historyFile())
+	}
+	return h, nil
+}
+
+// Record adds a finished run to the history. The file is replaced in one step,
+// so that a crash leaves the old one or the new one.
+func (s State) Record(run status.Run) error {
+	h, err := s.History()
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(h.Add(run), "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the local history: %w", err)
+	}
+	if err := replaceFile(s.historyFile(), append(data, '\n')); err != nil {
+		return fmt.Errorf("write the local history: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes beside the file, then renames.
+func replaceFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), privateDir); err != nil {
+		return err
+	}
+	part := name + ".part"
+	if err := os.WriteFile(part, data, privateFile); err != nil {
+		return err
+	}
+	return os.Rename(part, name)
+}
+
+// holder says who has the lock of an object.
+type holder struct {
+	RunID string `json:"runID"`
+	PID   int    `json:"pid"`
+}
+
+// Lock makes this run the only one of the object on this machine. It is given
+// back by the returned function, and by the death of the process.
+func (s State) Lock(runID string) (unlock func(), err error) {
+	if err := os.MkdirAll(s.dir, privateDir); err != nil {
+		return nil, fault.New(fault.Failed, "make the state directory: %w", err)
+	}
+	lock := flock.New(filepath.Join(s.dir, "lock"))
+	free, err := lock.TryLock()
+	if err != nil {
+		return nil, fault.New(fault.Failed, "lock the local state: %w", err)
+	}
+	who := filepath.Join(s.dir, "holder.json")
+	by := readHolder(who)
+	if !free || by.RunID != "" && moverLives(s.stateDir, by.RunID) {
+		return nil, errors.Join(s.refuse(by), lock.Unlock())
+	}
+	data, err := json.Marshal(holder{RunID: runID, PID: os.Getpid()})
+	if err == nil {
+		err = replaceFile(who, data)
+	}
+	if err != nil {
+		return nil, errors.Join(fault.New(fault.Failed, "write the lock's holder: %w", err), lock.Unlock())
+	}
+	return func() { _ = lock.Unlock() }, nil
+}
+
+// readHolder returns who had the lock last; nobody: the zero holder.
+func readHolder(name string) holder {
+	var h holder
+	data, err := os.ReadFile(name)
+	if err != nil || json.Unmarshal(data, &h) != nil {
+		return holder{}
+	}
+	return h
+}
+
+// refuse names the run that is under way.
+func (s State) refuse(by holder) error {
+	return fault.New(fault.Refused, "run %s (process %d) of this source is under way on this machine", by.RunID, by.PID).
+		At(s.object.String()).WithHint("wait for its end, or stop that process")
+}

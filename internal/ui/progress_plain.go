@@ -1,0 +1,90 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// plain writes the mover's own lines as they come, and a heartbeat when they
+// stop coming. It is for logs: no line is ever rewritten.
+type plain struct {
+	mu      sync.Mutex
+	out     io.Writer
+	now     func() time.Time
+	phase   string
+	began   time.Time
+	wrote   time.Time
+	last    result.Progress
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+func newPlain(d Display) *plain {
+	p := &plain{out: d.Out, now: d.Now, wrote: d.Now(), began: d.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
+	go p.beat()
+	return p
+}
+
+func (p *plain) Observe(e result.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e.Type {
+	case result.EventPhase:
+		p.phase, p.began, p.last = e.Message, p.now(), result.Progress{}
+	case result.EventProgress:
+		if e.Progress != nil {
+			p.last = *e.Progress
+		}
+		p.beatIfDue()
+	case result.EventLog:
+		p.write(e.Message)
+	case result.EventSnapshot, result.EventWarning, result.EventResult:
+		// The mover says each of them in words of its own.
+	}
+}
+
+// Close ends the heartbeat.
+func (p *plain) Close() {
+	close(p.stop)
+	<-p.stopped
+}
+
+// beat keeps the display from falling silent.
+func (p *plain) beat() {
+	defer close(p.stopped)
+	ticker := time.NewTicker(Heartbeat / 6)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-ticker.C:
+			p.mu.Lock()
+			p.beatIfDue()
+			p.mu.Unlock()
+		}
+	}
+}
+
+// beatIfDue writes how things stand when nothing was written for a heartbeat,
+// less the ticker's own step, so that no silence is longer than Heartbeat.
+func (p *plain) beatIfDue() {
+	if p.now().Sub(p.wrote) < Heartbeat-Heartbeat/6 || p.phase == "" {
+		return
+	}
+	elapsed := p.now().Sub(p.began)
+	line := fmt.Sprintf("still at it: %s, for %s", p.phase, Took(elapsed))
+	if p.last != (result.Progress{}) {
+		line += ": " + describe(p.last, elapsed)
+	}
+	p.write(line)
+}
+
+func (p *plain) write(line string) {
+	p.wrote = p.now()
+	fmt.Fprintln(p.out, line)
+}

@@ -1,0 +1,100 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// clearLine goes to the start of the line and erases it.
+const clearLine = "\r\x1b[K"
+
+// noWrap and wrap turn the terminal's own line wrap off and on: a wrapped live
+// line could not be erased by clearLine.
+const (
+	noWrap = "\x1b[?7l"
+	wrap   = "\x1b[?7h"
+)
+
+// redrawEvery bounds how often the live line is written.
+const redrawEvery = 100 * time.Millisecond
+
+// tty shows each step as a line once it is done, and one live line below.
+type tty struct {
+	mu      sync.Mutex
+	out     io.Writer
+	palette Palette
+	now     func() time.Time
+	step    string
+	began   time.Time
+	drawn   time.Time
+	live    bool
+}
+
+func newTTY(d Display) *tty { return &tty{out: d.Out, palette: d.Palette, now: d.Now} }
+
+func (t *tty) Observe(e result.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e.Type {
+	case result.EventPhase:
+		t.finish(t.palette.Good("ok"))
+		t.step, t.began = e.Message, t.now()
+		t.draw("")
+	case result.EventProgress:
+		if e.Progress != nil && t.now().Sub(t.drawn) >= redrawEvery {
+			t.draw(describe(*e.Progress, t.now().Sub(t.began)))
+		}
+	case result.EventWarning:
+		if e.Warning != nil {
+			t.line(t.palette.Warn("!!"), e.Warning.Message)
+		}
+	case result.EventResult:
+		mark := t.palette.Good("ok")
+		if e.Result != nil && e.Result.ExitCode != 0 {
+			mark = t.palette.Bad("!!")
+		}
+		t.finish(mark)
+	case result.EventLog, result.EventSnapshot:
+		// The steps say it.
+	}
+}
+
+// Close erases an unfinished live line.
+func (t *tty) Close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.finish(t.palette.Bad("!!"))
+}
+
+// finish turns the step under way into a line that stays.
+func (t *tty) finish(mark string) {
+	if t.step == "" {
+		return
+	}
+	t.line(mark, fmt.Sprintf("%-60s %s", t.step, Took(t.now().Sub(t.began))))
+	t.step = ""
+}
+
+// line writes a line that stays, above the live one.
+func (t *tty) line(mark, text string) {
+	t.erase()
+	fmt.Fprintf(t.out, "  %s  %s\n", mark, text)
+}
+
+// draw writes the live line anew.
+func (t *tty) draw(detail string) {
+	t.erase()
+	t.drawn, t.live = t.now(), true
+	fmt.Fprintf(t.out, "%s  ..  %s  %s%s", noWrap, t.step, detail, wrap)
+}
+
+func (t *tty) erase() {
+	if t.live {
+		io.WriteString(t.out, clearLine)
+		t.live = false
+	}
+}
