@@ -71,4 +71,6 @@ func flatten(err error) []error {
 }
 
 // indent keeps the lines of a long message below each other.
-func indent(s string) string { return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n       ") }
+func indent(s string) string {
+	return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n       ")
+}

@@ -22,6 +22,8 @@ import (
 type Target struct {
 	// Plan is the plan being executed.
 	Plan plan.Plan
+	// WorkDir is the run's private directory; the Task's lies in it.
+	WorkDir string
 	// Set holds the Secrets and ConfigMaps of the input.
 	Set *spec.Set
 	// Run is this run's record.
@@ -65,7 +67,7 @@ func (t *Target) Undo(_ context.Context, action plan.Cleanup) error {
 
 // remove removes the private directory and sees it gone.
 func (t *Target) remove() error {
-	dir := t.Plan.Task.WorkDir
+	dir := t.WorkDir
 	if err := os.RemoveAll(dir); err != nil {
 		return fault.New(fault.Leftover, "remove the private directory: %w", err).At(dir)
 	}
@@ -99,11 +101,11 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the task: %w", err)
 	}
-	taskPath := filepath.Join(task.WorkDir, taskFile)
+	taskPath := filepath.Join(t.WorkDir, taskFile)
 	if err := os.WriteFile(taskPath, data, privateFile); err != nil {
 		return nil, fault.New(fault.Failed, "write the task: %w", err)
 	}
-	termination := filepath.Join(task.WorkDir, terminationFile)
+	termination := filepath.Join(t.WorkDir, terminationFile)
 	collect := collector{observer: t.Observer, runID: task.RunID, now: t.Now}
 	code, err := kopiaexec.Child{
 		Executable: t.Executable,

@@ -1,6 +1,109 @@
 package problem
 
-// repositoryCodes documents VK4xx: the repository and its Secret.
+// repositoryCodes documents VK4xx: the repository and its Secret, and what a
+// run finds there.
 func repositoryCodes() []Code {
-	return []Code{}
+	return append(secretCodes(), moverCodes()...)
+}
+
+// secretCodes are found in the repository Secret alone.
+func secretCodes() []Code {
+	return []Code{
+		{
+			ID: "VK401", Title: "No repository", Severity: Error,
+			Meaning: "The repository Secret does not say where the repository is: it has no KOPIA_REPOSITORY and no key that names a bucket, container, host or folder.",
+			Example: "stringData:\n  KOPIA_PASSWORD: secret",
+			Fix:     "Set KOPIA_REPOSITORY, for example s3://bucket/prefix or filesystem:///kopia/repository.",
+		},
+		{
+			ID: "VK402", Title: "No password", Severity: Error,
+			Meaning: "KOPIA_PASSWORD is missing or empty. Every repository is encrypted with it.",
+			Example: "stringData:\n  KOPIA_REPOSITORY: s3://backups",
+			Fix:     "Add KOPIA_PASSWORD, and keep a copy outside the cluster: without it nothing can be restored.",
+		},
+		{
+			ID: "VK403", Title: "Missing key", Severity: Error,
+			Meaning: "The chosen kind of storage needs a key that the Secret does not have. Where several keys serve, all are named.",
+			Example: "stringData:\n  KOPIA_PASSWORD: secret\n  KOPIA_B2_BUCKET: backups",
+			Fix:     "Add the key to the Secret. SFTP always needs known hosts: SFTP_KNOWN_HOSTS_DATA.",
+		},
+		{
+			ID: "VK404", Title: "Unusable KOPIA_REPOSITORY", Severity: Error,
+			Meaning: "KOPIA_REPOSITORY has no scheme, an unknown one, or a path that is not absolute or leads upwards.",
+			Example: "stringData:\n  KOPIA_REPOSITORY: filesystem://kopia/../repository",
+			Fix:     "Use s3, azure, gcs, b2, sftp, webdav, rclone, gdrive or filesystem, and an absolute path: filesystem:///kopia/repository.",
+		},
+		{
+			ID: "VK405", Title: "Manifest and Secret disagree", Severity: Error,
+			Meaning: "The manifest names one kind of storage and the repository Secret another. To guess could back up to the wrong place.",
+			Example: "spec:\n  kopia:\n    repositoryPVC: backups # and the Secret has KOPIA_S3_BUCKET",
+			Fix:     "Remove one of the two.",
+		},
+		{
+			ID: "VK406", Title: "Several kinds of storage", Severity: Warning,
+			Meaning: "The Secret has keys of more than one kind of storage. The first in the order S3, Azure, GCS, filesystem, B2, WebDAV, SFTP, rclone, Google Drive is used.",
+			Example: "stringData:\n  KOPIA_S3_BUCKET: old\n  KOPIA_REPOSITORY: filesystem:///kopia/repository",
+			Fix:     "Remove the keys that are not meant.",
+		},
+		{
+			ID: "VK407", Title: "Password is a command", Severity: Warning,
+			Meaning: "KOPIA_PASSWORD is the text of a shell command. Kubernetes runs no commands in a Secret, so this text is the password.",
+			Example: "stringData:\n  KOPIA_PASSWORD: $(openssl rand -base64 32)",
+			Fix:     "For a new repository put the command's output there. An existing one keeps the text until its password is changed.",
+		},
+		{
+			ID: "VK408", Title: "TLS is off", Severity: Info,
+			Meaning: "The endpoint starts with http://, so kopia talks to it without TLS.",
+			Example: "stringData:\n  KOPIA_S3_ENDPOINT: http://minio:9000",
+			Fix:     "Use https:// outside a trusted network.",
+		},
+	}
+}
+
+// moverCodes are found by a mover.
+func moverCodes() []Code {
+	return []Code{
+		{
+			ID: "VK420", Title: "Mount path in sourcePath", Severity: Warning,
+			Meaning: "sourcePath starts with the mount path /data and the volume has no such directory, so it was read without it.",
+			Example: "spec:\n  kopia:\n    sourcePath: /data/important",
+			Fix:     "Write sourcePath relative to the volume: important.",
+		},
+		{
+			ID: "VK421", Title: "lost+found left out", Severity: Info,
+			Meaning: "The volume's root has a lost+found directory that only root can read. It holds no user data and would make every backup incomplete.",
+			Example: "# an ext4 volume and a mover that does not run as root",
+			Fix:     "Nothing to do.",
+		},
+		{
+			ID: "VK422", Title: "After-action failed", Severity: Warning,
+			Meaning: "The afterSnapshot action failed or ran into its time limit. The snapshot is not affected; what the action should have undone may still be in place.",
+			Example: "spec:\n  kopia:\n    actions:\n      afterSnapshot: exit 1",
+			Fix:     "Read the action's output in the mover's log and undo by hand what is left.",
+		},
+		{
+			ID: "VK423", Title: "Unreadable files ignored", Severity: Warning,
+			Meaning: "Files could not be read, and a policy says that such errors are ignored. They are not in the snapshot.",
+			Example: `{"errorHandling": {"ignoreFileErrors": true}}`,
+			Fix:     "Run the mover as the owner of the files, or use --strict to make this an incomplete backup.",
+		},
+		{
+			ID: "VK424", Title: "Cache nearly full", Severity: Warning,
+			Meaning: "Kopia's cache fills 80 % or more of its volume. Its index cache has no limit of its own, and a full volume fails the backup.",
+			Example: "spec:\n  kopia:\n    cacheCapacity: 100Mi",
+			Fix:     "Raise spec.kopia.cacheCapacity, or lower the cache size limits.",
+		},
+		{
+			ID: "VK425", Title: "Incomplete snapshot restored", Severity: Warning,
+			Meaning: "The snapshot that was asked for by its id is incomplete: files are missing in it. Incomplete snapshots are never chosen by themselves.",
+			Example: "kubectl volsync-kopia restore --snapshot-id 9c2e01 ...",
+			Fix:     "Restore the newest complete snapshot by leaving the id out.",
+		},
+		{
+			ID: "VK427", Title: "Policy file not used", Severity: Warning,
+			Meaning: "A policy file cannot be used, and --policy-errors=warn lets the backup run without it. The repository's own settings stay.",
+			Example: "data:\n  global-policy.json: |\n    {invalid json here}",
+			Fix:     "Correct the file: validate shows each mistake with its line.",
+		},
+	}
 }

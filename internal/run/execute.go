@@ -136,7 +136,7 @@ func (x *executor) verdict(ctx context.Context, err error) result.Result {
 	case err == nil:
 		r.Message = "the run ended without a result"
 	default:
-		r.Outcome, r.Message = outcomeOf(fault.KindOf(err)), err.Error()
+		r.Outcome, r.Message = OutcomeOf(fault.KindOf(err)), err.Error()
 	}
 	r.ExitCode = int(exitCode(r, err))
 	if r.Outcome == result.Cancelled {
@@ -163,9 +163,9 @@ func exitCode(r result.Result, err error) fault.ExitCode {
 	return max(fault.CodeOf(err), fault.Failed.ExitCode())
 }
 
-// outcomeOf names the outcome of a run that a fault stopped before the mover
+// OutcomeOf names the outcome of a run that a fault stopped before the mover
 // had ended.
-func outcomeOf(kind fault.Kind) result.Outcome {
+func OutcomeOf(kind fault.Kind) result.Outcome {
 	switch kind {
 	case fault.Refused, fault.Invalid, fault.Usage:
 		return result.Refused

@@ -1,9 +1,11 @@
 package spec
 
-import "github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+import (
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+)
 
 // Document is one decoded document of the input; exactly one of the object
-// fields is set.
+// fields is set. A document with problems is kept as far as it was understood.
 type Document struct {
 	// At is the position of the document's first line.
 	At          problem.Position
@@ -19,4 +21,58 @@ type Document struct {
 // Set is everything that was read, in the order of the input.
 type Set struct {
 	Documents []*Document
+}
+
+// Kind returns the kind of the document's object, as "ReplicationSource".
+func (d *Document) Kind() string {
+	switch {
+	case d.Source != nil:
+		return KindReplicationSource
+	case d.Destination != nil:
+		return KindReplicationDestination
+	case d.Maintenance != nil:
+		return KindKopiaMaintenance
+	case d.Secret != nil:
+		return KindSecret
+	case d.ConfigMap != nil:
+		return KindConfigMap
+	default:
+		return ""
+	}
+}
+
+// Metadata returns the metadata of the document's object; never nil.
+func (d *Document) Metadata() *Metadata {
+	switch {
+	case d.Source != nil:
+		return &d.Source.Metadata
+	case d.Destination != nil:
+		return &d.Destination.Metadata
+	case d.Maintenance != nil:
+		return &d.Maintenance.Metadata
+	case d.Secret != nil:
+		return &d.Secret.Metadata
+	case d.ConfigMap != nil:
+		return &d.ConfigMap.Metadata
+	default:
+		return &Metadata{}
+	}
+}
+
+// Object names the document's object for a reader, as "ReplicationSource
+// prod/app"; the namespace is left out when the input gives none.
+func (d *Document) Object() string {
+	m := d.Metadata()
+	return objectName(d.Kind(), m.Namespace, m.Name)
+}
+
+func objectName(kind, namespace, name string) string {
+	switch {
+	case name == "":
+		return kind
+	case namespace == "":
+		return kind + " " + name
+	default:
+		return kind + " " + namespace + "/" + name
+	}
 }

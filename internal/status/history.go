@@ -36,12 +36,13 @@ func (h History) HasSynced() bool {
 		slices.ContainsFunc(h.Results, func(r result.Result) bool { return Synced(r.Outcome) })
 }
 
-// LastHadFiles reports whether the newest snapshot that is known held files.
-func (h History) LastHadFiles() bool {
+// LastFiles returns how many files the newest known snapshot held; false: none
+// is known.
+func (h History) LastFiles() (files int64, known bool) {
 	for _, r := range slices.Backward(h.Results) {
 		if r.Snapshot != nil {
-			return r.Snapshot.Files > 0
+			return r.Snapshot.Files, true
 		}
 	}
-	return false
+	return 0, false
 }

@@ -103,8 +103,8 @@ func TestLogsAreCutToTheirEndAtACharacter(t *testing.T) {
 func TestHistoryKeepsTheLastTwentyAndAnswersForThem(t *testing.T) {
 	t.Parallel()
 	var h status.History
-	if h.HasSynced() || h.LastHadFiles() {
-		t.Error("an empty history has synced or had files")
+	if _, known := h.LastFiles(); h.HasSynced() || known {
+		t.Error("an empty history has synced or knows a snapshot")
 	}
 	run := finished(result.Succeeded)
 	run.Result.Snapshot = &result.Snapshot{Files: 3}
@@ -118,11 +118,11 @@ func TestHistoryKeepsTheLastTwentyAndAnswersForThem(t *testing.T) {
 	if !h.HasSynced() {
 		t.Error("the status remembers the synchronisation that the history dropped")
 	}
-	if h.LastHadFiles() {
+	if _, known := h.LastFiles(); known {
 		t.Error("no snapshot is known any more")
 	}
 	h = h.Add(run)
-	if !h.LastHadFiles() {
-		t.Error("the newest snapshot held files")
+	if files, known := h.LastFiles(); !known || files != 3 {
+		t.Errorf("the newest snapshot held 3 files, got %d, %v", files, known)
 	}
 }

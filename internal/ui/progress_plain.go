@@ -34,7 +34,7 @@ func (p *plain) Observe(e result.Event) {
 	defer p.mu.Unlock()
 	switch e.Type {
 	case result.EventPhase:
-		p.phase, p.began, p.last = e.Message, p.now(), result.Progress{}
+		p.phase, p.began, p.last = e.Phase, p.now(), result.Progress{}
 	case result.EventProgress:
 		if e.Progress != nil {
 			p.last = *e.Progress

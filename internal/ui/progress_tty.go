@@ -42,7 +42,7 @@ func (t *tty) Observe(e result.Event) {
 	switch e.Type {
 	case result.EventPhase:
 		t.finish(t.palette.Good("ok"))
-		t.step, t.began = e.Message, t.now()
+		t.step, t.began = e.Phase, t.now()
 		t.draw("")
 	case result.EventProgress:
 		if e.Progress != nil && t.now().Sub(t.drawn) >= redrawEvery {

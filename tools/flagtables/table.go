@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ func (k *kopia) table(ctx context.Context, hiddenNames []string) (*argv.Table, e
 	}
 	// Global flags are tried on a command that lacks its required arguments, so
 	// that even a value that is accepted starts nothing.
-	global := append(shown, k.hidden(ctx, argv.CommandSnapshotRestore, globalOnly(ctx, k, hiddenNames))...)
+	global := slices.Concat(shown, k.hidden(ctx, argv.CommandSnapshotRestore, k.globalOnly(ctx, hiddenNames)))
 	for i, f := range global {
 		global[i] = k.complete(ctx, argv.CommandSnapshotRestore, f)
 	}
@@ -39,7 +40,7 @@ func (k *kopia) table(ctx context.Context, hiddenNames []string) (*argv.Table, e
 		candidates := slices.DeleteFunc(slices.Clone(hiddenNames), func(name string) bool {
 			return slices.ContainsFunc(t.Global, func(f argv.Flag) bool { return f.Name == name })
 		})
-		own := byName(append(shown, k.hidden(ctx, command, candidates)...), t.Global)
+		own := byName(slices.Concat(shown, k.hidden(ctx, command, candidates)), t.Global)
 		for i, f := range own {
 			own[i] = k.complete(ctx, command, f)
 		}
@@ -50,7 +51,7 @@ func (k *kopia) table(ctx context.Context, hiddenNames []string) (*argv.Table, e
 }
 
 // globalOnly keeps the names that kopia accepts before any command.
-func globalOnly(ctx context.Context, k *kopia, names []string) []string {
+func (k *kopia) globalOnly(ctx context.Context, names []string) []string {
 	var global []string
 	for _, f := range k.hidden(ctx, "", names) {
 		global = append(global, f.Name)
@@ -75,7 +76,7 @@ func (k *kopia) connection(ctx context.Context, global []argv.Flag) ([]string, e
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no flag of any repository connect command")
+		return nil, errors.New("no flag of any repository connect command")
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil

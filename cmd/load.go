@@ -1,0 +1,125 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/version"
+)
+
+// manifestFlags say which manifests a run takes.
+type manifestFlags struct {
+	files        []string
+	recursive    bool
+	envsubst     bool
+	policyErrors string
+}
+
+func (m *manifestFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVarP(&m.files, "filename", "f", nil, "file, directory or - for standard input; may be repeated")
+	c.Flags().BoolVarP(&m.recursive, "recursive", "R", false, "read directories with all below them")
+	c.Flags().BoolVar(&m.envsubst, "envsubst", false, "expand ${VAR}, ${VAR:-x} and ${VAR:=x} from the environment, as Flux does")
+	c.Flags().StringVar(&m.policyErrors, "policy-errors", string(result.PolicyErrorsFail),
+		"what a policy file that cannot be used does: fail, or warn and go on with the repository's own policies")
+}
+
+// manifests are what a run was given, judged.
+type manifests struct {
+	set      *spec.Set
+	problems problem.List
+}
+
+// load reads and judges the manifests. Errors and warnings are printed on
+// standard error; an error ends the command with exit 3 before anything is done.
+func (f *Factory) load(m *manifestFlags, kopiaVersion string) (*manifests, error) {
+	if err := oneOf("policy-errors", m.policyErrors, string(result.PolicyErrorsFail), string(result.PolicyErrorsWarn)); err != nil {
+		return nil, err
+	}
+	report := &ui.Report{Version: version.Version}
+	var inputs []spec.Input
+	for input, err := range f.ReadInputs(m.files, m.recursive) {
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, input)
+		report.Files = append(report.Files, input.Name)
+	}
+	set, found := spec.Parse(inputs, spec.Options{Envsubst: m.envsubst, Lookup: f.LookupEnv})
+	found = append(found, validate.Set(set, validate.Options{
+		KopiaVersion: kopiaVersion, PolicyErrors: result.PolicyErrorMode(m.policyErrors),
+	})...)
+	found.Sort()
+	for i := range found {
+		if found[i].Severity != problem.Info {
+			report.Problems = append(report.Problems, found[i])
+		}
+	}
+	if err := ui.WriteTable(f.Streams.ErrOut, report); err != nil {
+		return nil, fmt.Errorf("write the findings: %w", err)
+	}
+	if found.HasErrors() {
+		fmt.Fprintf(f.Streams.ErrOut, "%s. Nothing was run.\n", report.Summary())
+		return nil, exitWith(fault.Invalid.ExitCode())
+	}
+	return &manifests{set: set, problems: found}, nil
+}
+
+// sources returns the ReplicationSources of the input, each with its namespace
+// filled in: the object's own, or the one that kubectl's flags and
+// configuration choose.
+func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
+	docs := set.Sources()
+	if len(docs) == 0 {
+		return nil, fault.New(fault.Invalid, "the input holds no ReplicationSource").
+			WithHint("add the file that holds it with -f")
+	}
+	namespace, explicit, err := f.Config.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, fault.New(fault.Usage, "choose the namespace: %w", err).WithHint("name it with -n")
+	}
+	var conflicts []error
+	for _, d := range docs {
+		meta := d.Metadata()
+		switch {
+		case meta.Namespace == "":
+			meta.Namespace = namespace
+		case explicit && meta.Namespace != namespace:
+			conflicts = append(conflicts, fault.New(fault.Usage, "-n %s is not the namespace of %s", namespace, d.Object()).
+				WithHint("leave -n away, or take the namespace out of the manifest"))
+		}
+	}
+	return docs, errors.Join(conflicts...)
+}
+
+// oneOf refuses a flag's value that is none of those allowed.
+func oneOf(flag, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return fault.New(fault.Usage, "--%s=%s is not one of %s", flag, value, join(allowed))
+}
+
+func join(words []string) string {
+	text := ""
+	for i, w := range words {
+		switch {
+		case i == 0:
+		case i == len(words)-1:
+			text += " and "
+		default:
+			text += ", "
+		}
+		text += w
+	}
+	return text
+}

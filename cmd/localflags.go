@@ -1,0 +1,65 @@
+package cmd
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/local"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+)
+
+// localFlags are what every command that can run on this machine takes.
+type localFlags struct {
+	local         bool
+	repositoryDir string
+	stateDir      string
+	kopia         string
+}
+
+func (l *localFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&l.local, "local", false, "run on this machine instead of in a cluster")
+	flags.StringVar(&l.repositoryDir, "repository-dir", "",
+		"with --local: a directory that stands in for the manifest's repository")
+	flags.StringVar(&l.stateDir, "state-dir", "",
+		"with --local: where cache and history are kept (default: the user's state directory)")
+	flags.StringVar(&l.kopia, "kopia", "kopia", "with --local: the kopia program, a path or a name on PATH")
+}
+
+// requireLocal refuses what only a later release does in a cluster.
+func (l *localFlags) requireLocal(command string) error {
+	if l.local {
+		return nil
+	}
+	return fault.New(fault.Refused, "this build runs %s on this machine only", command).
+		WithHint("add --local; runs in a cluster are not built yet")
+}
+
+// env resolves the flags to absolute paths. sourceDir may be empty for an
+// operation that reads no source.
+func (l *localFlags) env(f *Factory, runID, sourceDir string) (*plan.LocalEnv, error) {
+	kopia, err := kopiaexec.Find(l.kopia)
+	if err != nil {
+		return nil, fault.New(fault.Refused, "find kopia: %w", err).
+			WithHint("install kopia, or name it with --kopia; version says which versions are supported")
+	}
+	state := l.stateDir
+	if state == "" {
+		state = local.DefaultStateDir(f.Getenv("XDG_STATE_HOME"), f.Getenv("HOME"))
+	}
+	env := &plan.LocalEnv{KopiaPath: kopia, WorkDir: local.WorkDir(f.Getenv("XDG_RUNTIME_DIR"), runID)}
+	for _, p := range []struct {
+		to   *string
+		from string
+	}{{&env.SourceDir, sourceDir}, {&env.RepositoryDir, l.repositoryDir}, {&env.StateDir, state}} {
+		if p.from == "" {
+			continue
+		}
+		if *p.to, err = filepath.Abs(p.from); err != nil {
+			return nil, fault.New(fault.Usage, "make %s absolute: %w", quote(p.from), err)
+		}
+	}
+	return env, nil
+}

@@ -1,0 +1,78 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/local"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/mover"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// moverFlags are the flags as given by a Job or by a local run.
+type moverFlags struct {
+	task           string
+	terminationLog string
+	lock           string
+	watchParent    bool
+}
+
+// NewMoverCommand returns the hidden in-pod entry. It builds no Kubernetes
+// client: what it needs to know is in the Task and in mounted files.
+func NewMoverCommand(f *Factory) *cobra.Command {
+	flags := &moverFlags{}
+	c := &cobra.Command{
+		Use:    "mover --task FILE",
+		Short:  "Run one task with kopia (the entry of the mover pod)",
+		Hidden: true,
+		Args:   noArguments,
+		RunE:   func(c *cobra.Command, _ []string) error { return flags.run(c.Context(), f) },
+	}
+	c.Flags().StringVar(&flags.task, "task", "", "the task, a JSON file")
+	c.Flags().StringVar(&flags.terminationLog, "termination-log", "", "file that takes the bounded result")
+	c.Flags().StringVar(&flags.lock, "lock", "", "file to hold locked while this process lives")
+	c.Flags().BoolVar(&flags.watchParent, "watch-parent", false, "stop as with SIGTERM when the parent process dies")
+	return c
+}
+
+func (m *moverFlags) run(ctx context.Context, f *Factory) error {
+	data, err := os.ReadFile(m.task)
+	if err != nil {
+		return fault.New(fault.Usage, "read the task: %w", err)
+	}
+	task, err := result.DecodeTask(data)
+	if err != nil {
+		return fault.New(fault.Refused, "%w", err).WithHint("plugin and mover must be of the same release")
+	}
+	if m.lock != "" {
+		if err := local.HoldMoverLock(m.lock); err != nil {
+			return fault.New(fault.Refused, "%w", err)
+		}
+	}
+	if m.watchParent {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		go watchParent(cancel)
+	}
+	r := mover.Run(ctx, *task, mover.Options{
+		Stdout: f.Streams.Out, TerminationLog: m.terminationLog, Clock: f.Now, Path: f.Getenv("PATH"),
+	})
+	return exitWith(fault.ExitCode(r.ExitCode))
+}
+
+// watchParent cancels when the pipe's other end, which only the parent holds, is
+// closed.
+func watchParent(cancel context.CancelCauseFunc) {
+	pipe := os.NewFile(kopiaexec.ParentFD, "parent")
+	if pipe == nil {
+		return
+	}
+	_, err := pipe.Read(make([]byte, 1))
+	cancel(fault.New(fault.Terminated, "the command that started this mover has died: %w", errors.Join(err)))
+}

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/local"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+const planLong = `Print what a run would do, and run nothing.
+
+The plan is the very value that a real run executes: every object, every wait, the policies with the
+layer that each value comes from, and the argument vectors of kopia. It reads no Secret of a cluster
+and never contacts the repository. With --facts it is made from recorded cluster facts, offline.`
+
+const planExamples = `  # The plan of a run on this machine
+  kubectl volsync-kopia plan -f source.yaml -f secret.yaml --local --source-dir ./data
+
+  # The plan of a run in a cluster, from recorded facts
+  kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1
+
+  # As JSON
+  kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1 -o json`
+
+// NewPlanCommand returns the plan command.
+func NewPlanCommand(f *Factory) *cobra.Command {
+	flags := &planFlags{}
+	c := &cobra.Command{
+		Use:     "plan -f FILE...",
+		Short:   "Print what a run would do, and run nothing",
+		Long:    planLong,
+		Example: planExamples,
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			return flags.printPlans(f)
+		},
+	}
+	flags.add(c)
+	return c
+}
+
+// printPlans prints the plan of every source of the input.
+func (p *planFlags) printPlans(f *Factory) error {
+	input, err := f.load(&p.manifests, p.kopiaVersion)
+	if err != nil {
+		return err
+	}
+	docs, err := f.sources(input.set)
+	if err != nil {
+		return err
+	}
+	for _, d := range docs {
+		built, err := p.planOf(f, input, d)
+		if err != nil {
+			return err
+		}
+		if err := p.printPlan(f, built); err != nil {
+			return fmt.Errorf("print the plan: %w", err)
+		}
+	}
+	return nil
+}
+
+// planOf plans one source without touching anything.
+func (p *planFlags) planOf(f *Factory, input *manifests, d *spec.Document) (plan.Plan, error) {
+	runID := f.NewRunID()
+	if p.local.local {
+		env, err := p.local.env(f, runID, p.sourceDir)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		facts, err := localFacts(local.StateOf(env.StateDir, objectRef(d)), d)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		return p.build(f, input, d, facts, runID, env)
+	}
+	facts, err := p.readFacts()
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return p.build(f, input, d, facts, runID, nil)
+}
+
+// readFacts reads the recorded cluster facts.
+func (p *planFlags) readFacts() (plan.Facts, error) {
+	if p.facts == "" {
+		return plan.Facts{}, p.local.requireLocal("plans")
+	}
+	data, err := os.ReadFile(p.facts)
+	if err != nil {
+		return plan.Facts{}, fault.New(fault.Usage, "read the facts: %w", err)
+	}
+	facts, err := plan.ParseFacts(data)
+	if err != nil {
+		return plan.Facts{}, fault.New(fault.Invalid, "%w", err).At(p.facts)
+	}
+	return facts, nil
+}
+
+func (p *planFlags) printPlan(f *Factory, built plan.Plan) error {
+	if p.output != "json" {
+		return built.WriteText(f.Streams.Out)
+	}
+	data, err := built.JSON()
+	if err == nil {
+		_, err = f.Streams.Out.Write(data)
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+package cmd
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/local"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/version"
+)
+
+// planFlags are what decides a plan: backup and plan share them, so that the
+// same command line gives the same plan.
+type planFlags struct {
+	manifests manifestFlags
+	local     localFlags
+	sourceDir string
+	facts     string
+	output    string
+
+	kopiaVersion string
+	moverImage   string
+	prove        string
+	onEmpty      string
+	create       string
+	options      plan.Options
+	keepJob      time.Duration
+}
+
+func (p *planFlags) add(c *cobra.Command) {
+	p.options = plan.DefaultOptions()
+	p.manifests.add(c)
+	p.local.add(c.Flags())
+	flags := c.Flags()
+	flags.StringVar(&p.sourceDir, "source-dir", "", "with --local: the directory that stands in for the volume")
+	flags.StringVar(&p.facts, "facts", "", "plan from recorded cluster facts (a YAML file) instead of a cluster")
+	flags.StringVarP(&p.output, "output", "o", "", "output format: json")
+	flags.StringVar(&p.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia in the mover")
+	flags.StringVar(&p.moverImage, "mover-image", "", "image of the mover (default: VOLSYNC_KOPIA_MOVER_IMAGE, else the release's own)")
+	flags.StringVar(&p.prove, "prove", string(result.ProveBlobs), "how a snapshot is proved: manifest, blobs or content")
+	flags.StringVar(&p.onEmpty, "on-empty", string(result.OnEmptySkip), "what an empty source does: skip (fail if the last snapshot held files), fail or snapshot")
+	flags.StringVar(&p.create, "create-repository", string(result.CreateAuto),
+		"when a missing repository is created: auto (empty storage, source never synced), always or never")
+	flags.BoolVar(&p.options.Force, "force", false, "run although the manual trigger was served or the source is paused")
+	flags.BoolVar(&p.options.Strict, "strict", false, "count files whose errors a policy ignores as missing (exit 4)")
+	flags.BoolVar(&p.options.RunActions, "run-actions", false, "with --local: run the manifest's actions on this machine")
+	flags.BoolVar(&p.options.ActionsOnLiveVolume, "actions-on-live-volume", false, "allow actions with copyMethod Direct")
+	flags.BoolVar(&p.options.AllowPolicyActions, "allow-policy-actions", false, "let kopia run the actions of this manifest's policy file")
+	flags.DurationVar(&p.keepJob, "keep-job", time.Hour, "how long the Job stays after its result was collected; 0 removes it")
+}
+
+// check refuses flag values that are none of those documented.
+func (p *planFlags) check() error {
+	err := errors.Join(
+		oneOf("prove", p.prove, string(result.ProveManifest), string(result.ProveBlobs), string(result.ProveContent)),
+		oneOf("on-empty", p.onEmpty, string(result.OnEmptySkip), string(result.OnEmptyFail), string(result.OnEmptySnapshot)),
+		oneOf("create-repository", p.create, string(result.CreateAuto), string(result.CreateAlways), string(result.CreateNever)),
+		oneOf("output", p.output, "", "json"),
+	)
+	if p.local.local && p.sourceDir == "" {
+		err = errors.Join(err, fault.New(fault.Usage, "--local needs --source-dir: the directory that stands in for the volume"))
+	}
+	if p.local.local && p.facts != "" {
+		err = errors.Join(err, fault.New(fault.Usage, "--facts are of a cluster; --local has none"))
+	}
+	p.options.Prove, p.options.OnEmpty = result.Proof(p.prove), result.OnEmpty(p.onEmpty)
+	p.options.CreateRepository, p.options.PolicyErrors = result.CreateMode(p.create), result.PolicyErrorMode(p.manifests.policyErrors)
+	p.options.KeepJob = result.Duration(p.keepJob)
+	return err
+}
+
+// build plans one source. facts are the cluster's, or what this machine knows.
+func (p *planFlags) build(f *Factory, input *manifests, d *spec.Document, facts plan.Facts, runID string, env *plan.LocalEnv) (plan.Plan, error) {
+	image := p.moverImage
+	if image == "" {
+		image = f.Getenv("VOLSYNC_KOPIA_MOVER_IMAGE")
+	}
+	if image == "" {
+		image = version.MoverImage
+	}
+	built, findings := plan.BuildBackup(plan.Input{
+		Set: input.set, Document: d, Facts: facts, Options: p.options, Findings: findingsOf(input.problems, d),
+		Env: plan.Env{
+			Now: f.Now(), RunID: runID, Version: version.Version, Image: image, KopiaVersion: p.kopiaVersion, Local: env,
+		},
+	})
+	return built, refusal(findings)
+}
+
+// findingsOf are the findings about the document or about what it refers to:
+// those of other objects that run belong to their own plans.
+func findingsOf(all problem.List, d *spec.Document) problem.List {
+	var own problem.List
+	for i := range all {
+		if all[i].Object == "" || all[i].Object == d.Object() || all[i].File == d.At.File {
+			own = append(own, all[i])
+		}
+	}
+	return own
+}
+
+// refusal turns a plan's error findings into one fault: validation has passed,
+// so what does not hold is a precondition.
+func refusal(findings problem.List) error {
+	var errs []error
+	for i := range findings {
+		if p := &findings[i]; p.Severity == problem.Error {
+			errs = append(errs, fault.New(fault.Refused, "%s %s: %s", p.Code, p.Path, p.Message).At(p.Object).WithHint(p.Fix))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// localFacts are what this machine's history knows of the source.
+func localFacts(state local.State, d *spec.Document) (plan.Facts, error) {
+	history, err := state.History()
+	if err != nil {
+		return plan.Facts{}, err
+	}
+	facts := plan.Facts{Namespace: plan.Namespace{Name: d.Metadata().Namespace}}
+	if len(history.Results) == 0 {
+		return facts, nil
+	}
+	facts.Object = &plan.Object{LastManualSync: history.Status.LastManualSync, LastSyncTime: history.Status.LastSyncTime}
+	if files, ok := history.LastFiles(); ok {
+		facts.Object.LastFiles = &files
+	}
+	return facts, nil
+}

@@ -1,0 +1,39 @@
+package cmd
+
+import (
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
+)
+
+// addProgressFlag adds --progress.
+func addProgressFlag(c *cobra.Command, mode *string) {
+	c.Flags().StringVar(mode, "progress", string(ui.ModeAuto), "how a run is shown on standard error: auto, tty, plain, json or none")
+}
+
+// progress returns the display that --progress asks for.
+func (f *Factory) progress(mode string) (ui.Progress, error) {
+	if !slices.Contains(ui.Modes(), ui.Mode(mode)) {
+		return nil, fault.New(fault.Usage, "--progress=%s is not one of auto, tty, plain, json, none", mode)
+	}
+	return ui.NewProgress(ui.Mode(mode), ui.Display{
+		Out: f.Streams.ErrOut, Terminal: f.terminal(f.Streams.ErrOut), Palette: f.palette(f.Streams.ErrOut), Now: f.Now,
+	}), nil
+}
+
+// terminal reports whether w is a terminal on which lines can be rewritten.
+func (f *Factory) terminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) && f.Getenv("TERM") != "dumb"
+}
+
+// palette colours only a terminal, and none for whom NO_COLOR is set.
+func (f *Factory) palette(w io.Writer) ui.Palette {
+	return ui.Palette{Enabled: f.terminal(w) && f.Getenv("NO_COLOR") == ""}
+}

@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/version"
+)
+
+// readFlags are what the commands share that only read a source's repository.
+type readFlags struct {
+	manifests    manifestFlags
+	local        localFlags
+	from         string
+	output       string
+	progress     string
+	kopiaVersion string
+}
+
+func (r *readFlags) add(c *cobra.Command) {
+	r.manifests.add(c)
+	r.local.add(c.Flags())
+	c.Flags().StringVar(&r.from, "from", "", "the source's name, when the input holds several")
+	c.Flags().StringVarP(&r.output, "output", "o", "", "output format: json")
+	c.Flags().StringVar(&r.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia that runs")
+	addProgressFlag(c, &r.progress)
+}
+
+// run plans and runs the task for the one source that is meant.
+func (r *readFlags) run(ctx context.Context, f *Factory, command string, task result.Task) (verdict, error) {
+	if err := errors.Join(oneOf("output", r.output, "", "json"), r.local.requireLocal(command)); err != nil {
+		return verdict{}, err
+	}
+	input, err := f.load(&r.manifests, r.kopiaVersion)
+	if err != nil {
+		return verdict{}, err
+	}
+	d, err := f.oneSource(input.set, r.from)
+	if err != nil {
+		return verdict{}, err
+	}
+	runID := f.NewRunID()
+	env, err := r.local.env(f, runID, "")
+	if err != nil {
+		return verdict{}, err
+	}
+	p, findings := plan.BuildRead(plan.Input{
+		Set: input.set, Document: d, Options: plan.DefaultOptions(), Findings: findingsOf(input.problems, d),
+		Facts: plan.Facts{Namespace: plan.Namespace{Name: d.Metadata().Namespace}},
+		Env:   plan.Env{Now: f.Now(), RunID: runID, Version: version.Version, KopiaVersion: r.kopiaVersion, Local: env},
+	}, task)
+	if err := refusal(findings); err != nil {
+		return verdict{}, err
+	}
+	return r.execute(ctx, f, input, d, p)
+}
+
+// execute runs the plan with a display of its own.
+func (r *readFlags) execute(ctx context.Context, f *Factory, input *manifests, d *spec.Document, p plan.Plan) (verdict, error) {
+	display, err := f.progress(r.progress)
+	if err != nil {
+		return verdict{}, err
+	}
+	session, err := f.beginRead(p.Local, p.RunID)
+	if err != nil {
+		return verdict{}, err
+	}
+	answer := &answers{observer: display}
+	x := session.execute(ctx, p, input.set, d, answer)
+	display.Close()
+	if answer.snapshots != nil {
+		x.Result.Snapshots = answer.snapshots
+	}
+	v := executedVerdict(d.Object(), x)
+	if err := session.end(); err != nil {
+		v.left = append(v.left, err)
+	}
+	return v, nil
+}
+
+// answers keeps a list of snapshots, which travels as an event only.
+type answers struct {
+	observer  run.Observer
+	snapshots []result.Snapshot
+}
+
+// Observe implements run.Observer.
+func (a *answers) Observe(e result.Event) {
+	if e.Result != nil && e.Result.Snapshots != nil {
+		a.snapshots = e.Result.Snapshots
+	}
+	a.observer.Observe(e)
+}
+
+// oneSource returns the source that is meant: the only one, or the one named.
+func (f *Factory) oneSource(set *spec.Set, name string) (*spec.Document, error) {
+	docs, err := f.sources(set)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range docs {
+		if d.Metadata().Name == name || name == "" && len(docs) == 1 {
+			return d, nil
+		}
+		names = append(names, d.Metadata().Name)
+	}
+	if name == "" {
+		return nil, fault.New(fault.Usage, "the input holds %d sources: %s", len(docs), join(names)).WithHint("choose one with --from NAME")
+	}
+	return nil, fault.New(fault.Usage, "the input holds no source named %s, only %s", quote(name), join(names))
+}

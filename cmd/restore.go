@@ -1,0 +1,125 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+const restoreLong = `Restore a snapshot of a source to a directory of this machine.
+
+The newest complete snapshot is taken, or the one that --snapshot-id, --as-of or --previous choose.
+Incomplete snapshots are never chosen silently. Nothing is written when no snapshot matches: the
+identities that exist are listed instead. Ownership is restored when this process is root.
+
+Exit codes: 0 done, 3 manifest invalid, 5 refused (no snapshot matches, the target is not empty), 7 repository.`
+
+const restoreExamples = `  # The newest snapshot of a source, with nothing but the manifests and the repository
+  kubectl volsync-kopia restore -f source.yaml -f secret.yaml --local --target-dir ./restored
+
+  # The state of the evening before
+  kubectl volsync-kopia restore -f source.yaml -f secret.yaml --local --target-dir ./restored --as-of 2026-11-21T20:00:00Z`
+
+// restoreFlags are the flags as typed.
+type restoreFlags struct {
+	readFlags
+
+	targetDir  string
+	snapshotID string
+	asOf       string
+	previous   int
+	overwrite  bool
+}
+
+// NewRestoreCommand returns the restore command.
+func NewRestoreCommand(f *Factory) *cobra.Command {
+	flags := &restoreFlags{}
+	c := &cobra.Command{
+		Use:     "restore -f FILE...",
+		Short:   "Restore a snapshot",
+		Long:    restoreLong,
+		Example: restoreExamples,
+		Args:    noArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return flags.restore(c.Context(), f) },
+	}
+	flags.add(c)
+	c.Flags().StringVar(&flags.targetDir, "target-dir", "", "with --local: the directory to restore to; it is made if it is missing")
+	c.Flags().StringVar(&flags.snapshotID, "snapshot-id", "", "restore this snapshot")
+	c.Flags().StringVar(&flags.asOf, "as-of", "", "restore the newest snapshot that started at or before this RFC 3339 time")
+	c.Flags().IntVar(&flags.previous, "previous", 0, "skip this many of the newest snapshots")
+	c.Flags().BoolVar(&flags.overwrite, "overwrite", false, "restore into a directory that is not empty; files of the same name are replaced")
+	return c
+}
+
+func (r *restoreFlags) restore(ctx context.Context, f *Factory) error {
+	task, err := r.task()
+	if err != nil {
+		return err
+	}
+	made, err := prepareTarget(task.TargetDir, r.overwrite)
+	if err != nil {
+		return err
+	}
+	if made {
+		// Removes nothing but an empty directory: that of a restore that did not happen.
+		defer func() { _ = os.Remove(task.TargetDir) }()
+	}
+	v, err := r.run(ctx, f, "restore", result.Task{Operation: result.OperationRestore, Restore: task})
+	if err != nil {
+		return err
+	}
+	return f.reportVerdicts(r.output, []verdict{v})
+}
+
+// task checks the flags.
+func (r *restoreFlags) task() (*result.RestoreTask, error) {
+	task := &result.RestoreTask{SnapshotID: r.snapshotID, Previous: r.previous, SkipOwners: os.Geteuid() != 0}
+	if r.asOf != "" {
+		asOf, err := time.Parse(time.RFC3339, r.asOf)
+		if err != nil {
+			return nil, fault.New(fault.Usage, "--as-of %s is not an RFC 3339 time", quote(r.asOf)).WithHint("write it as 2026-11-21T20:00:00Z")
+		}
+		task.AsOf = &asOf
+	}
+	switch {
+	case r.targetDir == "":
+		return nil, fault.New(fault.Usage, "--target-dir is missing: the directory to restore to")
+	case r.previous < 0:
+		return nil, fault.New(fault.Usage, "--previous=%d is less than 0", r.previous)
+	case r.snapshotID != "" && (r.asOf != "" || r.previous > 0):
+		return nil, fault.New(fault.Usage, "--snapshot-id names the snapshot; --as-of and --previous would choose another")
+	}
+	target, err := filepath.Abs(r.targetDir)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "make --target-dir absolute: %w", err)
+	}
+	task.TargetDir = target
+	return task, nil
+}
+
+// prepareTarget makes the directory if it is missing, and refuses one with
+// content that the restore could overwrite.
+func prepareTarget(target string, overwrite bool) (made bool, err error) {
+	entries, err := os.ReadDir(target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.MkdirAll(target, 0o755); err != nil {
+			return false, fault.New(fault.Refused, "make the target directory: %w", err)
+		}
+		return true, nil
+	case err != nil:
+		return false, fault.New(fault.Refused, "look into the target directory: %w", err)
+	case len(entries) > 0 && !overwrite:
+		return false, fault.New(fault.Refused, "the target directory is not empty").At(target).
+			WithHint("name an empty directory, or allow to replace files in it with --overwrite")
+	}
+	return false, nil
+}

@@ -1,0 +1,130 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
+)
+
+// NewSnapshotsCommand returns the snapshots command and its verbs.
+func NewSnapshotsCommand(f *Factory) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "snapshots",
+		Short: "Work with a source's snapshots",
+		Args:  noArguments,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newSnapshotsListCommand(f))
+	return c
+}
+
+// listFlags are the flags as typed.
+type listFlags struct {
+	readFlags
+
+	all        bool
+	incomplete bool
+}
+
+func newSnapshotsListCommand(f *Factory) *cobra.Command {
+	flags := &listFlags{}
+	c := &cobra.Command{
+		Use:   "list -f FILE...",
+		Short: "List a source's snapshots, oldest first",
+		Example: `  # The snapshots of a source, read on this machine
+  kubectl volsync-kopia snapshots list -f source.yaml -f secret.yaml --local
+
+  # Everything that the repository holds
+  kubectl volsync-kopia snapshots list -f source.yaml -f secret.yaml --local --all-identities`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return flags.list(c.Context(), f) },
+	}
+	flags.add(c)
+	c.Flags().BoolVar(&flags.all, "all-identities", false, "list the snapshots of every source in the repository")
+	c.Flags().BoolVar(&flags.incomplete, "incomplete", false, "list incomplete snapshots too")
+	return c
+}
+
+func (l *listFlags) list(ctx context.Context, f *Factory) error {
+	v, err := l.run(ctx, f, "snapshots list", result.Task{
+		Operation: result.OperationList, List: &result.ListTask{All: l.all, Incomplete: l.incomplete},
+	})
+	if err != nil {
+		return err
+	}
+	if v.code != fault.OK || v.result == nil {
+		return f.reportVerdicts(l.output, []verdict{v})
+	}
+	if l.output == "json" {
+		enc := json.NewEncoder(f.Streams.Out)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(v.result)
+	} else {
+		err = writeSnapshots(f.Streams.Out, v.result.Snapshots, l.all)
+	}
+	if err != nil {
+		return fmt.Errorf("write the list: %w", err)
+	}
+	for _, w := range v.result.Warnings {
+		fmt.Fprintf(f.Streams.ErrOut, "(%s)\n", w.Message)
+	}
+	return nil
+}
+
+// writeSnapshots prints the table; with several identities each row names its own.
+func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities bool) error {
+	if len(snapshots) == 0 {
+		_, err := fmt.Fprintln(out, "No snapshots.")
+		return err
+	}
+	w := printers.GetNewTabWriter(out)
+	columns := []string{"ID", "TIME", "FILES", "SIZE", "CHANGED", "KEPT BECAUSE", "PIN"}
+	if identities {
+		columns = append(columns, "IDENTITY")
+	}
+	fmt.Fprintln(w, strings.Join(columns, "\t"))
+	previous := map[result.Identity]int64{}
+	for _, s := range snapshots {
+		changed := ""
+		if before, ok := previous[s.Identity]; ok {
+			changed = signed(s.Size - before)
+		}
+		previous[s.Identity] = s.Size
+		row := []string{
+			s.ID, s.StartTime.UTC().Format(time.RFC3339), humanize.Comma(s.Files), ui.Bytes(s.Size), changed,
+			kept(s), strings.Join(s.Pins, " "),
+		}
+		if identities {
+			row = append(row, s.Identity.String())
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
+}
+
+// kept says why retention keeps the snapshot, or that it is incomplete.
+func kept(s result.Snapshot) string {
+	if s.Incomplete != "" {
+		return "incomplete: " + s.Incomplete
+	}
+	return strings.Join(s.Retention, " ")
+}
+
+// signed prints a change of size.
+func signed(change int64) string {
+	if change < 0 {
+		return "-" + ui.Bytes(-change)
+	}
+	return "+" + ui.Bytes(change)
+}

@@ -1,0 +1,200 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/version"
+)
+
+const validateLong = `Check manifests without a cluster and without kopia.
+
+Every problem of every file is listed, with its place, its code and what to do about it.
+ReplicationSources, ReplicationDestinations and KopiaMaintenances are judged, and with them the
+Secrets and ConfigMaps of the same input: policy files, the repository's keys, certificates.
+No content of a Secret is printed.
+
+Exit codes: 0 no errors, 2 the command line is wrong, 3 at least one error.`
+
+const validateExamples = `  # Check one manifest
+  kubectl volsync-kopia validate -f source.yaml
+
+  # Check all manifests below a directory, with the variables that Flux would expand
+  kubectl volsync-kopia validate -f clusters/prod -R --envsubst
+
+  # Check what kustomize builds
+  kubectl kustomize overlays/prod | kubectl volsync-kopia validate -f -
+
+  # Reports for a pipeline
+  kubectl volsync-kopia validate -f . -R --report-sarif volsync.sarif --report-junit volsync.xml`
+
+// validateFlags are the flags as typed.
+type validateFlags struct {
+	files        []string
+	recursive    bool
+	envsubst     bool
+	output       string
+	kopiaVersion string
+	policyErrors string
+	reports      []reportFile
+}
+
+// reportFile is one --report-* flag.
+type reportFile struct {
+	flag, usage string
+	path        string
+	write       func(io.Writer, *ui.Report) error
+}
+
+// NewValidateCommand returns the validate command.
+func NewValidateCommand(f *Factory) *cobra.Command {
+	flags := &validateFlags{reports: []reportFile{
+		{flag: "report-sarif", usage: "write a SARIF 2.1.0 report to this file", write: ui.WriteSARIF},
+		{flag: "report-junit", usage: "write a JUnit report to this file", write: ui.WriteJUnit},
+		{flag: "report-markdown", usage: "write a Markdown report to this file", write: ui.WriteMarkdown},
+		{flag: "report-gitlab", usage: "write a GitLab code quality report to this file", write: ui.WriteGitLab},
+	}}
+	c := &cobra.Command{
+		Use:     "validate -f FILE...",
+		Short:   "Check manifests offline: no cluster and no kopia is needed",
+		Long:    validateLong,
+		Example: validateExamples,
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := flags.check(); err != nil {
+				return usageError(c, err)
+			}
+			return flags.run(f)
+		},
+	}
+	c.Flags().StringArrayVarP(&flags.files, "filename", "f", nil, "file, directory or - for standard input; may be repeated")
+	c.Flags().BoolVarP(&flags.recursive, "recursive", "R", false, "read directories with all below them")
+	c.Flags().BoolVar(&flags.envsubst, "envsubst", false, "expand ${VAR}, ${VAR:-x} and ${VAR:=x} from the environment, as Flux does")
+	c.Flags().StringVarP(&flags.output, "output", "o", "table", "output format: table or json")
+	c.Flags().StringVar(&flags.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia that will run")
+	c.Flags().StringVar(&flags.policyErrors, "policy-errors", string(result.PolicyErrorsFail), "what a policy file that cannot be used is: fail (an error) or warn")
+	for i := range flags.reports {
+		r := &flags.reports[i]
+		c.Flags().StringVar(&r.path, r.flag, "", r.usage)
+	}
+	return c
+}
+
+func (v *validateFlags) check() error {
+	switch {
+	case !slices.Contains([]string{"table", "json"}, v.output):
+		return fmt.Errorf("-o %s: only table and json are known", quote(v.output))
+	case !slices.Contains([]string{string(result.PolicyErrorsFail), string(result.PolicyErrorsWarn)}, v.policyErrors):
+		return fmt.Errorf("--policy-errors %s: only fail and warn are known", quote(v.policyErrors))
+	case len(v.files) == 0:
+		return errors.New("no input is given: name a file, a directory or - with -f")
+	}
+	return nil
+}
+
+func (v *validateFlags) run(f *Factory) error {
+	report, err := v.judge(f)
+	if err != nil {
+		return err
+	}
+	if err := v.print(f, report); err != nil {
+		return err
+	}
+	if report.Problems.HasErrors() {
+		return exitWith(fault.Invalid.ExitCode())
+	}
+	return nil
+}
+
+// judge reads and judges file by file. Of a file that has been judged, only its
+// Secrets, ConfigMaps and references are kept, so that memory does not grow
+// with the size of the input; what needs another file is judged at the end.
+func (v *validateFlags) judge(f *Factory) (*ui.Report, error) {
+	report := &ui.Report{Version: version.Version}
+	parser := spec.NewParser(spec.Options{Envsubst: v.envsubst, Lookup: f.LookupEnv})
+	validator := validate.New(validate.Options{
+		KopiaVersion: v.kopiaVersion, PolicyErrors: result.PolicyErrorMode(v.policyErrors),
+	})
+	var problems problem.List
+	for input, err := range f.ReadInputs(v.files, v.recursive) {
+		if err != nil {
+			return nil, err
+		}
+		report.Files = append(report.Files, input.Name)
+		set, found := parser.Parse(input)
+		problems = append(problems, found...)
+		for _, d := range set.Documents {
+			validator.Add(d)
+		}
+	}
+	problems = append(problems, parser.Close()...)
+	report.Problems = append(problems, validator.Finish()...)
+	report.Problems.Sort()
+	return report, nil
+}
+
+// print writes the result to stdout, annotations to stderr, and the reports.
+func (v *validateFlags) print(f *Factory, report *ui.Report) error {
+	var err error
+	if v.output == "json" {
+		err = ui.WriteJSON(f.Streams.Out, report)
+	} else {
+		err = ui.WriteTable(f.Streams.Out, report)
+		if err == nil {
+			_, err = fmt.Fprintf(f.Streams.Out, "%s. Nothing was run.\n", report.Summary())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	if f.Getenv("GITHUB_ACTIONS") == "true" {
+		if err := githubReports(f, report); err != nil {
+			return err
+		}
+	}
+	for _, r := range v.reports {
+		if r.path == "" {
+			continue
+		}
+		if err := writeReport(r.path, os.O_TRUNC, report, r.write); err != nil {
+			return fault.New(fault.Usage, "--%s: %w", r.flag, err)
+		}
+	}
+	return nil
+}
+
+// githubReports writes annotations, and the summary of the job if it has one.
+func githubReports(f *Factory, report *ui.Report) error {
+	if err := ui.WriteGitHub(f.Streams.ErrOut, report); err != nil {
+		return fmt.Errorf("write the annotations: %w", err)
+	}
+	path := f.Getenv("GITHUB_STEP_SUMMARY")
+	if path == "" {
+		return nil
+	}
+	if err := writeReport(path, os.O_APPEND, report, ui.WriteMarkdown); err != nil {
+		return fmt.Errorf("write the job summary: %w", err)
+	}
+	return nil
+}
+
+// writeReport writes a report file; how is os.O_TRUNC or os.O_APPEND.
+func writeReport(path string, how int, report *ui.Report, write func(io.Writer, *ui.Report) error) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o644) //nolint:gosec // a report for others to read, where the user says
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(file, report), file.Close())
+}

@@ -1,0 +1,138 @@
+package kopiaexec
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// Cache is the cache of one repository: a sub-directory of the cache volume
+// that no other repository uses.
+//
+// Kopia trusts a cached format blob for 15 minutes. A cache that meets a second
+// repository, or the same place with the repository deleted and made
+// anew, would have it write contents under the keys of the first, unreadable for
+// ever and without an error. Therefore the format blob is dropped before each
+// run, and the repository's unique id is compared with the one kept here.
+type Cache struct {
+	root string // the volume
+	dir  string // this repository's part of it
+}
+
+// NewCache returns the cache of the place with the given key below root.
+func NewCache(root, placeKey string) Cache {
+	return Cache{root: root, dir: filepath.Join(root, placeKey)}
+}
+
+// Dir is the directory that kopia uses.
+func (c Cache) Dir() string { return filepath.Join(c.dir, "kopia") }
+
+func (c Cache) idFile() string { return filepath.Join(c.dir, "repository-id") }
+
+// Prepare makes the directory and drops what kopia would otherwise trust
+// without looking at the storage: the format blobs and the listings.
+func (c Cache) Prepare() error {
+	if err := os.MkdirAll(c.Dir(), 0o700); err != nil {
+		return fmt.Errorf("make the cache directory: %w", err)
+	}
+	return c.drop("kopia.repository", "kopia.blobcfg", "blob-list", "own-writes")
+}
+
+// PrepareProof drops, besides, whatever could hide that a blob is gone from the
+// storage: the list of this client's own writes hides a lost index, the
+// metadata cache a lost manifest or directory, and for a proof of the contents
+// the content cache lost data. Index blobs stay: only those that a fresh
+// listing names are used.
+func (c Cache) PrepareProof(proof result.Proof) error {
+	names := []string{"kopia.repository", "kopia.blobcfg", "blob-list", "own-writes", "metadata"}
+	if proof == result.ProveContent {
+		names = append(names, "contents")
+	}
+	return c.drop(names...)
+}
+
+func (c Cache) drop(names ...string) error {
+	for _, name := range names {
+		if err := os.RemoveAll(filepath.Join(c.Dir(), name)); err != nil {
+			return fmt.Errorf("drop %s from the cache: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Wipe empties the cache.
+func (c Cache) Wipe() error {
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fmt.Errorf("empty the cache: %w", err)
+	}
+	return c.Prepare()
+}
+
+// Empty reports whether the cache holds nothing of an earlier run.
+func (c Cache) Empty() bool {
+	entries, err := os.ReadDir(c.Dir())
+	return err == nil && len(entries) == 0
+}
+
+// UniqueID reads the id of the repository that kopia has just opened, in hex,
+// out of the format blob that it fetched.
+func (c Cache) UniqueID() (string, error) {
+	data, err := os.ReadFile(filepath.Join(c.Dir(), "kopia.repository"))
+	if err != nil {
+		return "", fmt.Errorf("read the cached format blob: %w", err)
+	}
+	var format struct {
+		UniqueID string `json:"uniqueID"`
+	}
+	if err := json.Unmarshal(data, &format); err != nil {
+		return "", fmt.Errorf("decode the cached format blob: %w", err)
+	}
+	id, err := base64.StdEncoding.DecodeString(format.UniqueID)
+	if err != nil || len(id) == 0 {
+		return "", errors.New("the cached format blob has no unique id")
+	}
+	return hex.EncodeToString(id), nil
+}
+
+// Belongs reports whether the cache was filled from the repository with the
+// id. A cache that has never been used belongs to any; one that holds
+// data but no id belongs to none.
+func (c Cache) Belongs(id string, wasEmpty bool) bool {
+	kept, err := os.ReadFile(c.idFile())
+	if err != nil {
+		return wasEmpty
+	}
+	return strings.TrimSpace(string(kept)) == id
+}
+
+// Claim writes down whose cache it is.
+func (c Cache) Claim(id string) error {
+	if err := os.WriteFile(c.idFile(), []byte(id+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the cache's repository id: %w", err)
+	}
+	return nil
+}
+
+// Use adds up the sizes of all files on the volume, in bytes. Files that come
+// and go meanwhile are passed over.
+func (c Cache) Use() int64 {
+	var total int64
+	_ = filepath.WalkDir(c.root, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total
+}

@@ -1,0 +1,124 @@
+package kopiaexec
+
+import (
+	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+)
+
+// Reason is a stable CamelCase word for why kopia failed; it becomes
+// Result.Reason.
+type Reason string
+
+// The reasons that are told apart.
+const (
+	ReasonWrongPassword    Reason = "WrongPassword"
+	ReasonNotInitialized   Reason = "RepositoryNotInitialized"
+	ReasonStorageMissing   Reason = "StorageMissing"
+	ReasonPermissionDenied Reason = "StoragePermissionDenied"
+	ReasonReadOnly         Reason = "StorageReadOnly"
+	ReasonNoSpace          Reason = "StorageFull"
+	ReasonExistingData     Reason = "StorageNotEmpty"
+	ReasonDamaged          Reason = "RepositoryDamaged"
+	ReasonSnapshotMissing  Reason = "SnapshotNotFound"
+	ReasonBlobMissing      Reason = "BlobMissing"
+	ReasonNewerRepository  Reason = "RepositoryFormatUnsupported"
+	ReasonUnreachable      Reason = "StorageUnreachable"
+	ReasonBadArgument      Reason = "KopiaArgument"
+	ReasonKopia            Reason = "KopiaFailed"
+)
+
+// Diagnosis is what a failed kopia said, with its documented meaning.
+type Diagnosis struct {
+	Kind   fault.Kind
+	Reason Reason
+	// Text is kopia's own line.
+	Text string
+	// Why is the meaning of that line; Hint one thing to do. Either may be empty.
+	Why, Hint string
+}
+
+// Err renders the diagnosis; doing says what was tried, as "open the repository".
+func (d Diagnosis) Err(doing string) *fault.Error {
+	return fault.New(d.Kind, "%s: kopia says: %s", doing, d.Text).WithWhy(d.Why).WithHint(d.Hint)
+}
+
+// class is one row of the table: a log in which every text of all occurs in
+// one line has this meaning.
+type class struct {
+	all       []string
+	kind      fault.Kind
+	reason    Reason
+	why, hint string
+}
+
+// classes is searched from the top: the more telling texts come first. Each
+// row is pinned by recordings in testdata/kopia.
+func classes() []class {
+	return []class{
+		{[]string{"invalid repository password"}, fault.Repository, ReasonWrongPassword,
+			"the repository was created with another password", "check KOPIA_PASSWORD in the repository Secret"},
+		{[]string{"found existing data in storage location"}, fault.Repository, ReasonExistingData,
+			"a repository is created only in an empty place", "choose an empty prefix or directory, or repair the repository that is there"},
+		{[]string{"blobcfg blob exists, but format blob is not found"}, fault.Repository, ReasonDamaged,
+			"the storage holds parts of a repository, but not its format blob", "restore the blob kopia.repository from a copy; do not create a repository over it"},
+		{[]string{"kopia.repository blob", "BLOB not found"}, fault.Repository, ReasonNotInitialized,
+			"the storage is reachable and holds no repository", "check the bucket, prefix or path, or allow creation with --create-repository=always"},
+		{[]string{"repository not initialized in the provided storage"}, fault.Repository, ReasonNotInitialized,
+			"the storage is reachable and holds no repository", "check the bucket, prefix or path, or allow creation with --create-repository=always"},
+		{[]string{"cannot access storage path", "no such file or directory"}, fault.Repository, ReasonStorageMissing,
+			"the directory of the repository does not exist", "check that the volume is mounted and that the path in KOPIA_REPOSITORY is the one meant"},
+		{[]string{"cannot access storage path", "not a directory"}, fault.Repository, ReasonStorageMissing,
+			"the path of the repository leads through a file", "check the path in KOPIA_REPOSITORY"},
+		{[]string{"read-only file system"}, fault.Repository, ReasonReadOnly,
+			"the volume of the repository is mounted read-only", "mount it read-write"},
+		{[]string{"storage is read-only"}, fault.Repository, ReasonReadOnly, "", "use credentials that may write"},
+		{[]string{"no space left on device"}, fault.Repository, ReasonNoSpace,
+			"the volume of the repository, or of the cache, is full", "free or add space; a run of maintenance may free some"},
+		{[]string{"disk quota exceeded"}, fault.Repository, ReasonNoSpace, "the quota of the repository's volume is used up", "raise the quota"},
+		{[]string{"file too large"}, fault.Repository, ReasonNoSpace, "the storage refuses a file of that size", "raise the file size limit"},
+		{[]string{"found 0 of the 1 requested snapshot"}, fault.Failed, ReasonSnapshotMissing,
+			"the repository does not hold the snapshot", ""},
+		{[]string{"is backed by missing blob"}, fault.Failed, ReasonBlobMissing,
+			"a file that the snapshot needs is gone from the storage", "find out what deletes objects there (a life-cycle rule, another tool); back up again"},
+		{[]string{"content", "not found"}, fault.Failed, ReasonBlobMissing,
+			"an index or a file that the snapshot needs is gone from the storage", "find out what deletes objects there; back up again"},
+		{[]string{"can't handle repositories created using version"}, fault.Repository, ReasonNewerRepository,
+			"another version of kopia made the repository", "use a mover image with that version"},
+		{[]string{"AccessDenied"}, fault.Repository, ReasonPermissionDenied, "", "check the credentials in the repository Secret"},
+		{[]string{"connection refused"}, fault.Repository, ReasonUnreachable, "", "check the endpoint and network policies"},
+		{[]string{"no such host"}, fault.Repository, ReasonUnreachable, "", "check the endpoint"},
+		{[]string{"BLOB not found"}, fault.Failed, ReasonBlobMissing,
+			"a file that the repository needs is gone from the storage", "find out what deletes objects there; back up again"},
+		{[]string{"open repository:", "permission denied"}, fault.Repository, ReasonPermissionDenied,
+			"the mover's user may not read the repository's directory", "set spec.kopia.moverSecurityContext.runAsUser or fsGroup to its owner"},
+		{[]string{": error: ", "try --help"}, fault.Failed, ReasonBadArgument, "kopia does not accept an argument", ""},
+	}
+}
+
+// Diagnose names the failure from kopia's log lines. The last line that says
+// something known wins, since kopia prints its final error last.
+func Diagnose(log []string) Diagnosis {
+	table := classes()
+	for _, row := range table {
+		for i := len(log) - 1; i >= 0; i-- {
+			if containsAll(log[i], row.all) {
+				return Diagnosis{Kind: row.kind, Reason: row.reason, Text: strings.TrimSpace(log[i]), Why: row.why, Hint: row.hint}
+			}
+		}
+	}
+	text := "nothing"
+	if len(log) > 0 {
+		text = strings.TrimSpace(log[len(log)-1])
+	}
+	return Diagnosis{Kind: fault.Failed, Reason: ReasonKopia, Text: text}
+}
+
+func containsAll(line string, texts []string) bool {
+	for _, t := range texts {
+		if !strings.Contains(line, t) {
+			return false
+		}
+	}
+	return true
+}

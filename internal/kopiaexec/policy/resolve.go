@@ -1,0 +1,227 @@
+package policy
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// Target names whose policy is meant, in kopia's own form.
+type Target string
+
+// Global is the policy that every source of a repository inherits.
+const Global Target = "(global)"
+
+// SourceTarget returns the target of one source's own policy.
+func SourceTarget(id result.Identity) Target { return Target(id.String()) }
+
+// Inputs are all the places of a manifest that speak of policies.
+type Inputs struct {
+	// Source is the policy of this source; empty: only the other settings are
+	// wanted, as for a restore.
+	Source Target
+	// Global and RepositoryConfig are the two policy files, Structured is
+	// spec.kopia.policyConfig.repositoryConfig, Manual is the repository
+	// Secret's KOPIA_MANUAL_CONFIG; nil: not given. Their names are shown as
+	// the origin of values.
+	Global, RepositoryConfig, Structured, Manual *Document
+	// Inline are the manifest's own fields and arguments, lowest first.
+	Inline []result.PolicyLayer
+	// FromSecret is true when Global and RepositoryConfig come from a Secret:
+	// their values appear in no note, value or change. Those of Manual never do.
+	FromSecret bool
+	// AllowActions keeps kopia's own actions that the files hold.
+	AllowActions bool
+}
+
+// Resolution is everything that follows from Inputs.
+type Resolution struct {
+	Desired Desired
+	// Limits come from repository.config or the structured configuration.
+	Limits Limits
+	// EnableActions is nil when no document says it.
+	EnableActions *bool
+	// ActionTimeout is 0 when no document says it.
+	ActionTimeout time.Duration
+	Creation      CreationOptions
+	Caching       Caching
+	Maintenance   Maintenance
+	// Storage is the structured storage verbatim (type and config; see
+	// BackendType), nil when there is none or when it holds a credential.
+	Storage json.RawMessage
+	// RestoreParallel is for restores; 0: not given.
+	RestoreParallel int
+	// Notes are in order of file and position.
+	Notes []Note
+}
+
+// Resolve reads every document, checks it against the names of a kopia
+// version, and layers the result: creation values lowest, then the global
+// file, the structured policies, and the manifest's own fields. What cannot be
+// used is left out and named by a note; with an error among the notes the
+// rest must not be applied.
+func Resolve(in Inputs, names Names) Resolution {
+	r := &resolver{in: in, names: names}
+	manual := r.read(in.Manual, manualRules(), true)
+	global := r.read(in.Global, policyRules(), in.FromSecret)
+	config := r.read(in.RepositoryConfig, repositoryRules(), in.FromSecret)
+	structured := r.structured(in.Structured)
+	for _, found := range []settings{manual, config, global, structured} {
+		r.out.configure(found)
+	}
+	r.out.Desired = Desired{source: in.Source, targets: map[Target]settings{}}
+	if in.Global != nil {
+		r.out.Desired.targets[Global] = global.policyOnly()
+	}
+	if in.Source != "" {
+		r.out.Desired.targets[in.Source] = r.source(manual, global, structured)
+	}
+	r.out.Notes = sortNotes(r.notes)
+	return r.out
+}
+
+// Translate returns the kopia policy that a document in either spelling means,
+// and what there is to say about it. Kopia's own actions are left out unless
+// allowActions is true.
+func Translate(doc *Document, names Names, allowActions bool) (Object, []Note) {
+	r := &resolver{in: Inputs{AllowActions: allowActions}, names: names}
+	found := r.read(doc, policyRules(), false)
+	policy := Object{}
+	for path, s := range found.policyOnly() {
+		set(policy, path, s.value)
+	}
+	return policy, sortNotes(r.notes)
+}
+
+type resolver struct {
+	in    Inputs
+	names Names
+	notes []Note
+	out   Resolution
+}
+
+func (r *resolver) walker(doc *Document, sensitive bool) *walker {
+	return &walker{doc: doc, names: r.names, allowActions: r.in.AllowActions, sensitive: sensitive}
+}
+
+func (r *resolver) read(doc *Document, grammar map[string]rule, sensitive bool) settings {
+	if doc == nil {
+		return settings{}
+	}
+	w := r.walker(doc, sensitive)
+	w.read(grammar)
+	r.notes = append(r.notes, w.notes...)
+	return w.found
+}
+
+func (r *resolver) structured(doc *Document) settings {
+	if doc == nil {
+		return settings{}
+	}
+	w := r.walker(doc, false)
+	w.read(structuredRules())
+	r.out.Storage = w.storage()
+	r.notes = append(r.notes, w.notes...)
+	return w.found
+}
+
+// source layers what the source's own policy says.
+func (r *resolver) source(manual, global, structured settings) settings {
+	layers := settings{}
+	for path, s := range manual.policyOnly() {
+		// The global file wins over values for creation, and a value on the
+		// source would hide it.
+		if _, taken := global[path]; !taken {
+			layers[path] = s
+		}
+	}
+	maps.Copy(layers, r.fitting(r.in.Structured, structured))
+	for _, layer := range r.in.Inline {
+		found := r.inline(layer)
+		layers.inherit(global, found)
+		layers.add(found)
+	}
+	return layers
+}
+
+// inherit starts a list of the source with that of the global file. A list of
+// files in a source's own policy hides the inherited one in kopia, and one
+// more --ignore must not undo what the global file says.
+func (s settings) inherit(global, higher settings) {
+	for _, path := range []string{"files.ignore", "files.ignoreDotFiles"} {
+		_, wanted := higher[path]
+		_, exists := s[path]
+		if inherited, ok := global[path]; ok && wanted && !exists {
+			s[path] = inherited
+		}
+	}
+}
+
+func (r *resolver) inline(layer result.PolicyLayer) settings {
+	doc, err := ParseDocument(layer.From, layer.Policy)
+	if err != nil {
+		r.notes = append(r.notes, err.Note())
+		return nil
+	}
+	w := r.walker(doc, false)
+	w.unplaced, w.allowActions = true, false
+	w.read(policyRules())
+	r.notes = append(r.notes, w.notes...)
+	return r.fitting(doc, w.found)
+}
+
+// fitting leaves out what kopia refuses on one path.
+func (r *resolver) fitting(doc *Document, found settings) settings {
+	policies := found.policyOnly()
+	if s, ok := policies[toParallelSnapshots]; ok {
+		w := r.walker(doc, false)
+		w.note(codeWrongTarget, problem.Warning, s.pointer,
+			`"maxParallelSnapshots" is refused by kopia on a single path and is left out`, "set it in the global policy file")
+		r.notes = append(r.notes, w.notes...)
+		delete(policies, toParallelSnapshots)
+	}
+	return policies
+}
+
+func (s settings) policyOnly() settings {
+	policies := settings{}
+	for to, v := range s {
+		if !strings.HasPrefix(to, "#") {
+			policies[to] = v
+		}
+	}
+	return policies
+}
+
+// add puts a higher layer over s. Lists grow: each argument names one more
+// pattern, and none of them takes back what the configuration says.
+func (s settings) add(higher settings) {
+	for path, v := range higher {
+		old, exists := s[path]
+		list, isList := v.value.([]any)
+		below, wasList := old.value.([]any)
+		if exists && isList && wasList {
+			v.value = union(below, list)
+			v.sensitive = v.sensitive || old.sensitive
+			if old.from != v.from {
+				v.from = old.from + ", " + v.from
+			}
+		}
+		s[path] = v
+	}
+}
+
+func union(a, b []any) []any {
+	all := slices.Clone(a)
+	for _, item := range b {
+		if !slices.Contains(all, item) {
+			all = append(all, item)
+		}
+	}
+	return all
+}

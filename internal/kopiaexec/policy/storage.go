@@ -1,0 +1,140 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+)
+
+// BackendType returns kopia's name of a storage backend for the name that a
+// structured configuration uses, as azureBlob for azure.
+func BackendType(name string) (string, bool) {
+	switch name {
+	case "filesystem", "s3", "azureBlob", "gcs", "b2", "sftp", "webdav", "rclone", "gdrive":
+		return name, true
+	case "azure":
+		return "azureBlob", true
+	case "google":
+		return "gcs", true
+	}
+	return "", false
+}
+
+// storage checks the structured storage and returns it verbatim, or nothing
+// when it holds a credential.
+func (w *walker) storage() json.RawMessage {
+	value, given := w.doc.root["storage"]
+	if !given || value == nil {
+		return nil
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		w.wrong("/storage", "must be an object with type and config, not "+describe(value), "")
+		return nil
+	}
+	before := len(w.notes)
+	for _, key := range slices.Sorted(maps.Keys(members)) {
+		if key != "type" && key != "config" {
+			w.unknown(map[string]rule{"type": {}, "config": {}}, key, join("/storage", key))
+		}
+	}
+	w.backend(members)
+	w.credentials(members["config"], "/storage/config")
+	if hasErrors(w.notes[before:]) {
+		return nil
+	}
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(w.doc.raw, &parts); err != nil {
+		return nil
+	}
+	return parts["storage"]
+}
+
+func (w *walker) backend(members map[string]any) {
+	known := []string{"filesystem", "s3", "azure", "gcs", "b2", "sftp", "webdav", "rclone", "gdrive"}
+	name, isText := members["type"].(string)
+	if _, ok := BackendType(name); !isText || !ok {
+		message := `"type" must name a backend`
+		if near := nearest(name, known); near != "" {
+			message = fmt.Sprintf("%q is not a backend; did you mean %q?", name, near)
+		}
+		pointer := "/storage"
+		if _, given := members["type"]; given {
+			pointer += "/type"
+		}
+		w.note(codeUnknownName, problem.Error, pointer, message, "choose one of: "+strings.Join(known, ", "))
+	}
+	if config, given := members["config"]; given {
+		if _, ok := config.(map[string]any); !ok {
+			w.wrong("/storage/config", "must be an object, not "+describe(config), "")
+		}
+	}
+}
+
+// credentials finds secrets at any depth; an empty text is none.
+func (w *walker) credentials(value any, pointer string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			child := join(pointer, key)
+			if isCredential(key) && !isEmpty(v[key]) {
+				w.credential(child)
+				continue
+			}
+			w.credentials(v[key], child)
+		}
+	case []any:
+		for i, item := range v {
+			w.credentials(item, join(pointer, strconv.Itoa(i)))
+		}
+	case string:
+		if hasPassword(v) {
+			w.credential(pointer)
+		}
+	}
+}
+
+func (w *walker) credential(pointer string) {
+	w.note(codeCredential, problem.Error, pointer,
+		fmt.Sprintf("%q is a credential, and everyone who can read the manifest can read it", clip(lastKey(pointer))),
+		"move it to the Secret that spec.kopia.repository names, and change it at the provider")
+}
+
+// isCredential knows the secret keys of every backend's configuration.
+func isCredential(key string) bool {
+	switch strings.ToLower(key) {
+	case "accesskeyid", "secretaccesskey", "sessiontoken", "accesskey", "secretkey",
+		"storagekey", "sastoken", "clientsecret", "clientcertificate",
+		"key", "keyid", "keydata", "privatekey", "password", "passphrase", "token",
+		"credentials", "credentialsjson", "embeddedconfig", "rcloneenv":
+		return true
+	}
+	return false
+}
+
+func isEmpty(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// hasPassword reports whether an address holds user:password@. It does not
+// parse the address: a password that breaks the syntax is a password too.
+func hasPassword(address string) bool {
+	_, rest, ok := strings.Cut(address, "://")
+	at := strings.LastIndexByte(rest, '@')
+	return ok && at > 0 && strings.Contains(rest[:at], ":")
+}

@@ -1,0 +1,145 @@
+package storage
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
+)
+
+// Backend is kopia's name of a kind of storage.
+type Backend string
+
+// The backends, in the order in which the keys of a Secret are searched.
+const (
+	S3         Backend = "s3"
+	Azure      Backend = "azureBlob"
+	GCS        Backend = "gcs"
+	Filesystem Backend = "filesystem"
+	B2         Backend = "b2"
+	WebDAV     Backend = "webdav"
+	SFTP       Backend = "sftp"
+	Rclone     Backend = "rclone"
+	GDrive     Backend = "gdrive"
+)
+
+// backendRule says how a backend is recognised and what it cannot do without.
+type backendRule struct {
+	backend Backend
+	// scheme is the one of KOPIA_REPOSITORY.
+	scheme string
+	// chosenBy are keys of which one suffices to choose the backend.
+	chosenBy []string
+	// needs has one entry a requirement; any key of an entry meets it.
+	needs [][]string
+	// urlGives are keys whose value a KOPIA_REPOSITORY with a host part gives.
+	urlGives []string
+}
+
+// rules lists every backend in order of precedence: the first that a Secret
+// chooses is used, as the documentation page's mover does.
+func rules() []backendRule {
+	return []backendRule{
+		{S3, "s3", []string{"KOPIA_S3_BUCKET"}, [][]string{{"KOPIA_S3_BUCKET"}}, []string{"KOPIA_S3_BUCKET"}},
+		{Azure, "azure", []string{"KOPIA_AZURE_CONTAINER"}, [][]string{
+			{"KOPIA_AZURE_CONTAINER"},
+			{"KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME"},
+		}, []string{"KOPIA_AZURE_CONTAINER"}},
+		{GCS, "gcs", []string{"KOPIA_GCS_BUCKET", "GCS_BUCKET"}, [][]string{{"KOPIA_GCS_BUCKET", "GCS_BUCKET"}}, []string{"KOPIA_GCS_BUCKET"}},
+		{Filesystem, "filesystem", nil, [][]string{{"KOPIA_REPOSITORY"}}, nil},
+		{B2, "b2", []string{"KOPIA_B2_BUCKET"}, [][]string{
+			{"KOPIA_B2_BUCKET"}, {"B2_ACCOUNT_ID"}, {"B2_APPLICATION_KEY"},
+		}, []string{"KOPIA_B2_BUCKET"}},
+		{WebDAV, "webdav", []string{"WEBDAV_URL"}, [][]string{{"WEBDAV_URL"}}, []string{"WEBDAV_URL"}},
+		{SFTP, "sftp", []string{"SFTP_HOST"}, [][]string{
+			{"SFTP_HOST"}, {"SFTP_USERNAME"}, {"SFTP_PATH"},
+			{"SFTP_PASSWORD", "SFTP_KEY_FILE"}, {"SFTP_KNOWN_HOSTS", "SFTP_KNOWN_HOSTS_DATA"},
+		}, []string{"SFTP_HOST", "SFTP_USERNAME", "SFTP_PATH"}},
+		{Rclone, "rclone", []string{"RCLONE_REMOTE_PATH"}, [][]string{{"RCLONE_REMOTE_PATH"}}, []string{"RCLONE_REMOTE_PATH"}},
+		{GDrive, "gdrive", []string{"GOOGLE_DRIVE_FOLDER_ID"}, [][]string{
+			{"GOOGLE_DRIVE_FOLDER_ID"}, {"GOOGLE_DRIVE_CREDENTIALS"},
+		}, []string{"GOOGLE_DRIVE_FOLDER_ID"}},
+	}
+}
+
+// Detection is what the keys of a Secret say about the backend.
+type Detection struct {
+	// Backend is the one that is used; empty: the Secret names none.
+	Backend Backend
+	// Because is the key that chose it.
+	Because string
+	// Others are backends that the Secret names too and that are not used.
+	Others []Backend
+	// Missing has one entry for each key that the backend needs and that is
+	// not there, with its alternatives: "AZURE_STORAGE_ACCOUNT or ...".
+	Missing []string
+}
+
+// Detect finds the backend by the presence of keys and the scheme of
+// KOPIA_REPOSITORY. The password is not part of it.
+func Detect(keys Keys) Detection {
+	scheme, rest := splitURL(keys.text("KOPIA_REPOSITORY"))
+	var d Detection
+	var chosen backendRule
+	for _, rule := range rules() {
+		because, _ := keys.first(rule.chosenBy...)
+		if because == "" && scheme == rule.scheme {
+			because = "KOPIA_REPOSITORY"
+		}
+		switch {
+		case because == "":
+		case d.Backend == "":
+			d.Backend, d.Because, chosen = rule.backend, because, rule
+		default:
+			d.Others = append(d.Others, rule.backend)
+		}
+	}
+	for _, alternatives := range chosen.needs {
+		given := scheme == chosen.scheme && rest != "" && slices.Contains(chosen.urlGives, alternatives[0])
+		if !keys.has(alternatives...) && !given {
+			d.Missing = append(d.Missing, strings.Join(alternatives, " or "))
+		}
+	}
+	return d
+}
+
+// DetectNames is Detect for a caller that knows the names of the keys and, of
+// all their values, KOPIA_REPOSITORY's alone (empty: unknown).
+func DetectNames(names []string, repositoryURL string) Detection {
+	keys := make(Keys, len(names))
+	for _, n := range names {
+		keys[n] = secret.New([]byte("?"))
+	}
+	if slices.Contains(names, "KOPIA_REPOSITORY") {
+		keys["KOPIA_REPOSITORY"] = secret.New([]byte(repositoryURL))
+	}
+	return Detect(keys)
+}
+
+// splitURL cuts scheme://rest; without a scheme both are empty or rest is all.
+func splitURL(url string) (scheme, rest string) {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return "", url
+	}
+	return strings.ToLower(scheme), rest
+}
+
+func trim(v secret.Value) string { return string(bytes.TrimSpace(v.Reveal())) }
+
+// places are the keys whose values are no secret: they say where, not how to
+// get in.
+func places() []string {
+	return []string{
+		"KOPIA_REPOSITORY", "KOPIA_S3_BUCKET", "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "KOPIA_S3_DISABLE_TLS",
+		"AWS_S3_DISABLE_TLS", "AWS_REGION", "AWS_DEFAULT_REGION", "KOPIA_S3_REGION", "AWS_PROFILE",
+		"KOPIA_AZURE_CONTAINER", "KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME", "AZURE_ENDPOINT_SUFFIX",
+		"KOPIA_GCS_BUCKET", "GCS_BUCKET", "GOOGLE_PROJECT_ID", "KOPIA_B2_BUCKET", "WEBDAV_URL",
+		"SFTP_HOST", "SFTP_PORT", "SFTP_PATH", "SFTP_USERNAME", "RCLONE_REMOTE_PATH", "RCLONE_EXE", "GOOGLE_DRIVE_FOLDER_ID",
+	}
+}
+
+// IsPlace reports whether the value of a key may be shown. Any other key's
+// must not be, also one that is not known.
+func IsPlace(key string) bool { return slices.Contains(places(), key) }

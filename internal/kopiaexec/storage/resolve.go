@@ -1,0 +1,117 @@
+package storage
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// Resolve works out where a repository is from the Secret's keys and from what
+// the manifest says (want). The manifest wins where it speaks: the Secret then
+// fills in credentials, and a Secret that names another kind of storage is an
+// error. All problems come at once; the Location is usable if none is an Error.
+func Resolve(want result.Storage, keys Keys) (Location, problem.List) {
+	problems := checkPassword(keys)
+	detected := Detect(keys)
+	backend := Backend(want.Type())
+	switch {
+	case backend == "" && detected.Backend == "":
+		return Location{}, append(problems, noBackend(keys))
+	case backend == "":
+		backend = detected.Backend
+	case detected.Backend != "" && detected.Backend != backend && !slices.Contains(detected.Others, backend):
+		return Location{}, append(problems, problem.Problem{
+			Code: "VK405", Severity: problem.Error, Path: detected.Because,
+			Message: fmt.Sprintf("the manifest says the repository is %s storage, the Secret's %s says %s", backend, detected.Because, detected.Backend),
+			Fix:     "remove one of the two",
+		})
+	}
+	if want.Type() == "" {
+		problems = append(problems, detected.problems()...)
+	}
+	loc, more := build(backend, want, keys)
+	return loc, append(problems, more...)
+}
+
+// problems are the missing keys and the backends that were passed over.
+func (d Detection) problems() problem.List {
+	var list problem.List
+	for _, key := range d.Missing {
+		list = append(list, problem.Problem{
+			Code: "VK403", Severity: problem.Error, Path: key,
+			Message: fmt.Sprintf("%s storage (chosen by %s) needs the key %s in the repository Secret", d.Backend, d.Because, key),
+			Fix:     "add the key to the Secret",
+		})
+	}
+	if len(d.Others) > 0 {
+		list = append(list, problem.Problem{
+			Code: "VK406", Severity: problem.Warning, Path: d.Because,
+			Message: fmt.Sprintf("the repository Secret names more than one kind of storage; %s is used, %v is not", d.Backend, d.Others),
+			Fix:     "remove the keys of the storage that is not meant",
+		})
+	}
+	return list
+}
+
+func noBackend(keys Keys) problem.Problem {
+	p := problem.Problem{
+		Code: "VK401", Severity: problem.Error, Path: "KOPIA_REPOSITORY",
+		Message: "the repository Secret does not say where the repository is: no KOPIA_REPOSITORY and no bucket, container or host key",
+		Fix:     "set KOPIA_REPOSITORY, for example s3://bucket/prefix or filesystem:///kopia/repository",
+	}
+	url := keys.text("KOPIA_REPOSITORY")
+	if url == "" {
+		return p
+	}
+	p.Code = "VK404"
+	if scheme, _ := splitURL(url); scheme != "" {
+		p.Message = fmt.Sprintf("KOPIA_REPOSITORY starts with %q, which is no kind of storage that kopia has", scheme+"://")
+	} else {
+		p.Message = "KOPIA_REPOSITORY has no scheme such as s3:// or filesystem://"
+	}
+	return p
+}
+
+func checkPassword(keys Keys) problem.List {
+	password := keys.text("KOPIA_PASSWORD")
+	switch {
+	case password == "":
+		return problem.List{{
+			Code: "VK402", Severity: problem.Error, Path: "KOPIA_PASSWORD",
+			Message: "the repository Secret has no KOPIA_PASSWORD, or it is empty",
+			Fix:     "add the password that the repository was, or is to be, created with",
+		}}
+	case strings.HasPrefix(password, "$(") && strings.HasSuffix(password, ")"):
+		return problem.List{{
+			Code: "VK407", Severity: problem.Warning, Path: "KOPIA_PASSWORD",
+			Message: "KOPIA_PASSWORD is the literal text of a shell command, which nothing runs: the text itself is the password",
+			Fix:     "for a new repository put the command's output into the Secret; an existing one keeps the text",
+		}}
+	}
+	return nil
+}
+
+// filesystemPath reads the path of filesystem:///abs/dir.
+func filesystemPath(keys Keys) (string, *problem.Problem) {
+	_, dir := splitURL(keys.text("KOPIA_REPOSITORY"))
+	bad := func(why string) *problem.Problem {
+		return &problem.Problem{
+			Code: "VK404", Severity: problem.Error, Path: "KOPIA_REPOSITORY",
+			Message: "KOPIA_REPOSITORY names the directory " + fmt.Sprintf("%q", dir) + ", " + why,
+			Fix:     "write an absolute path, as filesystem:///kopia/repository",
+		}
+	}
+	switch {
+	case !strings.HasPrefix(dir, "/"):
+		return "", bad("which is not absolute")
+	case slices.Contains(strings.Split(dir, "/"), ".."):
+		return "", bad("which leads upwards with \"..\"")
+	case path.Clean(dir) == "/":
+		return "", bad("which is the root of the file system")
+	}
+	return path.Clean(dir), nil
+}

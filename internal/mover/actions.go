@@ -1,0 +1,115 @@
+package mover
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// defaultActionTimeout is the documentation page's own limit.
+const defaultActionTimeout = 5 * time.Minute
+
+// beforeAction runs beforeSnapshot. Its failure ends the run before a snapshot.
+func (d *driver) beforeAction(ctx context.Context) error {
+	if !d.hasActions() || d.task.Backup.Actions.Before == "" {
+		return nil
+	}
+	d.begin("beforeSnapshot")
+	report, err := d.act(ctx, "beforeSnapshot", d.task.Backup.Actions.Before)
+	if err != nil {
+		return failed("BeforeActionFailed", fault.New(fault.Failed, "%w", err))
+	}
+	if ctx.Err() != nil {
+		return stopOf(ctx, "; no snapshot was made")
+	}
+	if why := faulty(report); why != "" {
+		return failed("BeforeActionFailed", fault.New(fault.Failed, "the beforeSnapshot action %s; no snapshot was made", why).
+			WithHint("its output stands in the mover's log"))
+	}
+	return nil
+}
+
+// afterAction runs afterSnapshot, also when the run has been cancelled: then
+// within the grace period. Its failure is a warning.
+func (d *driver) afterAction(ctx context.Context) {
+	if !d.hasActions() || d.task.Backup.Actions.After == "" {
+		return
+	}
+	d.begin("afterSnapshot")
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.afterLimit(ctx))
+	defer cancel()
+	report, err := d.act(detached, "afterSnapshot", d.task.Backup.Actions.After)
+	why := faulty(report)
+	if err != nil {
+		why = "failed: " + err.Error()
+	}
+	if why != "" {
+		d.warn("VK422", "the afterSnapshot action "+why)
+	}
+}
+
+// afterLimit is the action's own limit, or for a cancelled run the grace period.
+func (d *driver) afterLimit(ctx context.Context) time.Duration {
+	if ctx.Err() == nil {
+		return d.actionTimeout() + time.Minute // the action's own limit comes first
+	}
+	return min(d.actionTimeout(), d.grace())
+}
+
+// hasActions reports whether there are actions and repository.config does not
+// turn them off.
+func (d *driver) hasActions() bool {
+	return d.task.Backup.Actions != nil && (d.settings.EnableActions == nil || *d.settings.EnableActions)
+}
+
+func (d *driver) actionTimeout() time.Duration {
+	switch {
+	case d.settings.ActionTimeout > 0:
+		return d.settings.ActionTimeout
+	case d.task.Backup.Actions.Timeout > 0:
+		return time.Duration(d.task.Backup.Actions.Timeout)
+	}
+	return defaultActionTimeout
+}
+
+func (d *driver) act(ctx context.Context, name, command string) (result.ActionReport, error) {
+	action := kopiaexec.Action{
+		Name: name, Command: command, Dir: d.task.Backup.Root, ScriptDir: d.task.WorkDir,
+		Env: d.actionEnv(), Timeout: d.actionTimeout(),
+	}
+	d.log.sayf("Running the %s action.", name)
+	start := d.options.Clock()
+	report, err := action.Run(ctx, func(line string) { d.log.sayf("%s: %s", name, line) })
+	report.Took = result.Duration(d.options.Clock().Sub(start).Round(time.Millisecond))
+	d.res.Actions = append(d.res.Actions, report)
+	return report, err
+}
+
+// actionEnv is all that an action finds in its environment.
+func (d *driver) actionEnv() []string {
+	path := d.options.Path
+	if path == "" {
+		path = kopiaexec.DefaultPath
+	}
+	return []string{
+		"PATH=" + path, "HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC",
+		"DATA_DIR=" + d.task.Backup.Root, "VOLSYNC_KOPIA_RUN=" + d.task.RunID,
+	}
+}
+
+// faulty says how an action failed; empty: it did not.
+func faulty(report result.ActionReport) string {
+	switch {
+	case report.TimedOut:
+		return "was killed at its time limit"
+	case report.ExitCode < 0:
+		return "was ended by a signal"
+	case report.ExitCode != 0:
+		return fmt.Sprintf("ended with exit code %d", report.ExitCode)
+	}
+	return ""
+}

@@ -1,0 +1,145 @@
+package mover_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/mover"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// nobody is the user that a mover without rights runs as.
+const nobody = 65534
+
+// TestMain lets the test binary be the mover itself, so that a test can run it
+// as another user.
+func TestMain(m *testing.M) {
+	task := os.Getenv("VK_TEST_TASK")
+	if task == "" {
+		os.Exit(m.Run())
+	}
+	data, err := os.ReadFile(task)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+	decoded, err := result.DecodeTask(data)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+	res := mover.Run(context.Background(), *decoded, mover.Options{
+		Stdout: os.Stdout, TerminationLog: os.Getenv("VK_TEST_TERMINATION"), Clock: time.Now,
+	})
+	os.Exit(res.ExitCode)
+}
+
+// runAs runs the mover as a process of another user.
+func (w *world) runAs(t *testing.T, uid uint32) outcome {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: only root can run the mover as another user")
+	}
+	w.giveTo(t, int(uid))
+	w.task.Kopia = publicCopy(t, w.dir, w.kopia)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(w.task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taskFile := filepath.Join(w.dir, "task.json")
+	if err := os.WriteFile(taskFile, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), publicCopy(t, w.dir, self))
+	cmd.Env = []string{"VK_TEST_TASK=" + taskFile, "VK_TEST_TERMINATION=" + w.options.TerminationLog, "PATH=/usr/bin:/bin"}
+	cmd.Dir = w.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatalf("start the mover: %v", err)
+	}
+	message, err := os.ReadFile(w.options.TerminationLog)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	res, err := result.Decode(message)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != res.ExitCode {
+		t.Errorf("the mover ended with %d, its result says %d", code, res.ExitCode)
+	}
+	o := outcome{*res, string(out)}
+	w.check(t, o)
+	return o
+}
+
+// giveTo makes everything but the data the user's own.
+func (w *world) giveTo(t *testing.T, uid int) {
+	t.Helper()
+	for _, dir := range []string{w.task.WorkDir, w.task.CacheDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := filepath.WalkDir(w.dir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || path == w.data || strings.HasPrefix(path, w.data+"/") {
+			return err
+		}
+		return os.Lchown(path, uid, uid)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := w.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// publicCopy copies a program to where every user may run it.
+func publicCopy(t *testing.T, dir, program string) string {
+	t.Helper()
+	in, err := os.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	path := filepath.Join(dir, "program-"+filepath.Base(program))
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(out, in)
+	if closeErr := out.Close(); err != nil || closeErr != nil {
+		t.Fatal(err, closeErr)
+	}
+	return path
+}
+
+// shim puts a shell script in kopia's place. In it $KOPIA is the real one, and
+// $DIR a directory for its notes.
+func (w *world) shim(t *testing.T, script string) {
+	t.Helper()
+	path := filepath.Join(w.dir, "kopia-shim")
+	text := fmt.Sprintf("#!/bin/sh\nKOPIA='%s'\nDIR='%s'\nREPO='%s'\n%s\nexec \"$KOPIA\" \"$@\"\n", w.kopia, w.dir, w.repo.Dir, script)
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.task.Kopia = path
+	w.options.KopiaVersion = "0.22.3"
+}

@@ -1,0 +1,165 @@
+package mover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
+)
+
+// readSecret reads the repository Secret and works out where the repository is.
+func (d *driver) readSecret() error {
+	keys, err := readKeys(d.task.Repository.SecretDir)
+	if err != nil {
+		return refused("SecretUnreadable", fault.New(fault.Refused, "read the repository Secret: %w", err).At(d.secretName()))
+	}
+	d.keys = keys
+	d.log.hide(keys)
+	place, problems := storage.Resolve(d.task.Repository.Storage, keys)
+	if err := d.report(problems); err != nil {
+		return refused("RepositorySecret", fault.New(fault.Refused, "%w", err).At(d.secretName()))
+	}
+	if place.Type() != string(storage.Filesystem) {
+		return refused("BackendNotSupported", fault.New(fault.Refused,
+			"the repository is %s storage, and this build runs filesystem repositories only", place.Type()).At(d.secretName()))
+	}
+	d.place = place
+	d.res.Repository = &result.RepositoryInfo{Type: place.Type()}
+	return nil
+}
+
+func (d *driver) secretName() string {
+	if d.task.Repository.SecretName == "" {
+		return "the repository Secret"
+	}
+	return fmt.Sprintf("secret %q", d.task.Repository.SecretName)
+}
+
+// report logs problems and returns the errors among them as one.
+func (d *driver) report(problems problem.List) error {
+	var errs []error
+	for _, p := range problems {
+		switch p.Severity {
+		case problem.Error:
+			errs = append(errs, fmt.Errorf("%s: %s", p.Code, p.Message))
+			d.log.sayf("ERROR: %s %s", p.Code, p.Message)
+		case problem.Warning:
+			d.warn(p.Code, p.Message)
+		default:
+			d.log.sayf("%s %s", p.Code, p.Message)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// readKeys reads a mounted Secret: one file a key. The names that start with
+// two dots are the kubelet's own.
+func readKeys(dir string) (storage.Keys, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	keys := storage.Keys{}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "..") || entry.IsDir() {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		keys[entry.Name()] = secret.New(content)
+	}
+	return keys, nil
+}
+
+// findKopia readies the runner and learns kopia's version.
+func (d *driver) findKopia(ctx context.Context) error {
+	program, err := kopiaexec.Find(d.task.Kopia)
+	if err != nil {
+		return failed("KopiaMissing", fault.New(fault.Failed, "%w", err).WithHint("use the mover image of this release, or name the program with --kopia"))
+	}
+	if err := os.MkdirAll(d.task.WorkDir, 0o700); err != nil {
+		return failed("WorkDir", fault.New(fault.Failed, "make the work directory: %w", err))
+	}
+	env, err := kopiaexec.Environment(d.task.WorkDir, d.task.Repository.CustomCAFile)
+	if err != nil {
+		return refused("CustomCA", fault.New(fault.Refused, "%w", err))
+	}
+	d.runner = &kopiaexec.Runner{
+		Kopia: program, Env: env, Grace: d.grace(), OnProgress: d.log.progress,
+		OnLog: func(line string) { d.log.sayf("kopia: %s", line) },
+	}
+	d.version = d.options.KopiaVersion
+	if d.version == "" {
+		if d.version, err = d.runner.Version(ctx); err != nil {
+			return failed("KopiaVersion", fault.New(fault.Failed, "find kopia's version: %w", err))
+		}
+	}
+	d.res.KopiaVersion = d.version
+	return nil
+}
+
+// defaultGrace is used when the task has none.
+const defaultGrace = 150 * time.Second
+
+func (d *driver) grace() time.Duration {
+	if g := time.Duration(d.task.GracePeriod); g > 0 {
+		return g
+	}
+	return defaultGrace
+}
+
+// configure writes kopia's config and prepares the repository's cache.
+func (d *driver) configure() error {
+	limits := storage.Limits{
+		UploadBytesPerSecond:   firstPositive(d.task.Repository.UploadBytesPerSecond, d.settings.Limits.UploadBytesPerSecond),
+		DownloadBytesPerSecond: firstPositive(d.task.Repository.DownloadBytesPerSecond, d.settings.Limits.DownloadBytesPerSecond),
+	}
+	config, err := d.place.Config(limits)
+	if err != nil {
+		return failed("Config", err)
+	}
+	key, err := d.place.Key()
+	if err != nil {
+		return failed("Config", err)
+	}
+	d.cache = kopiaexec.NewCache(d.task.CacheDir, key)
+	d.config = kopiaexec.Config{
+		Storage: config, Password: d.keys.Password(), Identity: d.res.Identity, CacheDir: d.cache.Dir(),
+		ContentCacheBytes:  firstPositive(d.task.Repository.ContentCacheBytes, d.settings.Caching.ContentBytes),
+		MetadataCacheBytes: firstPositive(d.task.Repository.MetadataCacheBytes, d.settings.Caching.MetadataBytes),
+		EnableActions:      d.task.Policy.AllowActions && (d.settings.EnableActions == nil || *d.settings.EnableActions),
+	}
+	if d.paths, err = d.config.Write(d.task.WorkDir); err != nil {
+		return failed("Config", err)
+	}
+	d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond)
+	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond)
+	return nil
+}
+
+func (d *driver) sayLimit(what string, bytesPerSecond int64) {
+	if bytesPerSecond > 0 {
+		d.log.sayf("%s: %s/s (%d bytes per second)", what, size(bytesPerSecond), bytesPerSecond)
+	}
+}
+
+func firstPositive(values ...int64) int64 {
+	for _, v := range values {
+		if v > 0 {
+			return v
+		}
+	}
+	return 0
+}

@@ -1,0 +1,122 @@
+package mover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// failure is the end of a run that was not a success, with the stable word for
+// it. An Outcome of its own overrides the one of the fault's kind.
+type failure struct {
+	reason  string
+	outcome result.Outcome
+	err     error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func failed(reason string, err error) error { return &failure{reason: reason, err: err} }
+
+func refused(reason string, err *fault.Error) error {
+	err.Kind = fault.Refused
+	return &failure{reason: reason, err: err}
+}
+
+// diagnosed is the failure that a kopia process told of.
+func diagnosed(doing string, out kopiaexec.Output) error {
+	if out.Signal != 0 {
+		err := fault.New(fault.Failed, "%s: kopia was ended by the signal %s", doing, out.Signal)
+		if out.Signal.String() == "killed" {
+			err = err.WithHint("when the container was out of memory (OOMKilled), raise spec.kopia.moverResources.limits.memory")
+		}
+		return failed("KopiaKilled", err)
+	}
+	diagnosis := kopiaexec.Diagnose(out.Log)
+	return failed(string(diagnosis.Reason), diagnosis.Err(doing))
+}
+
+// outcomeOf maps a fault's kind to the outcome that it gives.
+func outcomeOf(kind fault.Kind) result.Outcome {
+	switch kind {
+	case fault.Refused, fault.Invalid, fault.Usage:
+		return result.Refused
+	case fault.Incomplete:
+		return result.Incomplete
+	case fault.TimedOut:
+		return result.TimedOut
+	case fault.Interrupt, fault.Terminated:
+		return result.Cancelled
+	default:
+		return result.Failed
+	}
+}
+
+// conclude writes the end of the run into the Result.
+func (d *driver) conclude(ctx context.Context, err error) {
+	d.endPhase()
+	if err == nil {
+		d.succeed()
+		return
+	}
+	// What ended the run is what the reader must know first; what broke
+	// because of it is a consequence.
+	if stop := stopped(ctx, err); stop != nil {
+		err = stop
+	}
+	kind := fault.KindOf(err)
+	d.res.Outcome, d.res.ExitCode = outcomeOf(kind), int(kind.ExitCode())
+	d.res.Reason, d.res.Message = string(kind), d.log.redact(err.Error())
+	var f *failure
+	if errors.As(err, &f) {
+		d.res.Reason = f.reason
+	}
+	var e *fault.Error
+	if errors.As(err, &e) {
+		d.res.Hint = d.log.redact(e.Hint)
+		if e.Why != "" {
+			d.res.Message += " (" + d.log.redact(e.Why) + ")"
+		}
+	}
+}
+
+// stopped turns the end of ctx into a failure; nil: ctx has not ended, or the
+// run had come to its own verdict before.
+func stopped(ctx context.Context, err error) error {
+	var f *failure
+	if ctx.Err() == nil || errors.As(err, &f) && f.outcome == result.Cancelled {
+		return nil
+	}
+	return stopOf(ctx, "")
+}
+
+// stopOf describes the end of ctx. what is added to the message.
+func stopOf(ctx context.Context, what string) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &failure{reason: "TimedOut", outcome: result.Cancelled, err: fault.New(fault.TimedOut, "the run timed out%s", what)}
+	}
+	kind := fault.KindOf(context.Cause(ctx))
+	if kind != fault.Interrupt {
+		kind = fault.Terminated
+	}
+	return &failure{reason: "Cancelled", outcome: result.Cancelled, err: fault.New(kind, "the run was cancelled%s", what)}
+}
+
+// succeed fills in a good end; warnings show in the outcome.
+func (d *driver) succeed() {
+	d.res.ExitCode = 0
+	if d.res.Outcome == result.Unknown || d.res.Outcome == result.Succeeded {
+		d.res.Outcome = result.Succeeded
+		if len(d.res.Warnings) > 0 {
+			d.res.Outcome = result.SucceededWithWarnings
+		}
+	}
+	if d.res.Message == "" {
+		d.res.Message = fmt.Sprintf("%s of %s done", d.task.Operation, d.res.Identity)
+	}
+}

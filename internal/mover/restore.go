@@ -1,0 +1,155 @@
+package mover
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// restore chooses a snapshot and writes it below the target directory.
+func (d *driver) restore(ctx context.Context) error {
+	d.begin("source")
+	task := d.task.Restore
+	if info, err := os.Stat(task.TargetDir); err != nil || !info.IsDir() {
+		return refused("TargetMissing", fault.New(fault.Refused, "the target %q is not an existing directory", task.TargetDir))
+	}
+	source := d.task.Identity.String()
+	if task.SnapshotID != "" {
+		source = "" // an id may be any source's
+	}
+	list, err := d.openList(ctx, source)
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(list, *task)
+	if err != nil {
+		return d.noMatch(ctx, err)
+	}
+	if chosen.Incomplete != "" {
+		d.warn("VK425", fmt.Sprintf("snapshot %s was asked for by its id and is incomplete (kopia's word: %q)", chosen.ID, chosen.Incomplete))
+	}
+	d.log.sayf("Restoring snapshot %s of %s, taken %s: %d files, %s.",
+		chosen.ID, chosen.Identity, chosen.StartTime.UTC().Format(time.RFC3339), chosen.Files, size(chosen.Size))
+	d.res.Snapshot = &chosen
+	return d.write(ctx, chosen)
+}
+
+// choose picks the snapshot that the task asks for. Without an id only complete
+// ones count.
+func choose(list []result.Snapshot, task result.RestoreTask) (result.Snapshot, error) {
+	if task.SnapshotID != "" {
+		i := slices.IndexFunc(list, func(s result.Snapshot) bool { return s.ID == task.SnapshotID })
+		if i < 0 {
+			return result.Snapshot{}, fmt.Errorf("the repository holds no snapshot %s", task.SnapshotID)
+		}
+		return list[i], nil
+	}
+	candidates := newestFirst(completeOnly(list))
+	if task.AsOf != nil {
+		candidates = slices.DeleteFunc(candidates, func(s result.Snapshot) bool { return s.StartTime.After(*task.AsOf) })
+	}
+	if task.Previous >= len(candidates) || task.Previous < 0 {
+		return result.Snapshot{}, fmt.Errorf("%d complete snapshots match%s, %d more recent ones are to be passed over",
+			len(candidates), asOf(task.AsOf), max(task.Previous, 0))
+	}
+	return candidates[task.Previous], nil
+}
+
+func asOf(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return " as of " + t.UTC().Format(time.RFC3339)
+}
+
+// noMatch refuses, and names the identities that the repository holds.
+func (d *driver) noMatch(ctx context.Context, why error) error {
+	all, err := d.listed(ctx, "")
+	if err != nil {
+		return err
+	}
+	held := map[string]int{}
+	for _, s := range completeOnly(all) {
+		held[s.Identity.String()]++
+	}
+	var names []string
+	for name, count := range held {
+		names = append(names, fmt.Sprintf("%s (%d)", name, count))
+	}
+	slices.Sort(names)
+	there := "the repository holds no complete snapshot"
+	if len(names) > 0 {
+		there = "the repository holds complete snapshots of: " + strings.Join(names, ", ")
+	}
+	return refused("NoSnapshot", fault.New(fault.Refused, "no snapshot of %s to restore: %w", d.task.Identity, why).WithHint(there))
+}
+
+// write runs the restore. Kopia makes temporary files beside what it writes, so
+// it works from inside the target: the directory above may not be writable.
+func (d *driver) write(ctx context.Context, s result.Snapshot) error {
+	d.begin("restore")
+	task := d.task.Restore
+	command := argv.SnapshotRestore(d.paths, argv.RestoreOptions{
+		Source: s.ID, Target: ".", Extra: d.restoreArgs(), Progress: true,
+		SkipOwners: task.SkipOwners || os.Geteuid() != 0,
+	})
+	out, err := d.runner.Run(ctx, kopiaexec.Call{Command: command, Dir: task.TargetDir})
+	if err != nil {
+		return failed("Kopia", err)
+	}
+	report := restored(out.Log)
+	report.TargetDir, report.Size = task.TargetDir, s.Size
+	d.res.Restore = &report
+	if ctx.Err() != nil {
+		return stopOf(ctx, fmt.Sprintf("; %s holds a part of snapshot %s", task.TargetDir, s.ID))
+	}
+	if !out.OK() {
+		return diagnosed("restore snapshot "+s.ID, out)
+	}
+	d.res.Message = fmt.Sprintf("snapshot %s restored to %s: %d files, %s", s.ID, task.TargetDir, report.Files, size(s.Size))
+	return nil
+}
+
+// restoreArgs adds to the task's arguments what every restore is done with.
+func (d *driver) restoreArgs() []string {
+	const atomically = "--write-files-atomically"
+	args := slices.Clone(d.task.Restore.Args)
+	if !slices.Contains(args, atomically) && !slices.Contains(args, "--no-write-files-atomically") {
+		args = append(args, atomically)
+	}
+	if n := d.settings.RestoreParallel; n > 0 && !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--parallel=") }) {
+		args = append(args, fmt.Sprintf("--parallel=%d", n))
+	}
+	return args
+}
+
+var restoredLine = regexp.MustCompile(`^Restored (\d+) files, (\d+) directories and (\d+) symbolic links`)
+
+// restored reads kopia's last word about a restore.
+func restored(log []string) result.RestoreReport {
+	for _, line := range slices.Backward(log) {
+		if m := restoredLine.FindStringSubmatch(line); m != nil {
+			return result.RestoreReport{Files: count(m[1]), Dirs: count(m[2]), Symlinks: count(m[3])}
+		}
+	}
+	return result.RestoreReport{}
+}
+
+// count reads digits that a pattern has matched; too many of them give 0.
+func count(digits string) int64 {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

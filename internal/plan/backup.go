@@ -1,0 +1,154 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// BuildBackup plans the backup that a ReplicationSource describes: on the
+// cluster, or on this machine when in.Env.Local is set.
+//
+// The returned list is the plan's Findings: those of in.Findings, then the
+// plan's own. With an error among them, or with a Skip, the plan has no steps.
+// The same input gives the same plan. in.Document must hold a source.
+func BuildBackup(in Input) (Plan, problem.List) {
+	b, plan := begin(in)
+	plan.Skip = b.checkOperator()
+	id := b.identity()
+	p := b.decidePolicies(id)
+	place := siteOf(in.Env, in.Options)
+	plan.Identity = id
+	plan.Policy = b.policyTable(p, id)
+	plan.Arguments = arguments(p)
+	plan.Cache = b.decideCache(cacheSizes{p.resolved.Caching.ContentBytes, p.resolved.Caching.MetadataBytes}, place.cacheDir)
+	plan.Repository = b.repository(place, p)
+	plan.Mover = Mover{Kopia: place.kopia}
+	task := b.taskFor(place, id, p, plan.Cache)
+	if in.Env.Local != nil {
+		b.planLocal(&plan, place)
+	} else {
+		b.planCluster(&plan, p, task)
+	}
+	return b.finish(plan, place, task)
+}
+
+// begin makes the builder and what is known of the plan before any decision.
+func begin(in Input) (*builder, Plan) {
+	source := in.Document.Source
+	b := &builder{in: in, source: source, kopia: source.Spec.Kopia, object: objectOf(in)}
+	if b.kopia == nil {
+		b.kopia = &spec.KopiaSource{}
+	}
+	return b, Plan{
+		APIVersion: result.APIVersion, Kind: KindPlan, Operation: result.OperationBackup,
+		RunID: in.Env.RunID, Time: in.Env.Now.UTC(), Version: in.Env.Version,
+		Object: b.object, Local: in.Env.Local, Unknown: b.unknown(),
+	}
+}
+
+// objectOf names the object; a manifest without a namespace takes the caller's.
+func objectOf(in Input) result.ObjectRef {
+	meta := in.Document.Metadata()
+	o := result.ObjectRef{Kind: in.Document.Kind(), Namespace: meta.Namespace, Name: meta.Name}
+	if o.Namespace == "" {
+		o.Namespace = in.Facts.Namespace.Name
+	}
+	if o.Namespace == "" {
+		o.Namespace = "default"
+	}
+	if in.Facts.Object != nil {
+		o.UID = in.Facts.Object.UID
+	}
+	return o
+}
+
+// finish orders the findings and completes a plan that can run.
+func (b *builder) finish(plan Plan, place site, task *result.Task) (Plan, problem.List) {
+	if b.err != nil {
+		b.find(problem.Error, codeTemplate, "", "an object of the plan cannot be made: "+b.err.Error(), "please report this as a defect")
+	}
+	b.findings.Sort()
+	plan.Findings = append(append(problem.List{}, b.in.Findings...), b.findings...)
+	if plan.Findings.HasErrors() || plan.Skip != nil {
+		return plan, plan.Findings
+	}
+	plan.Steps, plan.Cleanup, plan.Task = b.steps, b.cleanup, task
+	plan.Commands = commands(place, task)
+	return plan, plan.Findings
+}
+
+// repository says what the manifest says about the repository.
+func (b *builder) repository(place site, p policies) Repository {
+	storage := b.storage(place, p)
+	r := Repository{Secret: b.kopia.Repository, Backend: storage.Type(), Create: b.in.Options.CreateRepository}
+	switch {
+	case place.repository != "":
+		r.Location = place.repository
+	case deref(b.kopia.RepositoryPVC) != "":
+		r.Location = "pvc/" + *b.kopia.RepositoryPVC + " at " + storage.Filesystem.Path
+	case storage.Filesystem != nil:
+		r.Location = storage.Filesystem.Path
+	}
+	return r
+}
+
+// planCluster decides how a run on the cluster goes, and lays out its steps.
+func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
+	b.checkExtraClaims()
+	plan.Mover.Image = b.in.Env.Image
+	plan.Mover.User, plan.Mover.Privileged = b.moverUser(), b.privileged()
+	plan.Mover.ServiceAccount = deref(b.kopia.MoverServiceAccount)
+	plan.Mover.PodSecurity = b.checkPodSecurity()
+	if b.in.Env.Image == "" {
+		b.find(problem.Error, codeNoImage, "", "there is no mover image: this is a development build, which has no default",
+			"give --mover-image, or set VOLSYNC_KOPIA_MOVER_IMAGE")
+	}
+	c := b.decideCopy()
+	if c == nil {
+		return
+	}
+	plan.Copy = c
+	where := b.placeMover(c)
+	plan.Mover.Node, plan.Mover.NodeReason = where.node, where.reason
+	plan.Needs = b.needs(c)
+	b.checkRetained(c)
+	b.checkRights(plan.Needs)
+	b.checkQuota(c)
+	if !b.findings.HasErrors() && plan.Skip == nil {
+		b.clusterSteps(c, plan.Cache, b.job(b.moverMounts(c, plan.Cache, p), where, task))
+	}
+}
+
+// planLocal lays out the steps of a run on this machine.
+func (b *builder) planLocal(plan *Plan, place site) {
+	local := b.in.Env.Local
+	prepare := &Prepare{
+		WorkDir:     local.WorkDir,
+		Directories: []string{place.workDir, place.secretDir, place.cacheDir},
+		Files:       []PreparedDir{{Dir: place.secretDir, Kind: spec.KindSecret, Name: b.kopia.Repository}},
+	}
+	if b.inputSecret(b.kopia.Repository) == nil {
+		b.find(problem.Error, codeSecretMissing, "spec.kopia.repository",
+			fmt.Sprintf("Secret %q is not among the input of this local run", b.kopia.Repository), "give its manifest too: -f FILE")
+	}
+	if c := b.kopia.PolicyConfig; c != nil && (c.SecretName != "" || c.ConfigMapName != "") {
+		kind, name := spec.KindConfigMap, c.ConfigMapName
+		if c.SecretName != "" {
+			kind, name = spec.KindSecret, c.SecretName
+		}
+		prepare.Directories = append(prepare.Directories, place.policyDir)
+		prepare.Files = append(prepare.Files, PreparedDir{Dir: place.policyDir, Kind: kind, Name: name})
+	}
+	if ca := b.customCA(); ca != nil {
+		kind, name := spec.KindSecret, ca.SecretName
+		if name == "" {
+			kind, name = spec.KindConfigMap, ca.ConfigMapName
+		}
+		prepare.Directories = append(prepare.Directories, place.caDir)
+		prepare.Files = append(prepare.Files, PreparedDir{Dir: place.caDir, Kind: kind, Name: name, Key: caKey(ca), File: caFile})
+	}
+	b.localSteps(prepare)
+}

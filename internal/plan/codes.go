@@ -1,0 +1,33 @@
+package plan
+
+// The findings of a plan; each is documented in package problem.
+const (
+	codeClaimMissing           = "VK501"
+	codeBlockVolume            = "VK502"
+	codePodClaimInUse          = "VK503"
+	codeSnapshotClassMissing   = "VK504"
+	codeSnapshotClassAmbiguous = "VK505"
+	codeNoSnapshotAPI          = "VK506"
+	codeStorageClassMissing    = "VK507"
+	codeNodeConflict           = "VK508"
+	codeCloneTooSmall          = "VK509"
+	codeLiveCopy               = "VK510"
+	codeCopyUnknown            = "VK511"
+	codeActionsReadOnly        = "VK512"
+	codeActionsLive            = "VK513"
+	codeActionsLocal           = "VK514"
+	codeOperator               = "VK515"
+	codePaused                 = "VK516"
+	codeOtherSpec              = "VK517"
+	codeRights                 = "VK518"
+	codeRetained               = "VK519"
+	codeQuota                  = "VK520"
+	codePodSecurity            = "VK521"
+	codePolicyMissing          = "VK522"
+	codePolicyDiffers          = "VK523"
+	codeNoImage                = "VK524"
+	codeTaskTooLarge           = "VK525"
+	codeSecretMissing          = "VK526"
+	codeTemplate               = "VK527"
+	codeCacheTooSmall          = "VK528"
+)

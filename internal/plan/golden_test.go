@@ -1,0 +1,159 @@
+package plan_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const (
+	goldenDir = "../../testdata/golden"
+	// canary stands in every secret of the cases and must never come out.
+	canary = "CANARY-hunter2"
+)
+
+// caseOptions is options.yaml: what differs from the documented defaults.
+type caseOptions struct {
+	Env     plan.Env     `json:"env"`
+	Options plan.Options `json:"options"`
+}
+
+// loadCase reads a golden folder as plan's input.
+func loadCase(t *testing.T, dir string) plan.Input {
+	t.Helper()
+	manifest := readFile(t, filepath.Join(dir, "manifest.yaml"))
+	set, problems := spec.Parse([]spec.Input{{Name: "manifest.yaml", Data: manifest}}, spec.Options{})
+	if problems.HasErrors() || len(set.Sources()) != 1 {
+		t.Fatalf("%s: want one source without errors, found %d and %v", dir, len(set.Sources()), problems)
+	}
+	facts, err := plan.ParseFacts(readFile(t, filepath.Join(dir, "facts.yaml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	custom := caseOptions{Options: plan.DefaultOptions()}
+	defaults := readFile(t, filepath.Join(goldenDir, "env.yaml"))
+	if err := yaml.UnmarshalStrict(defaults, &custom); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "options.yaml")); err == nil {
+		if err := yaml.UnmarshalStrict(data, &custom); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return plan.Input{
+		Set: set, Document: set.Sources()[0], Facts: facts,
+		Env: custom.Env, Options: custom.Options, Findings: problems,
+	}
+}
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func goldenCases(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(goldenDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []string
+	for _, e := range entries {
+		if e.IsDir() {
+			cases = append(cases, e.Name())
+		}
+	}
+	if len(cases) == 0 {
+		t.Fatal("no golden cases")
+	}
+	return cases
+}
+
+func TestGoldenPlans(t *testing.T) {
+	t.Parallel()
+	for _, name := range goldenCases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(goldenDir, name)
+			p, findings := plan.BuildBackup(loadCase(t, dir))
+			if diff := cmp.Diff(p.Findings, findings); diff != "" {
+				t.Errorf("the returned list is not the plan's (-plan +returned):\n%s", diff)
+			}
+			var text bytes.Buffer
+			if err := p.WriteText(&text); err != nil {
+				t.Fatal(err)
+			}
+			data, err := p.JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join(dir, "plan.txt"), text.Bytes())
+			golden(t, filepath.Join(dir, "plan.json"), data)
+		})
+	}
+}
+
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if bytes.Contains(got, []byte(canary)) {
+		t.Errorf("%s would hold a secret", file)
+	}
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(readFile(t, file)), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestGoldenFoldersHoldNothingElse(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{"manifest.yaml": true, "facts.yaml": true, "options.yaml": true, "plan.txt": true, "plan.json": true}
+	for _, name := range goldenCases(t) {
+		entries, err := os.ReadDir(filepath.Join(goldenDir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		for _, e := range entries {
+			if !known[e.Name()] {
+				t.Errorf("%s/%s is read by no test", name, e.Name())
+			}
+			found[e.Name()] = true
+		}
+		for _, need := range []string{"manifest.yaml", "facts.yaml", "plan.txt", "plan.json"} {
+			if !found[need] && !*update {
+				t.Errorf("%s lacks %s", name, need)
+			}
+		}
+	}
+}
+
+func TestTheCanaryIsInTheCases(t *testing.T) {
+	t.Parallel()
+	count := 0
+	for _, name := range goldenCases(t) {
+		count += strings.Count(string(readFile(t, filepath.Join(goldenDir, name, "manifest.yaml"))), canary)
+	}
+	if count < 3 {
+		t.Errorf("the canary is in the manifests %d times: the search for it in the plans proves little", count)
+	}
+}

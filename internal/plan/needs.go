@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+const (
+	groupSnapshot = "snapshot.storage.k8s.io"
+	groupVolSync  = "volsync.backube"
+)
+
+// needs are the rights that a backup uses, least first needed; what is created
+// decides.
+func (b *builder) needs(c *Copy) []Rule {
+	rules := []Rule{
+		{Resource: "persistentvolumeclaims", Verbs: []string{"get"}},
+		{Resource: "pods", Verbs: []string{"get", "list", "watch"}},
+		{Resource: "pods/log", Verbs: []string{"get"}},
+		{Resource: "events", Verbs: []string{"create", "list", "watch"}},
+		{Resource: "configmaps", Verbs: []string{"create", "get", "patch"}},
+		{Group: "batch", Resource: "jobs", Verbs: []string{"create", "delete", "get", "list", "patch", "watch"}},
+		{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "delete", "get", "update"}},
+		{Group: groupVolSync, Resource: "replicationsources", Verbs: []string{"get"}, Optional: b.in.Facts.Object == nil},
+	}
+	if c.Method != spec.CopyDirect || b.cacheIsClaim() {
+		rules[0].Verbs = []string{"create", "get", "watch"}
+	}
+	if c.Method != spec.CopyDirect {
+		rules[0].Verbs = []string{"create", "delete", "get", "watch"}
+	}
+	if b.usesTrigger(c) {
+		rules[0].Verbs = append(rules[0].Verbs, "patch")
+		slices.Sort(rules[0].Verbs)
+	}
+	if c.Method == spec.CopySnapshot {
+		rules = append(rules, Rule{Group: groupSnapshot, Resource: "volumesnapshots", Verbs: []string{"create", "delete", "get", "watch"}})
+	}
+	if b.in.Facts.Object != nil {
+		rules = append(rules, Rule{Group: groupVolSync, Resource: "replicationsources/status", Verbs: []string{"patch"}})
+	}
+	rules = append(rules, b.reclaimNeeds(c)...)
+	return append(rules,
+		Rule{Resource: "namespaces", Verbs: []string{"get"}, Optional: true, ClusterScoped: true},
+		Rule{Resource: "persistentvolumes", Verbs: []string{"get"}, Optional: true, ClusterScoped: true},
+		Rule{Group: "storage.k8s.io", Resource: "storageclasses", Verbs: []string{"get", "list"}, Optional: true, ClusterScoped: true},
+		Rule{Group: groupSnapshot, Resource: "volumesnapshotclasses", Verbs: []string{"list"}, Optional: true, ClusterScoped: true},
+	)
+}
+
+// reclaimNeeds are the rights to undo what Retain classes would leave.
+func (b *builder) reclaimNeeds(c *Copy) []Rule {
+	var rules []Rule
+	if b.snapshotRetained(c) {
+		rules = append(rules, Rule{Group: groupSnapshot, Resource: "volumesnapshotcontents", Verbs: []string{"patch"}, ClusterScoped: true})
+	}
+	if b.volumeRetained(c) {
+		rules = append(rules, Rule{Resource: "persistentvolumes", Verbs: []string{"patch"}, ClusterScoped: true})
+	}
+	return rules
+}
+
+// snapshotRetained reports whether the snapshot's content would outlive it.
+func (b *builder) snapshotRetained(c *Copy) bool {
+	class := b.in.Facts.snapshotClass(c.SnapshotClass)
+	return c.Method == spec.CopySnapshot && class != nil && class.DeletionPolicy == "Retain"
+}
+
+// volumeRetained reports whether the copy's volume would outlive its claim.
+func (b *builder) volumeRetained(c *Copy) bool {
+	class := b.in.Facts.storageClass(c.StorageClass)
+	return c.Method != spec.CopyDirect && class != nil && class.ReclaimPolicy == corev1.PersistentVolumeReclaimRetain
+}
+
+// checkRetained refuses classes whose leftovers the caller may not remove.
+func (b *builder) checkRetained(c *Copy) {
+	refuse := func(retained bool, class, group, res, path string) {
+		if retained && !b.in.Facts.allowed("patch", group, res) {
+			b.find(problem.Error, codeRetained, path,
+				fmt.Sprintf("%s keeps what is made from it (Retain), and you cannot patch %s to have it removed", class, res),
+				"use a class that deletes, or grant patch on "+res)
+		}
+	}
+	refuse(b.snapshotRetained(c), fmt.Sprintf("VolumeSnapshotClass %q", c.SnapshotClass),
+		groupSnapshot, "volumesnapshotcontents", "spec.kopia.volumeSnapshotClassName")
+	refuse(b.volumeRetained(c), fmt.Sprintf("StorageClass %q", c.StorageClass),
+		"", "persistentvolumes", "spec.kopia.storageClassName")
+}
+
+// checkRights reports every needed right that the access review denied, at
+// once.
+func (b *builder) checkRights(needs []Rule) {
+	var missing []string
+	for _, rule := range needs {
+		if rule.Optional {
+			continue
+		}
+		var verbs []string
+		for _, verb := range rule.Verbs {
+			if b.in.Facts.denied(verb, rule.Group, rule.Resource) {
+				verbs = append(verbs, verb)
+			}
+		}
+		if len(verbs) > 0 {
+			missing = append(missing, strings.Join(verbs, ",")+" "+qualified(rule))
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	b.find(problem.Error, codeRights, "",
+		fmt.Sprintf("missing rights in namespace %q: %s", b.object.Namespace, strings.Join(missing, "; ")),
+		"as an administrator: kubectl volsync-kopia doctor --print-role -f FILE | kubectl apply -f -")
+}
+
+// qualified is the resource with its group, as jobs.batch.
+func qualified(r Rule) string {
+	if r.Group == "" {
+		return r.Resource
+	}
+	name, sub, ok := strings.Cut(r.Resource, "/")
+	if ok {
+		sub = "/" + sub
+	}
+	return name + "." + r.Group + sub
+}
+
+// checkQuota refuses a run that a ResourceQuota would stop half-way.
+func (b *builder) checkQuota(c *Copy) {
+	want := b.wanted(c)
+	for _, quota := range b.in.Facts.Quotas {
+		for _, name := range sortedKeys(want) {
+			hard, limited := quota.Hard[name]
+			if !limited {
+				continue
+			}
+			total := quota.Used[name].DeepCopy()
+			total.Add(want[name])
+			if total.Cmp(hard) > 0 {
+				used, more := quota.Used[name], want[name]
+				b.find(problem.Error, codeQuota, "",
+					fmt.Sprintf("ResourceQuota %q allows %s of %s; %s is used and the run needs %s more",
+						quota.Name, hard.String(), name, used.String(), more.String()),
+					"free some of it, or ask for a larger quota")
+			}
+		}
+	}
+}
+
+// wanted is what a run adds to the namespace's quota.
+func (b *builder) wanted(c *Copy) corev1.ResourceList {
+	want := corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(1, resource.DecimalSI), "count/jobs.batch": *resource.NewQuantity(1, resource.DecimalSI)}
+	if c.Method == spec.CopyDirect {
+		return want
+	}
+	want[corev1.ResourcePersistentVolumeClaims] = *resource.NewQuantity(1, resource.DecimalSI)
+	if size, err := resource.ParseQuantity(c.Size); err == nil {
+		want[corev1.ResourceRequestsStorage] = size
+	}
+	if c.Method == spec.CopySnapshot {
+		want["count/volumesnapshots."+groupSnapshot] = *resource.NewQuantity(1, resource.DecimalSI)
+	}
+	return want
+}
+
+// sortedKeys returns the keys of a map in order.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

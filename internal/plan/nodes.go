@@ -1,0 +1,272 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// place is where one volume of the mover can be mounted.
+type place struct {
+	claim string
+	path  string // the field that names it
+	// node is set when a pod holds the volume there.
+	node, pod   string
+	nodeLabels  map[string]string
+	tolerations []corev1.Toleration
+	// topology are the values that the volume allows by node label; a key is
+	// there only if every alternative restricts it.
+	topology map[string][]string
+}
+
+// placement is where the mover may run.
+type placement struct {
+	node, reason string
+	tolerations  []corev1.Toleration
+	// terms are the topology of a volume that the copy must share.
+	terms []corev1.NodeSelectorTerm
+}
+
+// placeMover works out where the mover may run, from everything it mounts, and
+// refuses volumes that no single node can have.
+func (b *builder) placeMover(c *Copy) placement {
+	places := b.places(c)
+	b.checkConflicts(places)
+	var p placement
+	for i := range places {
+		if places[i].node != "" {
+			p.node = places[i].node
+			p.reason = fmt.Sprintf("pod %s holds claim %s there", places[i].pod, places[i].claim)
+			p.tolerations = places[i].tolerations
+			break
+		}
+	}
+	if p.terms = b.copyTopology(c); len(p.terms) > 0 && p.node == "" {
+		p.reason = "among those of the source's volume"
+	}
+	return p
+}
+
+// places lists the volumes that bind the mover to a node.
+func (b *builder) places(c *Copy) []place {
+	var places []place
+	if c.Method == spec.CopyDirect {
+		places = b.addPlace(places, c.Claim, "spec.sourcePVC")
+	}
+	for _, ref := range b.extraClaims() {
+		places = b.addPlace(places, ref.claim, ref.path)
+	}
+	if b.cacheIsClaim() {
+		places = b.addPlace(places, Name(NameCache, b.object, ""), "spec.kopia.cacheStorageClassName")
+	}
+	return places
+}
+
+// claimRef is a claim that the manifest names, and the field.
+type claimRef struct{ claim, path string }
+
+// extraClaims are the claims besides the source that the mover mounts.
+func (b *builder) extraClaims() []claimRef {
+	var refs []claimRef
+	if name := deref(b.kopia.RepositoryPVC); name != "" {
+		refs = append(refs, claimRef{name, "spec.kopia.repositoryPVC"})
+	}
+	for i := range b.kopia.MoverVolumes {
+		if pvc := b.kopia.MoverVolumes[i].VolumeSource.PersistentVolumeClaim; pvc != nil {
+			refs = append(refs, claimRef{pvc.ClaimName, fmt.Sprintf("spec.kopia.moverVolumes[%d]", i)})
+		}
+	}
+	return refs
+}
+
+// checkExtraClaims refuses claims that do not exist or have no file system.
+func (b *builder) checkExtraClaims() {
+	for _, ref := range b.extraClaims() {
+		claim := b.in.Facts.claim(ref.claim)
+		switch {
+		case claim == nil:
+			b.missingClaim(ref.claim, ref.path)
+		case claim.VolumeMode == corev1.PersistentVolumeBlock:
+			b.find(problem.Error, codeBlockVolume, ref.path,
+				fmt.Sprintf("claim %q is a Block volume, which cannot be mounted as a directory", ref.claim),
+				"use a claim with volumeMode Filesystem")
+		}
+	}
+}
+
+// addPlace adds the claim if it binds the mover to some nodes.
+func (b *builder) addPlace(places []place, name, path string) []place {
+	claim := b.in.Facts.claim(name)
+	if claim == nil {
+		return places
+	}
+	p := place{claim: name, path: path, topology: topology(claim)}
+	if !sharedAcrossNodes(claim.AccessModes) {
+		for i := range claim.Consumers {
+			if user := &claim.Consumers[i]; user.Node != "" {
+				p.node, p.pod, p.nodeLabels, p.tolerations = user.Node, user.Pod, user.NodeLabels, user.Tolerations
+				break
+			}
+		}
+	}
+	if p.node == "" && len(p.topology) == 0 {
+		return places
+	}
+	return append(places, p)
+}
+
+// sharedAcrossNodes reports whether several nodes can mount the claim at once.
+func sharedAcrossNodes(modes []corev1.PersistentVolumeAccessMode) bool {
+	return slices.Contains(modes, corev1.ReadWriteMany) || slices.Contains(modes, corev1.ReadOnlyMany)
+}
+
+// topology returns the values that a claim's volume allows by node label. A
+// label counts only if every alternative restricts it to given values.
+func topology(claim *Claim) map[string][]string {
+	terms := volumeTerms(claim)
+	allowed := map[string][]string{}
+	count := map[string]int{}
+	for _, term := range terms {
+		for _, e := range term.MatchExpressions {
+			if e.Operator == corev1.NodeSelectorOpIn {
+				allowed[e.Key] = append(allowed[e.Key], e.Values...)
+				count[e.Key]++
+			}
+		}
+	}
+	for key := range allowed {
+		if count[key] < len(terms) {
+			delete(allowed, key)
+		}
+	}
+	return allowed
+}
+
+// volumeTerms returns the node affinity of the claim's volume.
+func volumeTerms(claim *Claim) []corev1.NodeSelectorTerm {
+	if claim == nil || claim.Volume == nil || claim.Volume.NodeAffinity == nil || claim.Volume.NodeAffinity.Required == nil {
+		return nil
+	}
+	return claim.Volume.NodeAffinity.Required.NodeSelectorTerms
+}
+
+// checkConflicts reports every pair of volumes that no node can mount.
+func (b *builder) checkConflicts(places []place) {
+	for i := range places {
+		for j := range places[:i] {
+			if why := conflict(&places[j], &places[i]); why != "" {
+				b.find(problem.Error, codeNodeConflict, places[i].path,
+					fmt.Sprintf("no node can mount both claim %q and claim %q: %s", places[j].claim, places[i].claim, why),
+					"use a repository volume that every node can mount (ReadWriteMany or NFS), or copyMethod Snapshot or Clone for the source")
+			}
+		}
+	}
+}
+
+// conflict says why two volumes cannot meet on a node, or "".
+func conflict(x, y *place) string {
+	if x.node != "" && y.node != "" && x.node != y.node {
+		return fmt.Sprintf("pod %s holds the first on node %s, pod %s the second on node %s", x.pod, x.node, y.pod, y.node)
+	}
+	if why := nodeAgainst(x, y); why != "" {
+		return why
+	}
+	if why := nodeAgainst(y, x); why != "" {
+		return why
+	}
+	for _, key := range sortedKeys(x.topology) {
+		values := y.topology[key]
+		if len(values) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(x.topology[key], func(v string) bool { return slices.Contains(values, v) }) {
+			return fmt.Sprintf("%s must be %s for the first and %s for the second",
+				key, strings.Join(x.topology[key], " or "), strings.Join(values, " or "))
+		}
+	}
+	return ""
+}
+
+// nodeAgainst says why the node that holds x cannot mount y, or "". A label
+// that is not known decides nothing.
+func nodeAgainst(x, y *place) string {
+	if x.node == "" {
+		return ""
+	}
+	for _, key := range sortedKeys(y.topology) {
+		value, known := x.nodeLabels[key]
+		if !known && key == corev1.LabelHostname && len(x.nodeLabels) == 0 {
+			value, known = x.node, true
+		}
+		if known && !slices.Contains(y.topology[key], value) {
+			return fmt.Sprintf("pod %s holds claim %s on node %s, but claim %s needs %s %s",
+				x.pod, x.claim, x.node, y.claim, key, strings.Join(y.topology[key], " or "))
+		}
+	}
+	return ""
+}
+
+// copyTopology returns the node affinity that a copy inherits from its source.
+// A class that waits for its consumer places the copy where the scheduler puts
+// the mover, and the scheduler does not know that a local snapshot can only be
+// read where it was taken. With immediate binding the provisioner chooses, and
+// the scheduler follows the volume by itself.
+func (b *builder) copyTopology(c *Copy) []corev1.NodeSelectorTerm {
+	if c.Method == spec.CopyDirect || c.BindingMode != string(storagev1.VolumeBindingWaitForFirstConsumer) {
+		return nil
+	}
+	return volumeTerms(b.in.Facts.claim(c.Claim))
+}
+
+// affinity adds the placement to the manifest's own affinity. Both hold. A
+// node affinity is used and never nodeName, which would go round the scheduler
+// and leave a claim that waits for its consumer unbound for ever.
+func (b *builder) affinity(p placement) *corev1.Affinity {
+	a := b.kopia.MoverAffinity.DeepCopy()
+	if p.node == "" && len(p.terms) == 0 {
+		return a
+	}
+	if a == nil {
+		a = &corev1.Affinity{}
+	}
+	if a.NodeAffinity == nil {
+		a.NodeAffinity = &corev1.NodeAffinity{}
+	}
+	terms := []corev1.NodeSelectorTerm{{}}
+	if required := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
+		terms = required.NodeSelectorTerms
+	}
+	terms = bothTerms(terms, p.terms)
+	if p.node != "" {
+		name := corev1.NodeSelectorRequirement{
+			Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{p.node},
+		}
+		terms = bothTerms(terms, []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{name}}})
+	}
+	a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: terms}
+	return a
+}
+
+// bothTerms returns terms that hold when one of x and one of y hold: terms are
+// alternatives, the requirements within one all apply.
+func bothTerms(x, y []corev1.NodeSelectorTerm) []corev1.NodeSelectorTerm {
+	if len(y) == 0 {
+		return x
+	}
+	var both []corev1.NodeSelectorTerm
+	for i := range x {
+		for j := range y {
+			both = append(both, corev1.NodeSelectorTerm{
+				MatchExpressions: slices.Concat(x[i].MatchExpressions, y[j].MatchExpressions),
+				MatchFields:      slices.Concat(x[i].MatchFields, y[j].MatchFields),
+			})
+		}
+	}
+	return both
+}

@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// policyFiles reads the two policy files from where they may be read: the
+// cluster's ConfigMap, or the input for a local run. A Secret is never read on
+// a cluster.
+func (b *builder) policyFiles(config *spec.PolicyConfig, p *policies, in *policy.Inputs) {
+	p.global, p.config = spec.FileNames(config)
+	name, path := config.ConfigMapName, "spec.kopia.policyConfig.configMapName"
+	if config.SecretName != "" {
+		name, path, p.fromSecret = config.SecretName, "spec.kopia.policyConfig.secretName", true
+	}
+	if name == "" {
+		return
+	}
+	p.named = true
+	var data map[string]string
+	switch {
+	case b.in.Env.Local != nil:
+		data = b.localFiles(name, path, p.fromSecret)
+	case p.fromSecret:
+		p.unread = true
+		return
+	default:
+		data = b.clusterFiles(name, path, p)
+	}
+	if data == nil {
+		p.unread = true
+		return
+	}
+	in.Global = b.file(data, p, p.global, config.GlobalPolicyFilename != "", path)
+	in.RepositoryConfig = b.file(data, p, p.config, config.RepositoryConfigFilename != "", path)
+}
+
+// file parses one policy file and records its digest. A file that the manifest
+// names must be there; one with the default name need not.
+func (b *builder) file(data map[string]string, p *policies, key string, named bool, path string) *policy.Document {
+	text, ok := data[key]
+	if !ok {
+		if named {
+			b.find(b.policySeverity(problem.Error), codePolicyMissing, path,
+				fmt.Sprintf("there is no key %q", key), "add the key, or correct the file name in policyConfig")
+		}
+		return nil
+	}
+	if !p.fromSecret {
+		if p.sha256 == nil {
+			p.sha256 = map[string]string{}
+		}
+		p.sha256[key] = digest(text)
+	}
+	return b.document(key, []byte(text))
+}
+
+// localFiles returns the data of the policy object of the input.
+func (b *builder) localFiles(name, path string, fromSecret bool) map[string]string {
+	kind, data := "ConfigMap", map[string]string(nil)
+	if fromSecret {
+		kind = "Secret"
+		if doc := b.inputSecret(name); doc != nil {
+			data = map[string]string{}
+			for key, value := range doc.Secret.Data {
+				data[key] = string(value.Reveal())
+			}
+		}
+	} else if doc := b.inputConfigMap(name); doc != nil {
+		data = doc.ConfigMap.Data
+	}
+	if data == nil {
+		b.find(problem.Error, codePolicyMissing, path,
+			fmt.Sprintf("%s %q is not among the input of this local run", kind, name),
+			"give its manifest too: -f FILE")
+	}
+	return data
+}
+
+// clusterFiles returns the data of the cluster's ConfigMap, which is the one
+// that the mover will read. The input's copy must agree with it.
+func (b *builder) clusterFiles(name, path string, p *policies) map[string]string {
+	var given map[string]string
+	if doc := b.inputConfigMap(name); doc != nil {
+		given = doc.ConfigMap.Data
+	}
+	live := b.in.Facts.configMap(name)
+	switch {
+	case live == nil && b.in.Facts.isUnknown(FactConfigMaps):
+		// The digests in the Task make the mover refuse another content.
+		return given
+	case live == nil:
+		fix := "create it with the policy files as keys"
+		if given != nil {
+			fix = "create it first: kubectl apply -n " + b.object.Namespace + " -f " + b.inputConfigMap(name).At.File
+		}
+		b.find(problem.Error, codePolicyMissing, path,
+			fmt.Sprintf("ConfigMap %q does not exist in namespace %q", name, b.object.Namespace), fix)
+		return nil
+	}
+	if given != nil && !b.in.Options.UseCluster {
+		b.compareFiles(name, path, given, live)
+	}
+	if live.Data == nil && len(live.SHA256) > 0 {
+		p.sha256 = live.SHA256
+		return nil
+	}
+	return live.Data
+}
+
+// compareFiles refuses a cluster's ConfigMap that is not the input's.
+func (b *builder) compareFiles(name, path string, given map[string]string, live *ConfigMap) {
+	digests := map[string]string{}
+	for key, hash := range live.SHA256 {
+		digests[key] = hash
+	}
+	for key, text := range live.Data {
+		digests[key] = digest(text)
+	}
+	all := map[string]bool{}
+	for key := range given {
+		all[key] = true
+	}
+	for key := range digests {
+		all[key] = true
+	}
+	var differ []string
+	for _, key := range sortedKeys(all) {
+		text, here := given[key]
+		hash, there := digests[key]
+		if !here || !there || digest(text) != hash {
+			differ = append(differ, key)
+		}
+	}
+	if len(differ) > 0 {
+		b.find(problem.Error, codePolicyDiffers, path,
+			fmt.Sprintf("ConfigMap %q in the cluster differs from the input's in: %s", name, strings.Join(differ, ", ")),
+			"kubectl apply the file, or accept the cluster's with --use=cluster")
+	}
+}
+
+// inputSecret returns the Secret of the input, or nil.
+func (b *builder) inputSecret(name string) *spec.Document {
+	if b.in.Set == nil {
+		return nil
+	}
+	return b.in.Set.SecretFor(b.object.Namespace, name)
+}
+
+// inputConfigMap returns the ConfigMap of the input, or nil.
+func (b *builder) inputConfigMap(name string) *spec.Document {
+	if b.in.Set == nil {
+		return nil
+	}
+	return b.in.Set.ConfigMapFor(b.object.Namespace, name)
+}
+
+// digest is the SHA-256 of a text in hex.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,78 @@
+package plan
+
+import (
+	"encoding/json"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// policyTable is the desired policy by target: the source, then (global) where
+// the manifest speaks of it.
+func (b *builder) policyTable(p policies, id result.Identity) []TargetPolicy {
+	source := TargetPolicy{Target: id.String(), Values: values(p.resolved.Desired, policy.SourceTarget(id))}
+	table := []TargetPolicy{source}
+	if !p.named {
+		return table
+	}
+	global := TargetPolicy{Target: string(policy.Global), Values: values(p.resolved.Desired, policy.Global)}
+	if p.unread {
+		global.Note = "set by " + b.policyObject() + ", key " + p.global + ", which only the mover reads"
+	}
+	if len(global.Values) > 0 || global.Note != "" {
+		table = append(table, global)
+	}
+	return table
+}
+
+// policyObject names the object that holds the policy files.
+func (b *builder) policyObject() string {
+	if name := b.kopia.PolicyConfig.SecretName; name != "" {
+		return "secret/" + name
+	}
+	return "configmap/" + b.kopia.PolicyConfig.ConfigMapName
+}
+
+// values are the desired values of one target; what is there now is unknown to
+// a plan that did not ask the repository.
+func values(desired policy.Desired, target policy.Target) []PolicyValue {
+	var out []PolicyValue
+	for _, v := range desired.Values(target) {
+		out = append(out, PolicyValue{Path: v.Path, After: v.JSON, Sensitive: v.Sensitive, From: v.From})
+	}
+	return out
+}
+
+// arguments is the table of additionalArgs.
+func arguments(p policies) []Argument {
+	var out []Argument
+	for _, a := range p.args.Arguments {
+		out = append(out, Argument{Index: a.Index, Raw: a.Raw, Class: string(a.Class), Applied: a.Applied})
+	}
+	return out
+}
+
+// structuredStorage turns the structured configuration's storage into the
+// Task's form; the names are kopia's in both.
+func structuredStorage(raw json.RawMessage) result.Storage {
+	var s result.Storage
+	var parts struct {
+		Type   string          `json:"type"`
+		Config json.RawMessage `json:"config"`
+	}
+	if len(raw) == 0 || json.Unmarshal(raw, &parts) != nil {
+		return s
+	}
+	backend, known := policy.BackendType(parts.Type)
+	if !known {
+		return s
+	}
+	if len(parts.Config) == 0 {
+		parts.Config = json.RawMessage("{}")
+	}
+	data, err := json.Marshal(map[string]json.RawMessage{backend: parts.Config})
+	if err != nil || json.Unmarshal(data, &s) != nil {
+		return result.Storage{}
+	}
+	return s
+}

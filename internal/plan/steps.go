@@ -1,0 +1,264 @@
+package plan
+
+import (
+	"path"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// leaseSeconds is how long a Lease may go without renewal.
+const leaseSeconds = 60
+
+// run collects the ids of the steps that later ones refer to.
+type run struct {
+	lease, job, snapshot, claim int
+}
+
+// clusterSteps lays out a run on the cluster: Lease, suspended Job that owns
+// the rest, copy, start, follow, outcome, and everything removed again.
+func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job) {
+	var r run
+	timeouts := b.in.Options.Timeouts
+	lease := b.template(b.lease())
+	r.lease = b.add(Step{Kind: StepLease, Title: "Lease " + lease.Name(), Object: lease})
+	r.job, _ = b.create("Job", job, 0)
+	b.steps[r.job-1].Note = "suspended; owns everything of this run"
+	b.add(Step{
+		Kind: StepAdopt, Title: b.titleOf(r.lease), Targets: []int{r.lease}, Owner: b.jobOwner(r.job),
+		Note: "owned by the Job from now on",
+	})
+	if cache.Claim != "" {
+		id, _ := b.create("PersistentVolumeClaim", b.cacheClaim(cache), 0)
+		b.steps[id-1].IfMissing, b.steps[id-1].Note = true, "the cache; kept"
+	}
+	b.copySteps(&r, c)
+	b.add(Step{
+		Kind: StepUnsuspend, Title: b.titleOf(r.job), Targets: []int{r.job},
+		Waits: []Wait{{UntilScheduled, timeouts.Scheduled}, {UntilStarted, timeouts.Started}},
+	})
+	b.afterStart(&r, c)
+	if !b.in.Options.Detach {
+		b.add(Step{
+			Kind: StepFollow, Title: b.titleOf(r.job), Targets: []int{r.job},
+			Waits: []Wait{{UntilEnded, timeouts.Running}, {WhileReporting, timeouts.Idle}},
+		})
+		b.endSteps(&r)
+	}
+	b.clusterCleanup(&r)
+}
+
+// copySteps make the point-in-time copy, and wait only where waiting can end:
+// a claim that waits for its consumer is bound by the mover's pod.
+func (b *builder) copySteps(r *run, c *Copy) {
+	if c.Method == spec.CopyDirect {
+		return
+	}
+	b.awaitTrigger(c)
+	if c.Method == spec.CopySnapshot {
+		r.snapshot, _ = b.create("VolumeSnapshot", b.snapshot(c), r.job, Wait{UntilReady, b.in.Options.Timeouts.SnapshotReady})
+		if b.snapshotRetained(c) {
+			b.add(Step{
+				Kind: StepReclaim, Title: "VolumeSnapshotContent of " + b.name(NameSource), Targets: []int{r.snapshot},
+				Reclaim: &Reclaim{
+					Kind: "VolumeSnapshotContent", Field: "spec.deletionPolicy",
+					Name: Ref{FromStep: r.snapshot, Field: "status.boundVolumeSnapshotContentName"},
+				},
+			})
+		}
+		b.completeTrigger(c)
+	}
+	claim := b.template(b.copyClaim(c, r))
+	b.check(claim.ownedBy(b.jobOwner(r.job)))
+	if c.Method == spec.CopySnapshot {
+		size := Ref{FromStep: r.snapshot, Field: "status.restoreSize", AtLeast: c.Size}
+		b.check(claim.hole(size, "spec", "resources", "requests", "storage"))
+	}
+	step := Step{Kind: StepCreate, Title: "PersistentVolumeClaim " + claim.Name(), Object: claim, Note: "bound when used"}
+	if c.BindingMode == string(storagev1.VolumeBindingImmediate) {
+		step.Note, step.Waits = "", []Wait{{UntilBound, b.in.Options.Timeouts.Bound}}
+	}
+	r.claim = b.add(step)
+}
+
+// afterStart does what needs the copy to be bound, as it is once the mover runs.
+func (b *builder) afterStart(r *run, c *Copy) {
+	if r.claim == 0 {
+		return
+	}
+	if b.volumeRetained(c) {
+		b.add(Step{
+			Kind: StepReclaim, Title: "PersistentVolume of " + b.name(NameSource), Targets: []int{r.claim},
+			Reclaim: &Reclaim{
+				Kind: "PersistentVolume", Field: "spec.persistentVolumeReclaimPolicy",
+				Name: Ref{FromStep: r.claim, Field: "spec.volumeName"},
+			},
+		})
+	}
+	if c.Method == spec.CopyClone {
+		b.completeTrigger(c)
+	}
+}
+
+// endSteps write the outcome and remove what the run made. The claim goes
+// before the snapshot that it was made from.
+func (b *builder) endSteps(r *run) {
+	history := b.template(b.history())
+	status := &Status{}
+	title := "ConfigMap " + history.Name()
+	if b.statusObject() {
+		status.Object = &b.object
+		title = b.object.Kind + " " + b.object.Name + ", " + title
+	}
+	b.add(Step{Kind: StepStatus, Title: title, Object: history, IfMissing: true, Status: status})
+	var copies []int
+	for _, id := range []int{r.claim, r.snapshot} {
+		if id != 0 {
+			copies = append(copies, id)
+		}
+	}
+	if len(copies) > 0 {
+		b.add(Step{Kind: StepDelete, Title: "the copy", Targets: copies})
+	}
+	keep := new(int32(time.Duration(b.in.Options.KeepJob) / time.Second))
+	b.add(Step{Kind: StepKeep, Title: b.titleOf(r.job), Targets: []int{r.job}, KeepSeconds: keep})
+	b.add(Step{Kind: StepRelease, Title: b.titleOf(r.lease), Targets: []int{r.lease}})
+}
+
+// clusterCleanup is what a run that ends early undoes.
+func (b *builder) clusterCleanup(r *run) {
+	for _, undo := range []struct {
+		step   int
+		action CleanupAction
+	}{
+		{r.claim, CleanupDelete},
+		{r.snapshot, CleanupDelete},
+		{r.job, CleanupDeleteUnstarted},
+		{r.lease, CleanupRelease},
+	} {
+		if undo.step != 0 {
+			b.cleanup = append(b.cleanup, Cleanup{Step: undo.step, Action: undo.action, Title: b.titleOf(undo.step)})
+		}
+	}
+}
+
+// lease is the source's Lease; its name has no run, so that runs meet in it.
+func (b *builder) lease() *coordinationv1.Lease {
+	now := metav1.NewMicroTime(b.in.Env.Now.UTC())
+	meta := b.meta(Name(NameSource, b.object, ""), roleLease)
+	return &coordinationv1.Lease{
+		TypeMeta:   typeMeta("coordination.k8s.io/v1", "Lease"),
+		ObjectMeta: meta,
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity:       &b.in.Env.RunID,
+			LeaseDurationSeconds: new(int32(leaseSeconds)),
+			AcquireTime:          &now,
+			RenewTime:            &now,
+		},
+	}
+}
+
+// snapshot is the VolumeSnapshot of the source claim.
+func (b *builder) snapshot(c *Copy) *snapshotv1.VolumeSnapshot {
+	s := &snapshotv1.VolumeSnapshot{
+		TypeMeta:   typeMeta("snapshot.storage.k8s.io/v1", "VolumeSnapshot"),
+		ObjectMeta: b.meta(b.name(NameSource), roleCopy),
+		Spec: snapshotv1.VolumeSnapshotSpec{
+			Source: snapshotv1.VolumeSnapshotSource{PersistentVolumeClaimName: &c.Claim},
+		},
+	}
+	if c.SnapshotClass != "" {
+		s.Spec.VolumeSnapshotClassName = &c.SnapshotClass
+	}
+	return s
+}
+
+// copyClaim is the claim made from the snapshot or from the source itself.
+func (b *builder) copyClaim(c *Copy, r *run) *corev1.PersistentVolumeClaim {
+	source := &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: c.Claim}
+	if r.snapshot != 0 {
+		source = &corev1.TypedLocalObjectReference{
+			APIGroup: new(groupSnapshot), Kind: "VolumeSnapshot", Name: b.name(NameSource),
+		}
+	}
+	modes := make([]corev1.PersistentVolumeAccessMode, 0, len(c.AccessModes))
+	for _, mode := range c.AccessModes {
+		modes = append(modes, corev1.PersistentVolumeAccessMode(mode))
+	}
+	size, err := resource.ParseQuantity(c.Size)
+	b.check(err)
+	return &corev1.PersistentVolumeClaim{
+		TypeMeta:   typeMeta("v1", "PersistentVolumeClaim"),
+		ObjectMeta: b.meta(b.name(NameSource), roleCopy),
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      modes,
+			StorageClassName: &c.StorageClass,
+			VolumeMode:       new(corev1.PersistentVolumeFilesystem),
+			DataSource:       source,
+			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
+		},
+	}
+}
+
+// history is the ConfigMap of the source's last Results.
+func (b *builder) history() *corev1.ConfigMap {
+	return &corev1.ConfigMap{TypeMeta: typeMeta("v1", "ConfigMap"), ObjectMeta: b.lastingMeta(NameStatus, roleHistory)}
+}
+
+// usesTrigger reports whether the claim asks for the copy-trigger protocol.
+func (b *builder) usesTrigger(c *Copy) bool {
+	claim := b.in.Facts.claim(c.Claim)
+	if claim == nil || c.Method == spec.CopyDirect {
+		return false
+	}
+	_, uses := claim.Annotations[AnnotationUseCopyTrigger]
+	return uses
+}
+
+// awaitTrigger waits for a copy trigger that was not served yet.
+func (b *builder) awaitTrigger(c *Copy) {
+	if !b.usesTrigger(c) {
+		return
+	}
+	annotations := b.in.Facts.claim(c.Claim).Annotations
+	step := Step{
+		Kind: StepTrigger, Title: "PersistentVolumeClaim " + c.Claim, Note: "copy trigger in progress",
+		Trigger: &Trigger{Claim: c.Claim, State: TriggerInProgress},
+	}
+	if value := annotations[AnnotationCopyTrigger]; value == "" || value == annotations[AnnotationLatestCopyTrigger] {
+		step.Note = "waits for a new value of " + AnnotationCopyTrigger
+		step.Waits = []Wait{{UntilTriggered, b.in.Options.Timeouts.CopyTrigger}}
+	}
+	b.add(step)
+}
+
+// completeTrigger tells the application that the copy was taken.
+func (b *builder) completeTrigger(c *Copy) {
+	if b.usesTrigger(c) {
+		b.add(Step{
+			Kind: StepTrigger, Title: "PersistentVolumeClaim " + c.Claim, Note: "copy trigger completed",
+			Trigger: &Trigger{Claim: c.Claim, State: TriggerCompleted},
+		})
+	}
+}
+
+// localSteps lay out a run on this machine.
+func (b *builder) localSteps(prepare *Prepare) {
+	id := b.add(Step{Kind: StepPrepare, Title: "private directory " + prepare.WorkDir, Prepare: prepare})
+	b.add(Step{
+		Kind: StepRun, Title: "mover on this machine",
+		Waits: []Wait{{UntilEnded, b.in.Options.Timeouts.Running}, {WhileReporting, b.in.Options.Timeouts.Idle}},
+	})
+	file := path.Join(b.in.Env.Local.StateDir, "status", SourceLabel(b.object)+".json")
+	b.add(Step{Kind: StepStatus, Title: "local state " + file, Status: &Status{File: file}})
+	b.add(Step{Kind: StepRemove, Title: "private directory " + prepare.WorkDir, Targets: []int{id}})
+	b.cleanup = []Cleanup{{Step: id, Action: CleanupRemove, Title: b.titleOf(id)}}
+}

@@ -1,0 +1,75 @@
+package validate
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// megabyte is kopia's: the cache limits count in millions of bytes.
+const megabyte = 1_000_000
+
+// volume judges the options of the point-in-time volume; at is the path in
+// front of the fields.
+func (c *check) volume(at string, o *spec.VolumeOptions) {
+	c.positive(at+"capacity", o.Capacity)
+	if o.VolumeSnapshotClassName != nil && o.CopyMethod != "" && o.CopyMethod != spec.CopySnapshot {
+		c.note("VK149", at+"volumeSnapshotClassName",
+			"volumeSnapshotClassName has no effect with copyMethod "+string(o.CopyMethod),
+			"remove it, or set copyMethod: Snapshot")
+	}
+}
+
+func (c *check) positive(path string, q *resource.Quantity) {
+	if q != nil && q.Sign() <= 0 {
+		c.fail("VK148", path, "a size cannot be "+q.String(), "give a size above 0, as 10Gi")
+	}
+}
+
+// cache judges the cache's sizes against each other.
+func (c *check) cache(at string, o *spec.CacheOptions) {
+	c.positive(at+"cacheCapacity", o.CacheCapacity)
+	if o.CacheCapacity == nil {
+		return
+	}
+	var content, metadata int64
+	if o.ContentCacheSizeLimitMB != nil {
+		content = int64(*o.ContentCacheSizeLimitMB)
+	}
+	if o.MetadataCacheSizeLimitMB != nil {
+		metadata = int64(*o.MetadataCacheSizeLimitMB)
+	}
+	// Kopia's index cache is as large as the metadata limit again.
+	if need := (content + 2*metadata) * megabyte; need > o.CacheCapacity.Value() {
+		c.warn("VK150", at+"cacheCapacity", fmt.Sprintf(
+			"the cache limits need %d MB (content %d, metadata %d, index %d), more than the %s of cacheCapacity",
+			need/megabyte, content, metadata, metadata, o.CacheCapacity.String()),
+			"raise cacheCapacity, lower the limits, or leave the limits out to have them fit by themselves")
+	}
+}
+
+// moverVolumes judges the further volumes of the mover.
+func (c *check) moverVolumes(at string, volumes []spec.MoverVolume, repositoryPVC bool) {
+	first := map[string]int{}
+	claim := -1
+	for i, v := range volumes {
+		path := fmt.Sprintf("%s[%d]", at, i)
+		if j, twice := first[v.MountPath]; twice && v.MountPath != "" {
+			c.fail("VK152", path+".mountPath", fmt.Sprintf("mountPath %s is used by %s[%d] already", quoted(v.MountPath), at, j),
+				"give each volume a mountPath of its own")
+		} else {
+			first[v.MountPath] = i
+		}
+		if v.VolumeSource.PersistentVolumeClaim == nil || repositoryPVC {
+			continue
+		}
+		if claim < 0 {
+			claim = i
+			continue
+		}
+		c.warn("VK154", path, fmt.Sprintf("only the first claim of moverVolumes, %s[%d], is the repository; this one is mounted and not used", at, claim),
+			"remove it, unless an action needs it")
+	}
+}
