@@ -19,11 +19,8 @@ const (
 	ReasonReadOnly         Reason = "StorageReadOnly"
 	ReasonNoSpace          Reason = "StorageFull"
 	ReasonExistingData     Reason = "StorageNotEmpty"
-	ReasonDamaged          Reason = "RepositoryDamaged"
 	ReasonSnapshotMissing  Reason = "SnapshotNotFound"
 	ReasonBlobMissing      Reason = "BlobMissing"
-	ReasonNewerRepository  Reason = "RepositoryFormatUnsupported"
-	ReasonUnreachable      Reason = "StorageUnreachable"
 	ReasonBadArgument      Reason = "KopiaArgument"
 	ReasonKopia            Reason = "KopiaFailed"
 )
@@ -59,12 +56,8 @@ func classes() []class {
 		{[]string{"invalid repository password"}, fault.Repository, ReasonWrongPassword,
 			"the repository was created with another password", "check KOPIA_PASSWORD in the repository Secret"},
 		{[]string{"found existing data in storage location"}, fault.Repository, ReasonExistingData,
-			"a repository is created only in an empty place", "choose an empty prefix or directory, or repair the repository that is there"},
-		{[]string{"blobcfg blob exists, but format blob is not found"}, fault.Repository, ReasonDamaged,
-			"the storage holds parts of a repository, but not its format blob", "restore the blob kopia.repository from a copy; do not create a repository over it"},
+			"a repository is created only in an empty place", "choose an empty prefix or directory; if a repository was here, restore its blob kopia.repository from a copy"},
 		{[]string{"kopia.repository blob", "BLOB not found"}, fault.Repository, ReasonNotInitialized,
-			"the storage is reachable and holds no repository", "check the bucket, prefix or path, or allow creation with --create-repository=always"},
-		{[]string{"repository not initialized in the provided storage"}, fault.Repository, ReasonNotInitialized,
 			"the storage is reachable and holds no repository", "check the bucket, prefix or path, or allow creation with --create-repository=always"},
 		{[]string{"cannot access storage path", "no such file or directory"}, fault.Repository, ReasonStorageMissing,
 			"the directory of the repository does not exist", "check that the volume is mounted and that the path in KOPIA_REPOSITORY is the one meant"},
@@ -72,22 +65,12 @@ func classes() []class {
 			"the path of the repository leads through a file", "check the path in KOPIA_REPOSITORY"},
 		{[]string{"read-only file system"}, fault.Repository, ReasonReadOnly,
 			"the volume of the repository is mounted read-only", "mount it read-write"},
-		{[]string{"storage is read-only"}, fault.Repository, ReasonReadOnly, "", "use credentials that may write"},
 		{[]string{"no space left on device"}, fault.Repository, ReasonNoSpace,
 			"the volume of the repository, or of the cache, is full", "free or add space; a run of maintenance may free some"},
-		{[]string{"disk quota exceeded"}, fault.Repository, ReasonNoSpace, "the quota of the repository's volume is used up", "raise the quota"},
-		{[]string{"file too large"}, fault.Repository, ReasonNoSpace, "the storage refuses a file of that size", "raise the file size limit"},
 		{[]string{"found 0 of the 1 requested snapshot"}, fault.Failed, ReasonSnapshotMissing,
 			"the repository does not hold the snapshot", ""},
 		{[]string{"is backed by missing blob"}, fault.Failed, ReasonBlobMissing,
 			"a file that the snapshot needs is gone from the storage", "find out what deletes objects there (a life-cycle rule, another tool); back up again"},
-		{[]string{"content", "not found"}, fault.Failed, ReasonBlobMissing,
-			"an index or a file that the snapshot needs is gone from the storage", "find out what deletes objects there; back up again"},
-		{[]string{"can't handle repositories created using version"}, fault.Repository, ReasonNewerRepository,
-			"another version of kopia made the repository", "use a mover image with that version"},
-		{[]string{"AccessDenied"}, fault.Repository, ReasonPermissionDenied, "", "check the credentials in the repository Secret"},
-		{[]string{"connection refused"}, fault.Repository, ReasonUnreachable, "", "check the endpoint and network policies"},
-		{[]string{"no such host"}, fault.Repository, ReasonUnreachable, "", "check the endpoint"},
 		{[]string{"BLOB not found"}, fault.Failed, ReasonBlobMissing,
 			"a file that the repository needs is gone from the storage", "find out what deletes objects there; back up again"},
 		{[]string{"open repository:", "permission denied"}, fault.Repository, ReasonPermissionDenied,
@@ -96,8 +79,8 @@ func classes() []class {
 	}
 }
 
-// Diagnose names the failure from kopia's log lines. The last line that says
-// something known wins, since kopia prints its final error last.
+// Diagnose names the failure from kopia's log lines: by the first row of the
+// table that any of them matches.
 func Diagnose(log []string) Diagnosis {
 	table := classes()
 	for _, row := range table {

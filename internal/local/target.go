@@ -125,12 +125,12 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 // agree returns the Result that arrived as an event, as a termination message,
 // or both ways; two that contradict each other are as good as none.
 func agree(event *result.Result, message []byte, code int, runID string) (*result.Result, error) {
-	written, err := result.Decode(message)
+	written, err := result.Decode(message) // fails also on an empty message
 	switch {
 	case err != nil && event == nil:
 		return nil, unknown(runID, "the mover ended with exit code %d and left no result", code)
 	case err != nil:
-		return event, nil
+		return event, nil //nolint:nilerr // one of the two suffices
 	case event == nil:
 		return written, nil
 	case event.RunID != written.RunID, event.Outcome != written.Outcome, snapshotID(event) != snapshotID(written):

@@ -20,7 +20,7 @@ func BuildBackup(in Input) (Plan, problem.List) {
 	id := b.identity()
 	p := b.decidePolicies(id)
 	place := siteOf(in.Env, in.Options)
-	plan.Identity = id
+	plan.Identity, plan.Otherwise = id, b.otherwise(id)
 	plan.Policy = b.policyTable(p, id)
 	plan.Arguments = arguments(p)
 	plan.Cache = b.decideCache(cacheSizes{p.resolved.Caching.ContentBytes, p.resolved.Caching.MetadataBytes}, place.cacheDir)
@@ -28,7 +28,7 @@ func BuildBackup(in Input) (Plan, problem.List) {
 	plan.Mover = Mover{Kopia: place.kopia}
 	task := b.taskFor(place, id, p, plan.Cache)
 	if in.Env.Local != nil {
-		b.planLocal(&plan, place)
+		b.planLocal(place)
 	} else {
 		b.planCluster(&plan, p, task)
 	}
@@ -98,6 +98,7 @@ func (b *builder) repository(place site, p policies) Repository {
 // planCluster decides how a run on the cluster goes, and lays out its steps.
 func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
 	b.checkExtraClaims()
+	b.checkCacheClass(plan.Cache)
 	plan.Mover.Image = b.in.Env.Image
 	plan.Mover.User, plan.Mover.Privileged = b.moverUser(), b.privileged()
 	plan.Mover.ServiceAccount = deref(b.kopia.MoverServiceAccount)
@@ -123,7 +124,7 @@ func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
 }
 
 // planLocal lays out the steps of a run on this machine.
-func (b *builder) planLocal(plan *Plan, place site) {
+func (b *builder) planLocal(place site) {
 	local := b.in.Env.Local
 	prepare := &Prepare{
 		WorkDir:     local.WorkDir,

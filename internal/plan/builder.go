@@ -59,14 +59,13 @@ func (b *builder) add(step Step) int {
 }
 
 // create appends a step that creates obj, owned by the Job of step owner when
-// that is not zero, and returns its id and template for holes.
-func (b *builder) create(kind string, obj any, owner int, waits ...Wait) (int, Template) {
+// that is not zero, and returns its id.
+func (b *builder) create(kind string, obj any, owner int, waits ...Wait) int {
 	t := b.template(obj)
 	if owner != 0 {
 		b.check(t.ownedBy(b.jobOwner(owner)))
 	}
-	id := b.add(Step{Kind: StepCreate, Title: kind + " " + t.Name(), Object: t, Waits: waits})
-	return id, t
+	return b.add(Step{Kind: StepCreate, Title: kind + " " + t.Name(), Object: t, Waits: waits})
 }
 
 // jobOwner is the owner reference to the Job of the step.
@@ -74,7 +73,7 @@ func (b *builder) jobOwner(step int) Template {
 	return Template{
 		"apiVersion": "batch/v1",
 		"kind":       "Job",
-		"name":       b.name(NameSource),
+		"name":       b.name(),
 		"uid":        Ref{FromStep: step, Field: "metadata.uid"}.value(),
 	}
 }
@@ -96,8 +95,9 @@ func (b *builder) check(err error) {
 	}
 }
 
-// name returns the name of an object of this run.
-func (b *builder) name(kind NameKind) string { return Name(kind, b.object, b.in.Env.RunID) }
+// name returns the name that the objects of this run share: each is of another
+// kind.
+func (b *builder) name() string { return Name(NameSource, b.object, b.in.Env.RunID) }
 
 // titleOf returns the title of a step.
 func (b *builder) titleOf(id int) string { return b.steps[id-1].Title }

@@ -131,6 +131,16 @@ func (b *builder) cacheAccessModes() []corev1.PersistentVolumeAccessMode {
 	return modes
 }
 
+// checkCacheClass refuses a cache claim that nothing would provide.
+func (b *builder) checkCacheClass(c Cache) {
+	if c.StorageClass == "" || b.in.Facts.isUnknown(FactStorageClasses) || b.in.Facts.storageClass(c.StorageClass) != nil {
+		return
+	}
+	b.find(problem.Error, codeStorageClassMissing, "spec.kopia.cacheStorageClassName",
+		fmt.Sprintf("StorageClass %q for the cache does not exist", c.StorageClass),
+		"name one that kubectl get storageclass lists, or leave the cache to an emptyDir")
+}
+
 // cacheClaim is the kept cache of the source.
 func (b *builder) cacheClaim(c Cache) *corev1.PersistentVolumeClaim {
 	pvc := &corev1.PersistentVolumeClaim{

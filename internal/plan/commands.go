@@ -18,9 +18,8 @@ func commands(place site, task *result.Task) []Command {
 		return readCommands(paths, task)
 	}
 	dir := path.Join(place.root, task.Backup.SourcePath)
-	options := argv.SnapshotOptions{Path: dir, Tags: task.Backup.Tags, Extra: task.Backup.Args, Progress: true}
-	if dir != task.Identity.Path {
-		options.Source = task.Identity.String()
+	options := argv.SnapshotOptions{
+		Path: dir, Source: task.Identity.String(), Tags: task.Backup.Tags, Extra: task.Backup.Args, Progress: true,
 	}
 	list := []Command{
 		{Purpose: "read the policies", Args: argv.PolicyExport(paths).Args},

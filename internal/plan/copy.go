@@ -30,7 +30,7 @@ func (b *builder) decideCopy() *Copy {
 	if c.Method == spec.CopyDirect {
 		c.AccessModes = modeNames(claim.AccessModes)
 		c.ReadOnly = readOnlyMany(claim.AccessModes)
-		b.checkDirect(c, claim)
+		b.checkDirect(claim)
 	} else {
 		b.shapeCopy(c, claim)
 	}
@@ -186,7 +186,7 @@ func (b *builder) sizeCopy(c *Copy, claim *Claim) {
 }
 
 // checkDirect refuses what a mover cannot mount beside the application.
-func (b *builder) checkDirect(_ *Copy, claim *Claim) {
+func (b *builder) checkDirect(claim *Claim) {
 	if len(claim.Consumers) == 0 || !slices.Contains(claim.AccessModes, corev1.ReadWriteOncePod) {
 		return
 	}

@@ -22,7 +22,7 @@ const moverProgram = "kubectl-volsync_kopia"
 // job is the mover's Job, suspended: it owns everything else of the run, so it
 // is made before there is anything to mount.
 func (b *builder) job(m *mounts, where placement, task *result.Task) *batchv1.Job {
-	meta := b.meta(b.name(NameSource), roleMover)
+	meta := b.meta(b.name(), roleMover)
 	return &batchv1.Job{
 		TypeMeta:   typeMeta("batch/v1", "Job"),
 		ObjectMeta: meta,

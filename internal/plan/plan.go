@@ -23,6 +23,9 @@ type Plan struct {
 	Version  string           `json:"version,omitempty"`
 	Object   result.ObjectRef `json:"object"`
 	Identity result.Identity  `json:"identity"`
+	// Otherwise is the identity when the volume turns out to have no directory
+	// of the name that sourcePath gives with the mount path in front.
+	Otherwise *result.Identity `json:"otherwise,omitempty"`
 	// Local is set when the mover runs on this machine.
 	Local *LocalEnv `json:"local,omitempty"`
 	// Skip says why there is nothing to do; nil: there is.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -26,7 +27,8 @@ type policies struct {
 	config     string
 	fromSecret bool
 	named      bool // the manifest names a ConfigMap or Secret
-	// unread is true when the files' content is not known to the plan.
+	// unread is true when the files' content is not known to the plan, though
+	// the files are there.
 	unread bool
 }
 
@@ -46,7 +48,7 @@ func (b *builder) decidePolicies(id result.Identity) policies {
 		b.policyFiles(config, &p, &in)
 		if config.RepositoryConfig != nil {
 			if in.Structured = b.document(structuredLabel, []byte(*config.RepositoryConfig)); in.Structured != nil {
-				p.structured = json.RawMessage(*config.RepositoryConfig)
+				p.structured = compacted(*config.RepositoryConfig)
 			}
 		}
 	}
@@ -58,6 +60,15 @@ func (b *builder) decidePolicies(id result.Identity) policies {
 	}
 	b.actionsOff = p.resolved.EnableActions != nil && !*p.resolved.EnableActions
 	return p
+}
+
+// compacted is the text as it travels in the Task; it is known to be JSON.
+func compacted(text string) json.RawMessage {
+	var out bytes.Buffer
+	if json.Compact(&out, []byte(text)) != nil {
+		return nil
+	}
+	return out.Bytes()
 }
 
 // inlineLayers are the policies of the manifest's own fields, lowest first.

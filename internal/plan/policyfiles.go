@@ -35,7 +35,7 @@ func (b *builder) policyFiles(config *spec.PolicyConfig, p *policies, in *policy
 		data = b.clusterFiles(name, path, p)
 	}
 	if data == nil {
-		p.unread = true
+		p.unread = len(p.sha256) > 0 || b.in.Facts.isUnknown(FactConfigMaps)
 		return
 	}
 	in.Global = b.file(data, p, p.global, config.GlobalPolicyFilename != "", path)

@@ -16,13 +16,13 @@ func (b *builder) policyTable(p policies, id result.Identity) []TargetPolicy {
 		return table
 	}
 	global := TargetPolicy{Target: string(policy.Global), Values: values(p.resolved.Desired, policy.Global)}
-	if p.unread {
+	switch {
+	case p.unread:
 		global.Note = "set by " + b.policyObject() + ", key " + p.global + ", which only the mover reads"
+	case len(global.Values) == 0:
+		global.Note = "unchanged: " + b.policyObject() + ", key " + p.global + ", is missing, empty or cannot be used"
 	}
-	if len(global.Values) > 0 || global.Note != "" {
-		table = append(table, global)
-	}
-	return table
+	return append(table, global)
 }
 
 // policyObject names the object that holds the policy files.

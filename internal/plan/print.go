@@ -50,7 +50,7 @@ func (pr *printer) linef(format string, args ...any) {
 
 // head is the one line that says what the run is.
 func (pr *printer) head() {
-	what := "nothing: the source is not known"
+	what := "an unknown claim"
 	switch {
 	case pr.p.Local != nil:
 		what = pr.p.Local.SourceDir
@@ -58,6 +58,9 @@ func (pr *printer) head() {
 		what = "pvc/" + pr.p.Copy.Claim
 	}
 	pr.linef("Backup of %s as %s    run %s (%s)", what, pr.p.Identity, pr.p.RunID, pr.verdict())
+	if o := pr.p.Otherwise; o != nil {
+		pr.linef("or as %s, if the volume has no directory %s", o, strings.TrimPrefix(pr.p.Identity.Path, podData+"/"))
+	}
 	if s := pr.p.Skip; s != nil {
 		pr.linef("Skipped: %s", s.Message)
 	}

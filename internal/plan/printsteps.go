@@ -56,6 +56,8 @@ func details(s *Step) string {
 		} else {
 			parts = append(parts, "kept "+span(result.Duration(time.Duration(*s.KeepSeconds)*time.Second)))
 		}
+	default:
+		// the other kinds say everything in title, note and waits
 	}
 	for _, wait := range s.Waits {
 		if wait.Timeout == 0 {
@@ -164,5 +166,5 @@ func findingRow(f *problem.Problem) []string {
 	if f.Fix != "" {
 		text += "; fix: " + f.Fix
 	}
-	return []string{f.Position.String(), string(f.Severity), f.Code, text}
+	return []string{f.String(), string(f.Severity), f.Code, text}
 }

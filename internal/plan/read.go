@@ -23,7 +23,7 @@ func BuildRead(in Input, task result.Task) (Plan, problem.List) {
 	whole.Operation, whole.Backup, whole.Restore, whole.List = task.Operation, nil, task.Restore, task.List
 	whole.Repository.Create = result.CreateNever
 	plan.Repository.Create = result.CreateNever
-	b.planLocal(&plan, place)
+	b.planLocal(place)
 	// Nothing is recorded of what only reads.
 	b.dropSteps(StepStatus)
 	return b.finish(plan, place, whole)

@@ -30,14 +30,14 @@ func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job) {
 	timeouts := b.in.Options.Timeouts
 	lease := b.template(b.lease())
 	r.lease = b.add(Step{Kind: StepLease, Title: "Lease " + lease.Name(), Object: lease})
-	r.job, _ = b.create("Job", job, 0)
+	r.job = b.create("Job", job, 0)
 	b.steps[r.job-1].Note = "suspended; owns everything of this run"
 	b.add(Step{
 		Kind: StepAdopt, Title: b.titleOf(r.lease), Targets: []int{r.lease}, Owner: b.jobOwner(r.job),
 		Note: "owned by the Job from now on",
 	})
 	if cache.Claim != "" {
-		id, _ := b.create("PersistentVolumeClaim", b.cacheClaim(cache), 0)
+		id := b.create("PersistentVolumeClaim", b.cacheClaim(cache), 0)
 		b.steps[id-1].IfMissing, b.steps[id-1].Note = true, "the cache; kept"
 	}
 	b.copySteps(&r, c)
@@ -64,10 +64,10 @@ func (b *builder) copySteps(r *run, c *Copy) {
 	}
 	b.awaitTrigger(c)
 	if c.Method == spec.CopySnapshot {
-		r.snapshot, _ = b.create("VolumeSnapshot", b.snapshot(c), r.job, Wait{UntilReady, b.in.Options.Timeouts.SnapshotReady})
+		r.snapshot = b.create("VolumeSnapshot", b.snapshot(c), r.job, Wait{UntilReady, b.in.Options.Timeouts.SnapshotReady})
 		if b.snapshotRetained(c) {
 			b.add(Step{
-				Kind: StepReclaim, Title: "VolumeSnapshotContent of " + b.name(NameSource), Targets: []int{r.snapshot},
+				Kind: StepReclaim, Title: "VolumeSnapshotContent of " + b.name(), Targets: []int{r.snapshot},
 				Reclaim: &Reclaim{
 					Kind: "VolumeSnapshotContent", Field: "spec.deletionPolicy",
 					Name: Ref{FromStep: r.snapshot, Field: "status.boundVolumeSnapshotContentName"},
@@ -96,7 +96,7 @@ func (b *builder) afterStart(r *run, c *Copy) {
 	}
 	if b.volumeRetained(c) {
 		b.add(Step{
-			Kind: StepReclaim, Title: "PersistentVolume of " + b.name(NameSource), Targets: []int{r.claim},
+			Kind: StepReclaim, Title: "PersistentVolume of " + b.name(), Targets: []int{r.claim},
 			Reclaim: &Reclaim{
 				Kind: "PersistentVolume", Field: "spec.persistentVolumeReclaimPolicy",
 				Name: Ref{FromStep: r.claim, Field: "spec.volumeName"},
@@ -170,7 +170,7 @@ func (b *builder) lease() *coordinationv1.Lease {
 func (b *builder) snapshot(c *Copy) *snapshotv1.VolumeSnapshot {
 	s := &snapshotv1.VolumeSnapshot{
 		TypeMeta:   typeMeta("snapshot.storage.k8s.io/v1", "VolumeSnapshot"),
-		ObjectMeta: b.meta(b.name(NameSource), roleCopy),
+		ObjectMeta: b.meta(b.name(), roleCopy),
 		Spec: snapshotv1.VolumeSnapshotSpec{
 			Source: snapshotv1.VolumeSnapshotSource{PersistentVolumeClaimName: &c.Claim},
 		},
@@ -186,7 +186,7 @@ func (b *builder) copyClaim(c *Copy, r *run) *corev1.PersistentVolumeClaim {
 	source := &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: c.Claim}
 	if r.snapshot != 0 {
 		source = &corev1.TypedLocalObjectReference{
-			APIGroup: new(groupSnapshot), Kind: "VolumeSnapshot", Name: b.name(NameSource),
+			APIGroup: new(groupSnapshot), Kind: "VolumeSnapshot", Name: b.name(),
 		}
 	}
 	modes := make([]corev1.PersistentVolumeAccessMode, 0, len(c.AccessModes))
@@ -197,7 +197,7 @@ func (b *builder) copyClaim(c *Copy, r *run) *corev1.PersistentVolumeClaim {
 	b.check(err)
 	return &corev1.PersistentVolumeClaim{
 		TypeMeta:   typeMeta("v1", "PersistentVolumeClaim"),
-		ObjectMeta: b.meta(b.name(NameSource), roleCopy),
+		ObjectMeta: b.meta(b.name(), roleCopy),
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      modes,
 			StorageClassName: &c.StorageClass,

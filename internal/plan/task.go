@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -73,6 +74,18 @@ func (b *builder) identity() result.Identity {
 	return id
 }
 
+// otherwise is the identity that a sourcePath with the mount path in front
+// gets when the volume has no such directory: users write the path as they see
+// it in a pod.
+func (b *builder) otherwise(id result.Identity) *result.Identity {
+	short, cut := strings.CutPrefix(path.Clean("/"+b.kopia.SourcePath)+"/", podData+"/")
+	if !cut || deref(b.kopia.SourcePathOverride) != "" {
+		return nil
+	}
+	id.Path = path.Join(podData, short)
+	return &id
+}
+
 // taskFor makes the Task of a backup, for a pod and for this machine alike.
 func (b *builder) taskFor(s site, id result.Identity, p policies, c Cache) *result.Task {
 	grace := time.Duration(b.in.Options.Timeouts.CancelGrace)
@@ -110,7 +123,7 @@ func (b *builder) repositoryTask(s site, p policies, c Cache) result.RepositoryT
 // first claim among moverVolumes, the structured storage; else nothing.
 func (b *builder) storage(s site, p policies) result.Storage {
 	if s.repository != "" {
-		return result.Storage{Filesystem: &result.FilesystemStorage{Path: s.repository, MakeOnEmptyVolume: true}}
+		return result.Storage{Filesystem: &result.FilesystemStorage{Path: s.repository}}
 	}
 	if deref(b.kopia.RepositoryPVC) != "" {
 		return result.Storage{Filesystem: &result.FilesystemStorage{

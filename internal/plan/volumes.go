@@ -59,7 +59,7 @@ func (b *builder) dataClaim(c *Copy) string {
 	if c.Method == spec.CopyDirect {
 		return c.Claim
 	}
-	return b.name(NameSource)
+	return b.name()
 }
 
 // writesData reports whether the volume is mounted for writing: only for the

@@ -1,6 +1,9 @@
 package problem
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // Code documents one finding; docs/reference/findings.md is generated from all
 // of them.
@@ -20,7 +23,7 @@ type Code struct {
 
 // Codes returns every documented code in order of its ID.
 func Codes() []Code {
-	all := slices.Concat(specCodes(), argumentCodes(), policyCodes(), repositoryCodes(), clusterCodes())
+	all := slices.Concat(specCodes(), validateCodes(), argumentCodes(), policyCodes(), repositoryCodes(), clusterCodes())
 	slices.SortFunc(all, func(a, b Code) int {
 		if a.ID < b.ID {
 			return -1
@@ -30,12 +33,20 @@ func Codes() []Code {
 	return all
 }
 
+// index is made at the first use: validation looks a code up for each finding,
+// and a start that finds nothing should not pay for it.
+//
+//nolint:gochecknoglobals // computed once from constants
+var index = sync.OnceValue(func() map[string]Code {
+	byID := map[string]Code{}
+	for _, c := range Codes() {
+		byID[c.ID] = c
+	}
+	return byID
+})
+
 // Lookup returns the code with the id.
 func Lookup(id string) (Code, bool) {
-	for _, c := range Codes() {
-		if c.ID == id {
-			return c, true
-		}
-	}
-	return Code{}, false
+	c, ok := index()[id]
+	return c, ok
 }

@@ -77,8 +77,9 @@ func cutFileError(r *Result) bool {
 	if r.Snapshot == nil || len(r.Snapshot.Errors) == 0 {
 		return false
 	}
-	r.Snapshot.Errors = r.Snapshot.Errors[:len(r.Snapshot.Errors)-1]
-	r.Snapshot.OmittedErrors++
+	cut := (len(r.Snapshot.Errors) + 3) / 4
+	r.Snapshot.Errors = r.Snapshot.Errors[:len(r.Snapshot.Errors)-cut]
+	r.Snapshot.OmittedErrors += cut
 	return true
 }
 

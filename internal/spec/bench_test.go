@@ -68,7 +68,7 @@ func BenchmarkParse10000Sources(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*count), "µs/source")
 }
 
-// BenchmarkPathOfALargePolicy locates the last line of a policy of 1 MiB.
+// BenchmarkPositionInLargePolicy locates the last line of a policy of 1 MiB.
 func BenchmarkPositionInLargePolicy(b *testing.B) {
 	text := []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p}\ndata:\n  p.json: |\n")
 	const lines = 1 << 14

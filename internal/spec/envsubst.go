@@ -144,8 +144,9 @@ func expand(value string, get func(string) (string, bool)) (unset []string, expa
 	if err != nil {
 		return nil, "", plainError(err)
 	}
-	if unset, err = unsetIn(tree.Root, get, 0); err != nil || len(unset) > 0 {
-		return unset, "", err
+	missing := unsetVariables{get: get}
+	if err = missing.visit(tree.Root, 0); err != nil || len(missing.names) > 0 {
+		return missing.names, "", err
 	}
 	expanded, err = envsubst.Eval(value, get)
 	if err != nil {
@@ -154,41 +155,37 @@ func expand(value string, get func(string) (string, bool)) (unset []string, expa
 	return nil, expanded, nil
 }
 
-// unsetIn lists, in order and once each, the variables that Flux would refuse.
-func unsetIn(n parse.Node, get func(string) (string, bool), depth int) ([]string, error) {
+// unsetVariables collects, in order and once each, the variables that Flux
+// would refuse.
+type unsetVariables struct {
+	get   func(string) (string, bool)
+	names []string
+}
+
+func (u *unsetVariables) visit(n parse.Node, depth int) error {
 	if depth > maxNested {
-		return nil, errNested
-	}
-	var unset []string
-	visit := func(nodes []parse.Node, depth int) error {
-		for _, child := range nodes {
-			more, err := unsetIn(child, get, depth)
-			if err != nil {
-				return err
-			}
-			for _, name := range more {
-				if !slices.Contains(unset, name) {
-					unset = append(unset, name)
-				}
-			}
-		}
-		return nil
+		return errNested
 	}
 	switch n := n.(type) {
 	case *parse.ListNode:
 		// Lists lean to the right, one level an element; that is no nesting.
-		if err := visit(n.Nodes, depth); err != nil {
-			return nil, err
-		}
+		return u.visitAll(n.Nodes, depth)
 	case *parse.FuncNode:
-		if _, set := get(n.Param); !set && !hasDefault(n.Name) {
-			unset = append(unset, n.Param)
+		if _, set := u.get(n.Param); !set && !hasDefault(n.Name) && !slices.Contains(u.names, n.Param) {
+			u.names = append(u.names, n.Param)
 		}
-		if err := visit(n.Args, depth+1); err != nil {
-			return nil, err
+		return u.visitAll(n.Args, depth+1)
+	}
+	return nil
+}
+
+func (u *unsetVariables) visitAll(nodes []parse.Node, depth int) error {
+	for _, n := range nodes {
+		if err := u.visit(n, depth); err != nil {
+			return err
 		}
 	}
-	return unset, nil
+	return nil
 }
 
 // hasDefault reports the operators for which an unset variable is no error.

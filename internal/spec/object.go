@@ -129,7 +129,7 @@ func wrongVersion(apiVersion, kind, want string) class {
 	return class{
 		field:   "apiVersion",
 		message: fmt.Sprintf("%s of the apiVersion %s is not known; did you mean %q?", kind, quoted(apiVersion), want),
-		fix:     fmt.Sprintf("write apiVersion: %s", want),
+		fix:     "write apiVersion: " + want,
 	}
 }
 

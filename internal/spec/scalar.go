@@ -138,7 +138,7 @@ func (d *decoder) quantity(n *yaml.Node, v reflect.Value, at *trail) {
 	if err != nil {
 		d.report(n, at, finding{
 			code:    codeQuantity,
-			message: fmt.Sprintf("%s is not a Kubernetes quantity", quoted(s.Value)),
+			message: quoted(s.Value) + " is not a Kubernetes quantity",
 			fix:     quantityFix(s.Value),
 		})
 		return
@@ -178,7 +178,7 @@ func (d *decoder) time(n *yaml.Node, v reflect.Value, at *trail) {
 	if err != nil {
 		d.report(n, at, finding{
 			code:    codeTimestamp,
-			message: fmt.Sprintf("%s is not an RFC 3339 timestamp", quoted(s.Value)),
+			message: quoted(s.Value) + " is not an RFC 3339 timestamp",
 			fix:     timestampFix,
 		})
 		return

@@ -63,7 +63,7 @@ func unknownField(name, near string) finding {
 // unknownMetadata keeps silent about the many fields that the API server fills
 // in, but not about a misspelt namespace.
 func (d *decoder) unknownMetadata(key *yaml.Node, at *trail) {
-	if _, real := d.schema.of(reflect.TypeFor[metav1.ObjectMeta]()).fields[key.Value]; real {
+	if _, genuine := d.schema.of(reflect.TypeFor[metav1.ObjectMeta]()).fields[key.Value]; genuine {
 		return
 	}
 	if near := nearest(key.Value, d.schema.of(reflect.TypeFor[Metadata]()).names); near != "" {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
@@ -58,9 +59,8 @@ type reference struct {
 	configMap bool
 	// keys are the wanted keys, with the fields that name them.
 	keys [2]wantedKey
-	// elsewhere is true when something beside the Secret says where the
-	// repository is.
-	elsewhere bool
+	// storage is what the document itself says about the repository's place.
+	storage result.Storage
 }
 
 // wantedKey is a key of a ConfigMap or Secret; position is set if the manifest

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
@@ -31,40 +31,46 @@ const (
 	structuredConfigSchema       = "structured-repository-config.json"
 )
 
-// schemas compiles the embedded schemas, each when it is first asked for.
+// schemas compiles the embedded schemas, each when it is first asked for: most
+// inputs need one or two of them.
 type schemas struct {
 	compiler *jsonschema.Compiler
 	compiled map[string]*jsonschema.Schema
-	// raw holds the decoded files, for the words that stand beside the rules.
-	raw map[string]any
-	err error
+	// decoded holds files as JSON, for the words that stand beside the rules.
+	decoded map[string]any
 }
 
 func newSchemas() *schemas {
 	s := &schemas{
 		compiler: jsonschema.NewCompiler(),
 		compiled: map[string]*jsonschema.Schema{},
-		raw:      map[string]any{},
+		decoded:  map[string]any{},
 	}
-	files, err := fs.ReadDir(schemaFiles, "schema")
-	s.err = err
-	for _, f := range files {
-		s.err = errors.Join(s.err, s.load(f.Name()))
+	s.compiler.LoadURL = func(url string) (io.ReadCloser, error) {
+		name, ok := strings.CutPrefix(url, schemaBase)
+		if !ok {
+			return nil, fmt.Errorf("schema %s is not embedded", url)
+		}
+		return schemaFiles.Open("schema/" + name)
 	}
 	return s
 }
 
-func (s *schemas) load(name string) error {
+// raw returns a schema file as JSON, or nil if there is none.
+func (s *schemas) raw(name string) any {
+	if value, ok := s.decoded[name]; ok {
+		return value
+	}
+	var value any
 	data, err := schemaFiles.ReadFile("schema/" + name)
+	if err == nil {
+		err = json.Unmarshal(data, &value)
+	}
 	if err != nil {
-		return err
+		return nil // compiling it has failed before
 	}
-	var raw any
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return fmt.Errorf("schema %s: %w", name, err)
-	}
-	s.raw[name] = raw
-	return s.compiler.AddResource(schemaBase+name, bytes.NewReader(data))
+	s.decoded[name] = value
+	return value
 }
 
 // violation is one rule that a value breaks.
@@ -82,9 +88,6 @@ type violation struct {
 // check returns every rule of the schema that the JSON value breaks, the value
 // being decoded with json.Number. The order is not defined.
 func (s *schemas) check(name string, value any) ([]violation, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
 	compiled := s.compiled[name]
 	if compiled == nil {
 		var err error
@@ -123,7 +126,7 @@ func (s *schemas) rule(location string) (keyword string, node map[string]any) {
 	if at < 0 {
 		return "", nil
 	}
-	node, _ = valueAt(s.raw[file], pointer[:at]).(map[string]any)
+	node, _ = valueAt(s.raw(file), pointer[:at]).(map[string]any)
 	return pointer[at+1:], node
 }
 

@@ -9,13 +9,14 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 const (
 	passwordKey     = "KOPIA_PASSWORD"
 	manualConfigKey = "KOPIA_MANUAL_CONFIG"
+	// codeOtherPlace is storage's code for a Secret that contradicts a manifest.
+	codeOtherPlace = "VK405"
 	// maxObject is what the API server takes as data of one object, in bytes.
 	maxObject = 1 << 20
 )
@@ -45,17 +46,16 @@ func (c *check) objectSize(total int) {
 	}
 }
 
-// repositorySecret judges a Secret that opens a repository, once for each way
-// in which it is used.
+// repositorySecret judges a Secret that opens a repository, once for each kind
+// of place that the documents give it.
 func (v *Validator) repositorySecret(r *reference, target *spec.Document, seen map[string]bool) {
-	if !once(seen, fmt.Sprintf("repository %p %t", target, r.elsewhere)) {
-		return
-	}
-	keys := storage.Keys(target.Secret.Data)
-	if r.elsewhere {
-		v.passwordOnly(target)
-	} else {
-		_, problems := storage.Resolve(result.Storage{}, keys)
+	if once(seen, fmt.Sprintf("repository %p %s", target, r.storage.Type())) {
+		_, problems := storage.Resolve(r.storage, storage.Keys(target.Secret.Data))
+		for i := range problems {
+			if problems[i].Code == codeOtherPlace {
+				problems[i].Message += " (" + r.object + ")"
+			}
+		}
 		v.secretProblems(target, problems)
 	}
 	if once(seen, fmt.Sprintf("secret %p", target)) {
@@ -63,13 +63,10 @@ func (v *Validator) repositorySecret(r *reference, target *spec.Document, seen m
 	}
 }
 
-// passwordOnly judges the password of a Secret whose place is given elsewhere.
+// passwordOnly judges the password of a Secret that no document refers to.
 func (v *Validator) passwordOnly(target *spec.Document) {
-	keys := storage.Keys{}
-	if value, ok := target.Secret.Data[passwordKey]; ok {
-		keys[passwordKey] = value
-	}
-	_, problems := storage.Resolve(result.Storage{Filesystem: &result.FilesystemStorage{Path: "/"}}, keys)
+	keys := storage.Keys{passwordKey: target.Secret.Data[passwordKey]}
+	_, problems := storage.Resolve(emptyStorage("filesystem"), keys)
 	v.secretProblems(target, problems)
 }
 
@@ -102,7 +99,9 @@ func (v *Validator) secretProblems(d *spec.Document, problems problem.List) {
 		if _, ok := d.Secret.Data[key]; ok {
 			p.Position = d.Position(d.DataPath(key))
 		}
-		v.found = append(v.found, p)
+		if !slices.Contains(v.found, p) { // a Secret may serve two kinds of place
+			v.found = append(v.found, p)
+		}
 	}
 }
 

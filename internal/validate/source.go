@@ -33,7 +33,7 @@ func (c *check) source(s *spec.ReplicationSource) {
 	c.arguments(k.AdditionalArgs, argv.Options{Operation: result.OperationBackup, Parallelism: k.Parallelism})
 	c.actions(k.Actions)
 	c.rememberIdentity(s)
-	c.repository(k.Repository, k.RepositoryPVC != nil || hasClaim(k.MoverVolumes) || hasStructured(k.PolicyConfig))
+	c.repository(k.Repository, storageOf(k.RepositoryPVC != nil || hasClaim(k.MoverVolumes), k.PolicyConfig))
 }
 
 // otherMover reports whether the document has another mover in spec.kopia's
@@ -91,25 +91,6 @@ func (c *check) retain(r *spec.Retain) {
 		c.warn("VK129", "spec.kopia.retain", "every number given is 0: if the global policy has none for the others either, kopia keeps all snapshots for ever",
 			"set at least one number, as latest: 10")
 	}
-}
-
-// repository remembers the Secret that a document needs; elsewhere is true when
-// its place is given beside the Secret.
-func (c *check) repository(name string, elsewhere bool) {
-	if name == "" {
-		return
-	}
-	path := "spec.kopia.repository"
-	if c.doc.Maintenance != nil {
-		path = "spec.repository.repository"
-	}
-	c.refer(reference{kind: repositoryReference, path: path, name: name, elsewhere: elsewhere})
-}
-
-func hasClaim(volumes []spec.MoverVolume) bool {
-	return slices.ContainsFunc(volumes, func(v spec.MoverVolume) bool {
-		return v.VolumeSource.PersistentVolumeClaim != nil
-	})
 }
 
 func hasStructured(p *spec.PolicyConfig) bool {

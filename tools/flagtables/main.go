@@ -34,7 +34,6 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var o options
 	flag.BoolVar(&o.check, "check", false, "write nothing; exit 1 when a file is out of date")
 	flag.StringVar(&o.out, "out", "internal/kopiaexec/argv/tables", "directory of the flag tables")
@@ -42,9 +41,10 @@ func main() {
 	flag.StringVar(&o.module, "modules", "tools/kopia", "directory with one pinning module per kopia version")
 	flag.Parse()
 	o.kopias = flag.Args()
-	if err := run(ctx, o, os.Stderr); err != nil {
+	err := run(ctx, o, os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "flagtables:", err)
-		stop()
 		os.Exit(1)
 	}
 }

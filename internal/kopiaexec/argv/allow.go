@@ -35,7 +35,7 @@ func allowances(op result.Operation) map[string]allowance {
 	list := map[string]allowance{
 		"progress":                 {},
 		"progress-update-interval": {check: positiveDuration(time.Hour)},
-		"parallel":                 {check: wholeNumber(0, 1024)},
+		"parallel":                 {check: wholeNumber(1024)},
 	}
 	own := backupAllowances
 	if op == result.OperationRestore {
@@ -49,21 +49,21 @@ func allowances(op result.Operation) map[string]allowance {
 
 func backupAllowances() map[string]allowance {
 	return map[string]allowance{
-		"adaptive-estimation-threshold": {check: wholeNumber(0, 1<<40)},
+		"adaptive-estimation-threshold": {check: wholeNumber(1<<40)},
 		"checkpoint-interval":           {check: positiveDuration(maxCheckpointInterval)},
 		"description":                   {},
 		"fail-fast":                     {},
 		"flush-per-source":              {},
 		"force-disable-actions":         {},
 		"force-hash":                    {check: percentage},
-		"log-dir-detail":                {check: wholeNumber(0, 10)},
-		"log-entry-detail":              {check: wholeNumber(0, 10)},
+		"log-dir-detail":                {check: wholeNumber(10)},
+		"log-entry-detail":              {check: wholeNumber(10)},
 		"pin":                           {caution: "a pinned snapshot is never removed by retention, so every run leaves one for good"},
 		"progress-estimation-type":      {},
 		"send-snapshot-report":          {},
 		"tags":                          {check: tag},
 		"upload-limit-mb": {
-			check:   wholeNumber(0, 1<<40),
+			check:   wholeNumber(1<<40),
 			caution: "kopia stops after so many megabytes and the snapshot is incomplete; a speed limit is --upload-speed",
 		},
 	}
@@ -78,8 +78,8 @@ func restoreAllowances() map[string]allowance {
 		"overwrite-directories":    {},
 		"overwrite-files":          {},
 		"overwrite-symlinks":       {},
-		"shallow":                  {check: wholeNumber(0, 1<<30), caution: "below that depth only placeholders are written, which need kopia to be filled"},
-		"shallow-minsize":          {check: wholeNumber(0, 1<<30)},
+		"shallow":                  {check: wholeNumber(1<<30), caution: "below that depth only placeholders are written, which need kopia to be filled"},
+		"shallow-minsize":          {check: wholeNumber(1<<30)},
 		"skip-existing":            {},
 		"skip-owners":              {},
 		"skip-permissions":         {},
@@ -102,15 +102,17 @@ func checkValue(f Flag, value string) error {
 		}
 	case KindEnum:
 		return oneOf(value, f.Enum)
+	case KindBool, KindString:
+		// Any text will do; a switch takes no value at all.
 	}
 	return nil
 }
 
-func wholeNumber(lowest, highest int64) func(string) error {
+func wholeNumber(highest int64) func(string) error {
 	return func(value string) error {
 		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < lowest || n > highest {
-			return fmt.Errorf("%q is not a whole number from %d to %d", value, lowest, highest)
+		if err != nil || n < 0 || n > highest {
+			return fmt.Errorf("%q is not a whole number from 0 to %d", value, highest)
 		}
 		return nil
 	}

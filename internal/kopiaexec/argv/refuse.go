@@ -15,7 +15,7 @@ import (
 func (c *classifier) short(w word) Argument {
 	fix := "remove it"
 	if long := readWord("-" + c.args[w.index]); long.junk == "" && c.offers(long.name) {
-		fix = fmt.Sprintf("write two dashes: --%s", long.name)
+		fix = "write two dashes: --" + long.name
 	}
 	f, known := c.table.lookupShort(c.command, w.name)
 	if !known {

@@ -137,6 +137,7 @@ func (w *walker) check(r rule, value any, pointer string) (any, bool) {
 		return w.action(value, pointer)
 	case kindOwner:
 		return w.owner(value, pointer)
+	default: // a text, or the name of an algorithm
 	}
 	s, ok := value.(string)
 	if !ok {

@@ -1,0 +1,268 @@
+package kopiaexec_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
+)
+
+var update = flag.Bool("update", false, "record kopia's texts anew")
+
+// recordings is where kopia's texts are kept, a directory a version.
+const recordings = "../../testdata/kopia"
+
+// situation causes one failure of kopia.
+type situation struct {
+	name   string
+	reason kopiaexec.Reason
+	// damage is done to the repository, which holds one snapshot.
+	damage func(t *testing.T, c *client)
+	// command is run then; nil: policy export.
+	command func(c *client) kopiaexec.Call
+	asRoot  bool
+}
+
+// client drives kopia as the mover does, by a config file of its own.
+type client struct {
+	repo     *kopiatest.Repository
+	config   kopiaexec.Config
+	paths    argv.Paths
+	runner   *kopiaexec.Runner
+	dir      string
+	snapshot string
+}
+
+func situations() []situation {
+	create := func(c *client) kopiaexec.Call {
+		token, err := c.config.CreateToken()
+		if err != nil {
+			panic(err)
+		}
+		return kopiaexec.Call{Command: argv.RepositoryCreate(argv.Paths{ConfigFile: c.dir + "/create.config", LogDir: c.dir}, argv.CreateOptions{}), Stdin: strings.NewReader(string(token.Reveal()))}
+	}
+	verify := func(c *client) kopiaexec.Call {
+		return kopiaexec.Call{Command: argv.SnapshotVerify(c.paths, c.snapshot, result.ProveBlobs)}
+	}
+	return []situation{
+		{"wrong-password", kopiaexec.ReasonWrongPassword, func(t *testing.T, c *client) { c.rewrite(t, c.repo.Dir, "other") }, nil, false},
+		{"not-initialised", kopiaexec.ReasonNotInitialized, func(t *testing.T, c *client) { c.rewrite(t, t.TempDir(), "pw") }, nil, false},
+		{"missing-directory", kopiaexec.ReasonStorageMissing, func(t *testing.T, c *client) { c.rewrite(t, c.dir+"/gone", "pw") }, nil, false},
+		{"not-a-directory", kopiaexec.ReasonStorageMissing, func(t *testing.T, c *client) {
+			kopiatest.Write(t, c.dir+"/file", "x")
+			c.rewrite(t, c.dir+"/file/repository", "pw")
+		}, nil, false},
+		{"existing-data", kopiaexec.ReasonExistingData, func(t *testing.T, c *client) { remove(t, c.repo.Blobs(t, "kopia.")) }, create, false},
+		{"read-only", kopiaexec.ReasonReadOnly, func(t *testing.T, c *client) { c.remount(t, syscall.MS_RDONLY) }, importPolicy, true},
+		{"full", kopiaexec.ReasonNoSpace, func(t *testing.T, c *client) { c.fill(t) }, importPolicy, true},
+		{"data-blob-lost", kopiaexec.ReasonBlobMissing, func(t *testing.T, c *client) { remove(t, c.repo.Blobs(t, "p")) }, verify, false},
+		{"metadata-blob-lost", kopiaexec.ReasonBlobMissing, func(t *testing.T, c *client) { remove(t, c.repo.Blobs(t, "q")) }, nil, false},
+		{"snapshot-not-there", kopiaexec.ReasonSnapshotMissing, func(_ *testing.T, c *client) { c.snapshot = "0123456789abcdef0123456789abcdef" }, verify, false},
+		{"unknown-flag", kopiaexec.ReasonBadArgument, func(*testing.T, *client) {}, func(c *client) kopiaexec.Call {
+			return kopiaexec.Call{Command: argv.SnapshotCreate(c.paths, argv.SnapshotOptions{Path: c.dir, Extra: []string{"--block-sise=1"}})}
+		}, false},
+		{"permission-denied", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) { c.forbid(t) }, nil, false},
+	}
+}
+
+func importPolicy(c *client) kopiaexec.Call {
+	return kopiaexec.Call{Command: argv.PolicyImport(c.paths), Stdin: strings.NewReader(`{"(global)":{"retention":{"keepLatest":7}}}`)}
+}
+
+// Each text of the table is what real kopia prints, on every version.
+func TestDiagnoseOnRealKopia(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		for _, s := range situations() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				if s.asRoot && os.Geteuid() != 0 {
+					t.Skip("skipped: only root can mount")
+				}
+				c := newClient(t, kopia, s.asRoot)
+				s.damage(t, c)
+				call := kopiaexec.Call{Command: argv.PolicyExport(c.paths)}
+				if s.command != nil {
+					call = s.command(c)
+				}
+				out, err := c.runner.Run(t.Context(), call)
+				if err != nil || out.OK() {
+					t.Fatalf("kopia ended with %d, %v\n%s", out.ExitCode, err, strings.Join(out.Log, "\n"))
+				}
+				if got := kopiaexec.Diagnose(out.Log); got.Reason != s.reason {
+					t.Errorf("diagnosed %s, want %s:\n%s", got.Reason, s.reason, strings.Join(out.Log, "\n"))
+				}
+				if *update {
+					c.record(t, s, call, out)
+				}
+			})
+		}
+	})
+}
+
+// record writes kopia's text down, with the command that made it.
+func (c *client) record(t *testing.T, s situation, call kopiaexec.Call, out kopiaexec.Output) {
+	t.Helper()
+	version, err := c.runner.Version(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "# kopia " + strings.Join(call.Args, " ") + "\n# reason: " + string(s.reason) + "\n" + strings.Join(out.Log, "\n") + "\n"
+	for _, dir := range []string{c.repo.Dir, c.dir} {
+		text = strings.ReplaceAll(text, dir, "/"+filepath.Base(dir))
+	}
+	text = strings.ReplaceAll(text, os.TempDir()+"/", "/")
+	kopiatest.Write(t, filepath.Join(recordings, version, s.name+".txt"), text)
+}
+
+// The recordings keep the table honest where there is no kopia to ask.
+func TestDiagnoseRecordings(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(recordings, "*", "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := map[string]int{}
+	for _, file := range files {
+		recorded[strings.TrimSuffix(filepath.Base(file), ".txt")]++
+	}
+	for _, s := range situations() {
+		if recorded[s.name] < len(argv.Versions()) {
+			t.Errorf("%s is recorded for %d versions of %d: run with VK_KOPIAS and -update", s.name, recorded[s.name], len(argv.Versions()))
+		}
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+		want := strings.TrimPrefix(lines[1], "# reason: ")
+		if got := kopiaexec.Diagnose(lines[2:]); string(got.Reason) != want || got.Text == "" {
+			t.Errorf("%s: diagnosed %+v, want %s", file, got, want)
+		}
+	}
+}
+
+func TestDiagnoseOfTheUnknownKeepsKopiasWord(t *testing.T) {
+	t.Parallel()
+	if got := kopiaexec.Diagnose([]string{"first", "something new"}); got.Reason != kopiaexec.ReasonKopia || got.Text != "something new" {
+		t.Errorf("%+v", got)
+	}
+	if got := kopiaexec.Diagnose(nil); got.Reason != kopiaexec.ReasonKopia || got.Text == "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func newClient(t *testing.T, kopia string, mounted bool) *client {
+	t.Helper()
+	c := &client{dir: t.TempDir()}
+	env, err := kopiaexec.Environment(c.dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.runner = &kopiaexec.Runner{Kopia: kopia, Env: env, Grace: 10 * time.Second}
+	c.repo = kopiatest.NewRepository(t, kopia, filepath.Join(c.dir, "repository"), "pw")
+	if mounted {
+		c.mount(t)
+	}
+	c.repo.Create(t)
+	kopiatest.Tree(t, c.dir+"/data")
+	c.repo.Run(t, "snapshot", "create", c.dir+"/data")
+	c.snapshot = c.repo.Snapshots(t)[0].ID
+	c.rewrite(t, c.repo.Dir, "pw")
+	return c
+}
+
+// rewrite writes the config for a place and a password.
+func (c *client) rewrite(t *testing.T, dir, password string) {
+	t.Helper()
+	c.config = kopiaexec.Config{
+		Storage:  secret.New([]byte(`{"type":"filesystem","config":{"path":"` + dir + `"}}`)),
+		Password: secret.New([]byte(password)), Identity: result.Identity{Username: "u", Hostname: "h"}, CacheDir: t.TempDir(),
+	}
+	var err error
+	if c.paths, err = c.config.Write(c.dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *client) mount(t *testing.T) {
+	t.Helper()
+	if err := os.MkdirAll(c.repo.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", c.repo.Dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("skipped: mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(c.repo.Dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (c *client) remount(t *testing.T, flags uintptr) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", c.repo.Dir, "tmpfs", flags|syscall.MS_REMOUNT, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *client) fill(t *testing.T) {
+	t.Helper()
+	f, err := os.Create(c.repo.Dir + "/ballast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block := make([]byte, 1024); err == nil; {
+		_, err = f.Write(block)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forbid makes the repository unreadable; root reads it all the same.
+func (c *client) forbid(t *testing.T) {
+	t.Helper()
+	if err := os.Chmod(c.repo.Dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(c.repo.Dir, 0o755) })
+	if os.Geteuid() != 0 {
+		return
+	}
+	// Root reads everything unless it gives that right up.
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil {
+		t.Skip("skipped: root needs setpriv to give up its rights")
+	}
+	shim := filepath.Join(c.dir, "kopia-without-rights")
+	text := "#!/bin/sh\nexec " + setpriv + " --bounding-set=-all --inh-caps=-all '" + c.runner.Kopia + "' \"$@\"\n"
+	if err := os.WriteFile(shim, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.runner.Kopia = shim
+}
+
+func remove(t *testing.T, lists ...[]string) {
+	t.Helper()
+	for _, list := range lists {
+		for _, file := range list {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package kopiaexec
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// recorded is what kopia 0.22.3 really writes, carriage returns and all.
+const recorded = "Snapshotting u@h:/data/x ...\n" +
+	"\r | 1 hashing, 0 hashed (15 B), 0 cached (0 B), uploaded 0 B, estimating..." +
+	"\r / 0 hashing, 2679 hashed (37.8 KB), 0 cached (0 B), uploaded 182 B, estimating..." +
+	"\n ! Error when processing \"/data/x/private.key\": permission denied\n" +
+	"\r - 1 hashing, 3330 hashed (23.2 MB), 12 cached (1.5 GB), uploaded 182 B (1 fatal errors), estimated 30.1 MB (77.1%) 1m3s left" +
+	"\r * 0 hashing, 5001 hashed (30.1 MB), 12 cached (1.5 GB), uploaded 25.4 MB (1 fatal errors), estimating...   \n"
+
+func TestStderrIsCutIntoProgressAndLog(t *testing.T) {
+	t.Parallel()
+	// However the pipe cuts the text, the lines are the same.
+	for _, size := range []int{1, 7, 64, 4096} {
+		var seen []result.Progress
+		s := &stderrSplitter{onProgress: func(p result.Progress) { seen = append(seen, p) }}
+		for rest := recorded; rest != ""; {
+			n := min(size, len(rest))
+			if _, err := s.Write([]byte(rest[:n])); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		s.flush()
+		want := []result.Progress{
+			{HashedBytes: 15},
+			{HashedFiles: 2679, HashedBytes: 37_800, UploadedBytes: 182},
+			{HashedFiles: 3330, HashedBytes: 23_200_000, CachedFiles: 12, CachedBytes: 1_500_000_000, UploadedBytes: 182, Errors: 1, EstimatedBytes: 30_100_000, EstimatedSeconds: 63},
+			{HashedFiles: 5001, HashedBytes: 30_100_000, CachedFiles: 12, CachedBytes: 1_500_000_000, UploadedBytes: 25_400_000, Errors: 1},
+		}
+		if diff := cmp.Diff(want, seen); diff != "" {
+			t.Errorf("in pieces of %d:\n%s", size, diff)
+		}
+		log := []string{"Snapshotting u@h:/data/x ...", ` ! Error when processing "/data/x/private.key": permission denied`}
+		if diff := cmp.Diff(log, s.log); diff != "" {
+			t.Errorf("in pieces of %d:\n%s", size, diff)
+		}
+	}
+}
+
+func TestLogKeepsTheLastLinesWithoutNoise(t *testing.T) {
+	t.Parallel()
+	s := &stderrSplitter{}
+	for range 2 * keptLines {
+		s.line("early")
+	}
+	s.line("unable to send notification\t{\"err\":\"a page of stack trace\"}")
+	s.line(`{"processedObjectCount":0}`)
+	s.line("\x1b[31mERROR\x1b[0m " + strings.Repeat("x", 2*maxLogBytes))
+	if len(s.log) != keptLines {
+		t.Errorf("%d lines are kept, want %d", len(s.log), keptLines)
+	}
+	last := s.log[keptLines-1]
+	if !strings.HasPrefix(last, "ERROR xxx") || len(last) > maxLogBytes+3 {
+		t.Errorf("the last line has %d bytes and starts with %.20q", len(last), last)
+	}
+}
+
+func FuzzProgressNeverGoesBack(f *testing.F) {
+	f.Add(recorded)
+	f.Add("\r | 1 hashing, 9 hashed (9 EB), 0 cached (0 B), uploaded 0 B\r | 1 hashing, 99999999999999999999 hashed (-1 B), 0 cached (x), uploaded 99 EB\r")
+	f.Fuzz(func(t *testing.T, text string) {
+		var old result.Progress
+		s := &stderrSplitter{onProgress: func(p result.Progress) {
+			if p.HashedFiles < old.HashedFiles || p.HashedBytes < old.HashedBytes || p.CachedBytes < old.CachedBytes || p.UploadedBytes < old.UploadedBytes || p.Errors < old.Errors {
+				t.Fatalf("%+v after %+v", p, old)
+			}
+			old = p
+		}}
+		if _, err := s.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		s.flush()
+	})
+}
+
+func TestParseSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"0 B": 0, "15 B": 15, "37.8 KB": 37_800, "1.5 GB": 1_500_000_000, "2 EB": 2e18,
+		"": 0, "x": 0, "-1 B": 0, "5 MiB": 0, "99 EB": 0,
+	} {
+		if got := parseSize(text); got != want {
+			t.Errorf("%q is %d, want %d", text, got, want)
+		}
+	}
+}

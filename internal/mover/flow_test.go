@@ -1,0 +1,222 @@
+package mover_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+func TestRefusalsWriteNothing(t *testing.T) {
+	t.Parallel()
+	rows := map[string]struct {
+		change func(t *testing.T, w *world)
+		code   int
+		reason string
+		says   string
+	}{
+		"sourcePath leads upwards":         {func(_ *testing.T, w *world) { w.task.Backup.SourcePath = "a/../../etc" }, 5, "SourcePathInvalid", ".."},
+		"sourcePath leads through a link":  {func(_ *testing.T, w *world) { w.task.Backup.SourcePath = "link" }, 5, "SourcePathInvalid", "symbolic link"},
+		"sourcePath is a file":             {func(_ *testing.T, w *world) { w.task.Backup.SourcePath = "/a.txt" }, 5, "SourcePathInvalid", "not a directory"},
+		"sourcePath is not there":          {func(_ *testing.T, w *world) { w.task.Backup.SourcePath = "sub dir/gone/deep" }, 5, "SourcePathMissing", "random.bin"},
+		"the volume is not there":          {func(_ *testing.T, w *world) { w.task.Backup.Root = w.dir + "/gone" }, 5, "SourceMissing", "gone"},
+		"the Secret has no password":       {func(t *testing.T, w *world) { w.secret(t, "KOPIA_PASSWORD", " \n") }, 5, "RepositorySecret", "KOPIA_PASSWORD"},
+		"the Secret names a bucket":        {func(t *testing.T, w *world) { w.secret(t, "KOPIA_S3_BUCKET", "b") }, 5, "BackendNotSupported", "filesystem repositories only"},
+		"the Secret is not mounted":        {func(_ *testing.T, w *world) { w.task.Repository.SecretDir = w.dir + "/gone" }, 5, "SecretUnreadable", "gone"},
+		"there is no kopia":                {func(_ *testing.T, w *world) { w.task.Kopia = w.dir + "/gone" }, 1, "KopiaMissing", "gone"},
+		"an empty volume that must not be": {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.OnEmpty = result.OnEmptyFail }, 1, "SourceEmpty", "empty"},
+		"an empty volume that held files":  {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.LastHadFiles = true }, 1, "SourceEmpty", "held files"},
+		"an empty volume":                  {func(t *testing.T, w *world) { w.emptyData(t) }, 0, "SourceEmpty", "empty"},
+		"the policy file is not JSON":      {func(t *testing.T, w *world) { w.policy(t, "global-policy.json", "{invalid json here}") }, 3, "PolicyInvalid", "global-policy.json"},
+		"the policy file has changed since the plan": {func(t *testing.T, w *world) {
+			w.policy(t, "global-policy.json", "{}")
+			w.task.Policy.SHA256["global-policy.json"] = "00"
+		}, 5, "PolicyChanged", "changed"},
+		"the policy names no compressor": {func(t *testing.T, w *world) {
+			w.policy(t, "global-policy.json", `{"compression":{"compressor":"zstandard"}}`)
+		}, 3, "PolicyInvalid", "zstandard"},
+		"the before-action fails": {func(_ *testing.T, w *world) { w.task.Backup.Actions = &result.Actions{Before: "echo no; exit 3"} }, 1, "BeforeActionFailed", "exit code 3"},
+	}
+	kopia := kopiatest.Kopia(t)
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kopia)
+			row.change(t, w)
+			o := w.run(t)
+			if o.ExitCode != row.code || o.Reason != row.reason || !strings.Contains(o.Message+o.Hint+o.log, row.says) {
+				t.Errorf("exit %d, reason %q, message %q, hint %q", o.ExitCode, o.Reason, o.Message, o.Hint)
+			}
+			if row.reason != "BeforeActionFailed" && o.KopiaProcesses > 0 {
+				t.Errorf("kopia was started %d times", o.KopiaProcesses)
+			}
+			if o.Snapshot != nil {
+				t.Errorf("there is a snapshot: %+v", o.Snapshot)
+			}
+		})
+	}
+}
+
+// policy puts a file into the policy ConfigMap.
+func (w *world) policy(t *testing.T, name, content string) {
+	t.Helper()
+	p := &w.task.Policy
+	p.Dir, p.GlobalFile, p.RepositoryConfigFile = filepath.Join(w.dir, "policies"), "global-policy.json", "repository.config"
+	kopiatest.Write(t, filepath.Join(p.Dir, name), content)
+	sum := sha256.Sum256([]byte(content))
+	if p.SHA256 == nil {
+		p.SHA256 = map[string]string{}
+	}
+	p.SHA256[name] = hex.EncodeToString(sum[:])
+}
+
+func TestSourcePath(t *testing.T) {
+	t.Parallel()
+	rows := map[string]struct {
+		sourcePath, planned string
+		overridden          bool
+		recorded, file      string
+		outcome             result.Outcome
+	}{
+		"below the root":                      {"sub dir", "/data/sub dir", false, "/data/sub dir", "random.bin", result.Succeeded},
+		"with the mount path in front":        {"/data/sub dir", "/data/data/sub dir", false, "/data/sub dir", "random.bin", result.SucceededWithWarnings},
+		"the mount path itself":               {"/data", "/data/data", false, "/data", "a.txt", result.SucceededWithWarnings},
+		"with the mount path and an override": {"/data/sub dir", "/old/place", true, "/old/place", "random.bin", result.SucceededWithWarnings},
+	}
+	kopia := kopiatest.Kopia(t)
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kopia)
+			w.task.Backup.SourcePath, w.task.Backup.PathOverridden, w.task.Identity.Path = row.sourcePath, row.overridden, row.planned
+			o := w.run(t)
+			o.want(t, row.outcome, 0, "")
+			listed := w.repo.Snapshots(t)[0]
+			want := result.Identity{Username: "app", Hostname: "prod", Path: row.recorded}
+			if listed.Identity() != want || o.Identity != want {
+				t.Errorf("recorded as %s, reported as %s, want %s", listed.Identity(), o.Identity, want)
+			}
+			if _, err := os.Stat(filepath.Join(w.repo.Restore(t, listed.ID), row.file)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestPolicyLogIsTheDocumentationPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.policy(t, "global-policy.json", `{"retention":{"keepYearly":3},"upload":{"maxParallelFileReads":4}}`)
+	w.policy(t, "repository.config", `{"uploadSpeed": 10485760,}`)
+	w.task.Policy.OnError = result.PolicyErrorsWarn
+	w.task.Repository.UploadBytesPerSecond = 10_000_000
+	o := w.run(t)
+	o.want(t, result.SucceededWithWarnings, 0, "")
+	block := strings.Join([]string{
+		"=== Applying policy configuration ===",
+		"Found global policy file: " + w.task.Policy.Dir + "/global-policy.json",
+		"Global policy applied successfully",
+		"Found repository config file: " + w.task.Policy.Dir + "/repository.config",
+		"ERROR: Invalid JSON in repository config file",
+	}, "\n")
+	rest := []string{
+		block, "\nContinuing with default settings\nPolicy configuration summary: 1 applied, 1 failed\n",
+		"\nUpload speed limit: 10 MB/s (10000000 bytes per second)\n", "\nParallel uploads: 4\n",
+	}
+	for _, want := range rest {
+		if !strings.Contains(o.log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, o.log)
+		}
+	}
+	if got := w.repo.Run(t, "policy", "show", "--global", "--json"); !strings.Contains(strings.ReplaceAll(got, " ", ""), `"keepAnnual":3`) {
+		t.Errorf("the global policy is %s", got)
+	}
+}
+
+func TestActionsWrapTheSnapshot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.task.Backup.Actions = &result.Actions{
+		Before:  "echo dump > dump.sql; env",
+		After:   "#!/bin/sh\nrm dump.sql\necho cleaned in $DATA_DIR\nexit 7\n",
+		Timeout: result.Duration(time.Minute),
+	}
+	o := w.run(t)
+	o.want(t, result.SucceededWithWarnings, 0, "")
+	if _, err := os.Stat(filepath.Join(w.repo.Restore(t, o.Snapshot.ID), "dump.sql")); err != nil {
+		t.Errorf("the snapshot lacks what the before-action made: %v", err)
+	}
+	if _, err := os.Stat(w.data + "/dump.sql"); err == nil {
+		t.Error("the after-action did not run")
+	}
+	if !strings.Contains(o.log, "afterSnapshot: cleaned in "+w.data) || strings.Contains(o.log, "HOSTNAME") {
+		t.Errorf("the actions' output is\n%s", o.log)
+	}
+	if len(o.Actions) != 2 || o.Actions[1].ExitCode != 7 {
+		t.Errorf("actions %+v", o.Actions)
+	}
+}
+
+func TestActionAtItsTimeLimitIsKilledWithItsChildren(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.task.Backup.Actions = &result.Actions{
+		Before: "sleep 60 & echo $! > '" + w.dir + "/child'; wait", After: "touch '" + w.dir + "/after'", Timeout: result.Duration(300 * time.Millisecond),
+	}
+	o := w.run(t)
+	o.want(t, result.Failed, 1, "BeforeActionFailed")
+	if !strings.Contains(o.Message, "time limit") || !o.Actions[0].TimedOut {
+		t.Errorf("message %q, actions %+v", o.Message, o.Actions)
+	}
+	if _, err := os.Stat(w.dir + "/after"); err != nil {
+		t.Error("the after-action did not run")
+	}
+	pid, err := os.ReadFile(w.dir + "/child")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat"); err == nil && !strings.Contains(string(state), ") Z ") {
+		t.Errorf("the action's child is still there: %s", state)
+	}
+}
+
+func TestActionsCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.policy(t, "repository.config", `{"enableActions": false}`)
+	w.task.Backup.Actions = &result.Actions{Before: "exit 1"}
+	o := w.run(t)
+	o.want(t, result.Succeeded, 0, "")
+	if len(o.Actions) != 0 {
+		t.Errorf("actions ran: %+v", o.Actions)
+	}
+}
+
+func TestRepositoryDirectoryIsMadeOnAnEmptyVolumeOnly(t *testing.T) {
+	t.Parallel()
+	kopia := kopiatest.Kopia(t)
+	for name, file := range map[string]string{"empty": "lost+found/x", "in use": "photos/1.jpg"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kopia)
+			volume := filepath.Join(w.dir, "volume")
+			kopiatest.Write(t, filepath.Join(volume, file), "x")
+			if err := os.Remove(filepath.Join(w.secrets, "KOPIA_REPOSITORY")); err != nil {
+				t.Fatal(err)
+			}
+			w.task.Repository.Storage.Filesystem = &result.FilesystemStorage{Path: volume + "/repository", MakeOnEmptyVolume: true}
+			o := w.run(t)
+			if name == "empty" {
+				o.want(t, result.Succeeded, 0, "")
+				return
+			}
+			o.want(t, result.Failed, 7, "StorageMissing")
+		})
+	}
+}

@@ -1,0 +1,105 @@
+package mover_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+func TestRestoreChoosesTheSnapshotThatIsMeant(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		w := newWorld(t, kopia)
+		var ids []string
+		var starts []time.Time
+		for _, content := range []string{"one", "two"} {
+			kopiatest.Write(t, w.data+"/version", content)
+			o := w.run(t)
+			o.want(t, result.Succeeded, 0, "")
+			ids, starts = append(ids, o.Snapshot.ID), append(starts, o.Snapshot.StartTime)
+		}
+		between := starts[0].Add(starts[1].Sub(starts[0]) / 2).In(time.FixedZone("", 5*3600))
+		rows := map[string]struct {
+			task result.RestoreTask
+			id   string
+		}{
+			"the newest":            {result.RestoreTask{}, ids[1]},
+			"the one before":        {result.RestoreTask{Previous: 1}, ids[0]},
+			"as of a time between":  {result.RestoreTask{AsOf: &between}, ids[0]},
+			"as of its start":       {result.RestoreTask{AsOf: &starts[1]}, ids[1]},
+			"the one with the id":   {result.RestoreTask{SnapshotID: ids[0]}, ids[0]},
+			"further back than any": {result.RestoreTask{Previous: 2}, ""},
+			"an unknown id":         {result.RestoreTask{SnapshotID: "0123456789abcdef"}, ""},
+		}
+		w.task.Operation = result.OperationRestore
+		for name, row := range rows {
+			row.task.TargetDir = t.TempDir()
+			w.task.Restore = &row.task
+			o := w.run(t)
+			if row.id == "" {
+				if o.ExitCode != 5 || o.Reason != "NoSnapshot" || !strings.Contains(o.Hint, "app@prod:/data (2)") {
+					t.Errorf("%s: exit %d, reason %q, hint %q", name, o.ExitCode, o.Reason, o.Hint)
+				}
+				continue
+			}
+			if o.ExitCode != 0 || o.Snapshot.ID != row.id || o.Restore.Files != 6 {
+				t.Errorf("%s: exit %d, snapshot %+v, report %+v, want %s\n%s", name, o.ExitCode, o.Snapshot, o.Restore, row.id, o.log)
+			}
+			if row.id == ids[1] {
+				kopiatest.Compare(t, w.data, row.task.TargetDir)
+			}
+			if o.KopiaProcesses != 2 {
+				t.Errorf("%s took %d kopia processes, want 2", name, o.KopiaProcesses)
+			}
+		}
+	})
+}
+
+func TestRestoreOfAnUnknownSourceNamesTheKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.run(t).want(t, result.Succeeded, 0, "")
+	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
+	w.task.Identity.Hostname = "staging"
+	o := w.run(t)
+	o.want(t, result.Refused, 5, "NoSnapshot")
+	if !strings.Contains(o.Hint, "app@prod:/data (1)") || !strings.Contains(o.Message, "app@staging:/data") {
+		t.Errorf("message %q, hint %q", o.Message, o.Hint)
+	}
+	if entries, err := os.ReadDir(w.task.Restore.TargetDir); err != nil || len(entries) > 0 {
+		t.Errorf("the target holds %v, %v", entries, err)
+	}
+}
+
+func TestRestoreNeverCreatesARepository(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
+	o := w.run(t)
+	o.want(t, result.Failed, 7, "RepositoryNotInitialized")
+	notCreated(t, w, o)
+}
+
+func TestListShowsOneSourceOrAll(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.run(t).want(t, result.Succeeded, 0, "")
+	w.task.Identity.Username = "other"
+	w.run(t).want(t, result.Succeeded, 0, "")
+	w.task.Operation = result.OperationList
+	for all, want := range map[bool]int{false: 1, true: 2} {
+		w.task.List = &result.ListTask{All: all}
+		o := w.run(t)
+		o.want(t, result.Succeeded, 0, "")
+		if len(o.Snapshots) != want || o.KopiaProcesses != 1 {
+			t.Errorf("all=%v lists %d snapshots with %d processes, want %d with 1", all, len(o.Snapshots), o.KopiaProcesses, want)
+		}
+		if want == 1 && (o.Snapshots[0].Identity.Username != "other" || o.Snapshots[0].Tags["volsync-kopia-run"] != "run-1") {
+			t.Errorf("listed %+v", o.Snapshots[0])
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package result_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// large is a Result with n of everything that may be many, and texts of n bytes.
+func large(n int) result.Result {
+	r := result.Result{
+		APIVersion: result.APIVersion, Kind: result.KindResult, Operation: result.OperationBackup, RunID: "run-1",
+		Object:  result.ObjectRef{Kind: "ReplicationSource", Namespace: "prod", Name: "app"},
+		Outcome: result.Incomplete, ExitCode: 4, Reason: "FilesUnreadable",
+		Message: strings.Repeat("m\"☃", n), Hint: strings.Repeat("<h>", n),
+		Identity:  result.Identity{Username: "u", Hostname: "h", Path: "/" + strings.Repeat("p", n)},
+		Snapshot:  &result.Snapshot{ID: "3cf4ce5fefebc84e4ed189fe7f5d65a6", Incomplete: "canceled", Tags: map[string]string{}},
+		Policy:    &result.PolicyReport{},
+		StartTime: time.Unix(1, 0).UTC(), EndTime: time.Unix(2, 0).UTC(), KopiaProcesses: 3,
+	}
+	for i := range n {
+		r.Warnings = append(r.Warnings, result.Warning{Code: "VK423", Message: fmt.Sprint("warning ", i)})
+		r.Policy.Changes = append(r.Policy.Changes, result.PolicyChange{Target: "(global)", Path: fmt.Sprint("p", i), After: "1"})
+		r.Snapshot.Errors = append(r.Snapshot.Errors, result.FileError{Path: fmt.Sprint("/data/", i), Error: "permission denied"})
+		r.Snapshot.Tags[fmt.Sprint("tag", i)] = "v"
+		r.Phases = append(r.Phases, result.Phase{Name: fmt.Sprint("phase", i)})
+	}
+	return r
+}
+
+func TestMarshalBoundedKeepsTheVerdict(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 5, 10, 30, 100, 1000, 5000} {
+		r := large(n)
+		before := large(n)
+		data, err := result.MarshalBounded(r, result.TerminationMessageBytes)
+		if err != nil {
+			t.Fatalf("%d of everything: %v", n, err)
+		}
+		if len(data) > result.TerminationMessageBytes {
+			t.Errorf("%d of everything: %d bytes", n, len(data))
+		}
+		got, err := result.Decode(data)
+		if err != nil {
+			t.Fatalf("%d of everything: %v\n%s", n, err, data)
+		}
+		if got.Outcome != r.Outcome || got.ExitCode != r.ExitCode || got.Reason != r.Reason || got.Snapshot.ID != r.Snapshot.ID || got.Snapshot.Incomplete != "canceled" {
+			t.Errorf("%d of everything lost the verdict: %s", n, data)
+		}
+		if len(got.Warnings)+got.OmittedWarnings != n || len(got.Snapshot.Errors)+got.Snapshot.OmittedErrors != n {
+			t.Errorf("%d of everything: %d+%d warnings, %d+%d errors", n, len(got.Warnings), got.OmittedWarnings, len(got.Snapshot.Errors), got.Snapshot.OmittedErrors)
+		}
+		if got.Policy != nil && len(got.Policy.Changes)+got.Policy.OmittedChanges != n {
+			t.Errorf("%d of everything: %d+%d changes", n, len(got.Policy.Changes), got.Policy.OmittedChanges)
+		}
+		if diff := cmp.Diff(before, r); diff != "" {
+			t.Errorf("the caller's result was changed:\n%s", diff)
+		}
+	}
+}
+
+func TestMarshalBoundedLeavesASmallResultWhole(t *testing.T) {
+	t.Parallel()
+	r := large(3)
+	data, err := result.MarshalBounded(r, result.TerminationMessageBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := result.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r, *got); diff != "" {
+		t.Errorf("lost on the way:\n%s", diff)
+	}
+}
+
+func TestMarshalBoundedSaysWhenNothingFits(t *testing.T) {
+	t.Parallel()
+	if data, err := result.MarshalBounded(large(1), 100); err == nil {
+		t.Errorf("100 bytes gave %s", data)
+	}
+}
+
+func FuzzMarshalBounded(f *testing.F) {
+	f.Add("message", "hint", "/data", 3)
+	f.Add("\x00\xff\"\\", "\u2028", strings.Repeat("\x01", 5000), 400)
+	f.Fuzz(func(t *testing.T, message, hint, path string, n int) {
+		r := large(max(0, n) % 500)
+		r.Message, r.Hint, r.Identity.Path = message, hint, path
+		data, err := result.MarshalBounded(r, result.TerminationMessageBytes)
+		if err != nil || len(data) > result.TerminationMessageBytes {
+			t.Fatalf("%d bytes, %v", len(data), err)
+		}
+		got, err := result.Decode(data)
+		if err != nil || got.Outcome != r.Outcome || got.Snapshot.ID != r.Snapshot.ID {
+			t.Fatalf("%v: %s", err, data)
+		}
+	})
+}
+
+func TestEventLineIsOneLineAndComesBack(t *testing.T) {
+	t.Parallel()
+	r := large(2)
+	line, err := result.EventLine(result.Event{Type: result.EventResult, RunID: "run-1", Result: &r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(line), "\n") != 1 || !strings.HasPrefix(string(line), "VK1 {") {
+		t.Errorf("the line is %q", line)
+	}
+	e, err := result.DecodeEventLine(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&r, e.Result); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDecodeRefusesWhatIsNoResult(t *testing.T) {
+	t.Parallel()
+	whole, err := result.MarshalBounded(large(1), result.TerminationMessageBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{
+		"nothing":               "",
+		"an empty object":       "{}",
+		"null":                  "null",
+		"another version":       strings.Replace(string(whole), "volsync-kopia/v1", "volsync-kopia/v2", 1),
+		"another kind":          strings.Replace(string(whole), `"kind":"Result"`, `"kind":"Plan"`, 1),
+		"no outcome":            strings.Replace(string(whole), `"Incomplete"`, `""`, 1),
+		"an unknown outcome":    strings.Replace(string(whole), `"Incomplete"`, `"Splendid"`, 1),
+		"a success with code 4": strings.Replace(string(whole), `"Incomplete"`, `"Succeeded"`, 1),
+		"a failure with code 0": strings.Replace(string(whole), `"exitCode":4`, `"exitCode":0`, 1),
+		"cut short":             string(whole[:len(whole)-1]),
+		"more than one":         string(whole) + string(whole),
+		"a text for people":     "Error: out of memory",
+	}
+	for name, message := range rows {
+		if r, err := result.Decode([]byte(message)); err == nil || r != nil {
+			t.Errorf("%s decoded to %+v", name, r)
+		}
+	}
+}
+
+func TestDecodeEventLine(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"", "kopia: VK1 {}", "VK1", "VK1 x", "VK10 {}"} {
+		if _, err := result.DecodeEventLine([]byte(line)); err != result.ErrNotEvent {
+			t.Errorf("%q: %v, want ErrNotEvent", line, err)
+		}
+	}
+	for _, line := range []string{
+		"VK1 {}", `VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event"}`, `VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result"}`,
+		`VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result","result":{}}`, `VK1 {"apiVersion":`,
+	} {
+		if e, err := result.DecodeEventLine([]byte(line)); err == nil || err == result.ErrNotEvent {
+			t.Errorf("%q: %+v, %v", line, e, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	whole, err := result.MarshalBounded(large(1), result.TerminationMessageBytes)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte("{}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := result.Decode(data)
+		if (r == nil) == (err == nil) {
+			t.Fatalf("%v and %v", r, err)
+		}
+		if r != nil && (r.Outcome == "" || r.Kind != result.KindResult) {
+			t.Fatalf("a zero result: %+v", r)
+		}
+	})
+}
+
+func TestDecodeTaskRefusesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	task := result.Task{APIVersion: result.APIVersion, Kind: result.KindTask, Operation: result.OperationBackup, GracePeriod: result.Duration(time.Minute)}
+	data, err := json.Marshal(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := result.DecodeTask(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&task, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{"{}", strings.Replace(string(data), `"runID"`, `"runId2"`, 1)} {
+		if _, err := result.DecodeTask([]byte(bad)); err == nil {
+			t.Errorf("accepted %s", bad)
+		}
+	}
+}

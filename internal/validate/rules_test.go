@@ -1,0 +1,160 @@
+package validate_test
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
+)
+
+// codes judges a text and returns "severity code path" of each problem.
+func codes(t *testing.T, text string, opts validate.Options) []string {
+	t.Helper()
+	set, problems := spec.Parse([]spec.Input{{Name: "in.yaml", Data: []byte(text)}}, spec.Options{})
+	var got []string
+	for _, p := range append(problems, validate.Set(set, opts)...) {
+		got = append(got, fmt.Sprintf("%s %s %s", p.Severity, p.Code, p.Path))
+	}
+	return got
+}
+
+func source(kopia string) string {
+	return "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: app, namespace: prod}\nspec:\n  sourcePVC: data\n  kopia: {repository: kopia-config, " + kopia + "}\n"
+}
+
+func TestCompressionDependsOnTheVersionOfKopia(t *testing.T) {
+	t.Parallel()
+	lz4 := source("compression: lz4")
+	if got := codes(t, lz4, validate.Options{KopiaVersion: "0.22.3"}); got != nil {
+		t.Errorf("0.22.3: %v", got)
+	}
+	want := []string{"error VK132 spec.kopia.compression"}
+	if diff := cmp.Diff(want, codes(t, lz4, validate.Options{KopiaVersion: "0.23.1"})); diff != "" {
+		t.Errorf("0.23.1 (-want +got):\n%s", diff)
+	}
+}
+
+func TestSchedulesThatACronJobRunsAreFine(t *testing.T) {
+	t.Parallel()
+	for _, schedule := range []string{"@daily", "@midnight", "@hourly", "@weekly", "@monthly", "@yearly", "@annually", "0 0 * * SUN", "0 2 * * 1,3-5", "*/15 * * * *", "0 0 29 2 *"} {
+		text := strings.Replace(source("compression: zstd"), "spec:\n", fmt.Sprintf("spec:\n  trigger: {schedule: %q}\n", schedule), 1)
+		if got := codes(t, text, validate.Options{}); got != nil {
+			t.Errorf("%s: %v", schedule, got)
+		}
+	}
+}
+
+func TestObjectsAbove1MiBAreRefused(t *testing.T) {
+	t.Parallel()
+	const megabyte = 1 << 20
+	for kind, field := range map[string]string{"ConfigMap": "data", "Secret": "stringData"} {
+		text := func(n int) string {
+			return fmt.Sprintf("apiVersion: v1\nkind: %s\nmetadata: {name: big}\n%s:\n  a: %s\n", kind, field, strings.Repeat("x", n))
+		}
+		if got := codes(t, text(megabyte), validate.Options{}); got != nil {
+			t.Errorf("%s of 1 MiB: %v", kind, got)
+		}
+		if diff := cmp.Diff([]string{"error VK142 "}, codes(t, text(megabyte+1), validate.Options{})); diff != "" {
+			t.Errorf("%s above 1 MiB (-want +got):\n%s", kind, diff)
+		}
+	}
+}
+
+func TestReferencesFindTheObjectOfTheRightNamespace(t *testing.T) {
+	t.Parallel()
+	configMap := func(namespace, key string) string {
+		return fmt.Sprintf("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies, namespace: %q}\ndata: {%s: '{}'}\n", namespace, key)
+	}
+	reads := source("policyConfig: {configMapName: policies, globalPolicyFilename: mine.json, repositoryConfigFilename: mine.json}")
+	missing := []string{
+		"error VK139 spec.kopia.policyConfig.globalPolicyFilename", "error VK139 spec.kopia.policyConfig.repositoryConfigFilename",
+	}
+	for sentence, c := range map[string]struct {
+		text string
+		want []string
+	}{
+		"no such object in the input":       {reads, nil},
+		"the one of the namespace":          {reads + configMap("test", "other") + configMap("prod", "mine.json"), nil},
+		"another namespace is another one":  {reads + configMap("test", "other"), nil},
+		"one without a namespace fits":      {reads + configMap("", "other"), missing},
+		"its own namespace is preferred":    {reads + configMap("", "other") + configMap("prod", "mine.json"), nil},
+		"the object may stand in front":     {strings.TrimPrefix(configMap("prod", "other"), "---\n") + "---\n" + reads, missing},
+		"a reader without a namespace fits": {strings.Replace(reads, ", namespace: prod", "", 1) + configMap("prod", "other"), missing},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, codes(t, c.text, validate.Options{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAFileThatManySourcesShareIsJudgedOnce(t *testing.T) {
+	t.Parallel()
+	text := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies}\ndata: {global-policy.json: '{oops', repository.config: '{}'}\n"
+	for _, name := range []string{"a", "b", "c"} {
+		text += "---\n" + strings.Replace(source("policyConfig: {configMapName: policies}"), "name: app", "name: "+name, 1)
+	}
+	if diff := cmp.Diff([]string{"error VK301 global-policy.json"}, codes(t, text, validate.Options{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Each code that is documented for this package is given by some case: a rule
+// without a case is a rule that nobody has seen working.
+func TestEveryDocumentedRuleHasACase(t *testing.T) {
+	t.Parallel()
+	given := map[string]bool{
+		"VK132": true, "VK142": true, // above
+		"VK140": true, // TestADefaultFileMayBeAbsent
+		"VK190": true, // what no other package has judged; the schema tests
+	}
+	for _, name := range cases(t, invalidCases) {
+		for _, p := range judgeDir(t, filepath.Join(invalidCases, name), validate.Options{}).Problems {
+			given[p.Code] = true
+		}
+	}
+	var missing []string
+	for _, c := range problem.Codes() {
+		if c.ID >= "VK123" && c.ID <= "VK199" && !given[c.ID] {
+			missing = append(missing, c.ID)
+		}
+	}
+	if missing != nil {
+		t.Errorf("no case gives %v; given are %v", missing, slices.Sorted(maps.Keys(given)))
+	}
+}
+
+func TestADefaultFileMayBeAbsent(t *testing.T) {
+	t.Parallel()
+	text := source("policyConfig: {configMapName: policies}") +
+		"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies}\ndata: {global-policy.json: '{}'}\n"
+	if diff := cmp.Diff([]string{"info VK140 spec.kopia.policyConfig.configMapName"}, codes(t, text, validate.Options{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// No text makes validation panic, and every problem can be shown.
+func FuzzSet(f *testing.F) {
+	f.Add(source("compression: s2, additionalArgs: [--parallel=3]"))
+	f.Add(source(`policyConfig: {repositoryConfig: '{"storage": {"type": "s3"}}'}`))
+	f.Add("apiVersion: volsync.backube/v1alpha1\nkind: KopiaMaintenance\nmetadata: {name: m}\nspec: {repository: {repository: a}, resources: {requests: {cpu: 1}}}\n")
+	f.Add("apiVersion: v1\nkind: Secret\nmetadata: {name: kopia-config}\nstringData: {KOPIA_PASSWORD: x, KOPIA_MANUAL_CONFIG: '{}'}\n---\n" + source("retain: {daily: -1}"))
+	f.Fuzz(func(t *testing.T, text string) {
+		set, _ := spec.Parse([]spec.Input{{Name: "in.yaml", Data: []byte(text)}}, spec.Options{})
+		for _, p := range validate.Set(set, validate.Options{}) {
+			if p.Code == "" || p.Message == "" || p.File != "in.yaml" {
+				t.Errorf("incomplete problem %+v", p)
+			}
+		}
+	})
+}
