@@ -76,7 +76,7 @@ test-kopia-all: kopia kopia-all ## Truth table, policies and round trip on every
 
 .PHONY: golden
 golden: kopia ## Rewrite golden files, then show what changed: read it before you commit it
-	$(GO) test ./internal/... ./cmd/... . -update
+	$(GO) test $$(grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -n1 dirname | sort -u) -update
 	git --no-pager diff --stat
 
 .PHONY: fuzz

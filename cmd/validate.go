@@ -139,8 +139,7 @@ func (v *validateFlags) judge(f *Factory) (*ui.Report, error) {
 			validator.Add(d)
 		}
 	}
-	problems = append(problems, parser.Close()...)
-	report.Problems = append(problems, validator.Finish()...)
+	report.Problems = slices.Concat(problems, parser.Close(), validator.Finish())
 	report.Problems.Sort()
 	return report, nil
 }

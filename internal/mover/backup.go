@@ -132,6 +132,7 @@ func (d *driver) snapshot(ctx context.Context, src source) (attempt, error) {
 	}
 	if a.snapshot != nil {
 		a.snapshot.UploadedBytes = out.Progress.UploadedBytes
+		d.redactErrors(a.snapshot)
 		d.log.sayf("Kopia printed snapshot %s: %d files, %s.", a.snapshot.ID, a.snapshot.Files, size(a.snapshot.Size))
 		d.log.event(result.Event{Type: result.EventSnapshot, Snapshot: a.snapshot})
 	}
@@ -167,6 +168,9 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 		return d.proveNewest(ctx)
 	}
 	if err := d.prove(ctx, a.snapshot); err != nil {
+		if ctx.Err() != nil {
+			return d.cancelledWith(ctx, a.snapshot)
+		}
 		if judge(a) == doubtful {
 			// What kopia said at the failure is worth more than that the
 			// snapshot is not there.
@@ -207,6 +211,7 @@ func (d *driver) ignored(a attempt) error {
 	if len(s.Errors) == 0 {
 		s.Errors = ignoredErrors(a.out.Log)
 	}
+	d.redactErrors(s)
 	s.OmittedErrors = max(0, int(s.Ignored)-len(s.Errors))
 	text := fmt.Sprintf("%d files or directories could not be read, and a policy ignores that%s", s.Ignored, firstErrors(s))
 	if d.task.Backup.Strict {

@@ -11,11 +11,12 @@ import (
 )
 
 // failure is the end of a run that was not a success, with the stable word for
-// it. An Outcome of its own overrides the one of the fault's kind.
+// it.
 type failure struct {
-	reason  string
-	outcome result.Outcome
-	err     error
+	reason string
+	// stop is true when it describes the end of the run's context.
+	stop bool
+	err  error
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -89,7 +90,7 @@ func (d *driver) conclude(ctx context.Context, err error) {
 // run had come to its own verdict before.
 func stopped(ctx context.Context, err error) error {
 	var f *failure
-	if ctx.Err() == nil || errors.As(err, &f) && f.outcome == result.Cancelled {
+	if ctx.Err() == nil || errors.As(err, &f) && f.stop {
 		return nil
 	}
 	return stopOf(ctx, "")
@@ -98,13 +99,13 @@ func stopped(ctx context.Context, err error) error {
 // stopOf describes the end of ctx. what is added to the message.
 func stopOf(ctx context.Context, what string) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &failure{reason: "TimedOut", outcome: result.Cancelled, err: fault.New(fault.TimedOut, "the run timed out%s", what)}
+		return &failure{reason: "TimedOut", stop: true, err: fault.New(fault.TimedOut, "the run timed out%s", what)}
 	}
 	kind := fault.KindOf(context.Cause(ctx))
 	if kind != fault.Interrupt {
 		kind = fault.Terminated
 	}
-	return &failure{reason: "Cancelled", outcome: result.Cancelled, err: fault.New(kind, "the run was cancelled%s", what)}
+	return &failure{reason: "Cancelled", stop: true, err: fault.New(kind, "the run was cancelled%s", what)}
 }
 
 // succeed fills in a good end; warnings show in the outcome.

@@ -15,7 +15,6 @@ const cacheWarningPercent = 80
 func (d *driver) publish() {
 	d.measure()
 	d.res.EndTime = d.options.Clock().UTC()
-	d.redactSnapshot()
 	d.log.sayf("%s: %s", d.res.Outcome, d.res.Message)
 	if d.res.Hint != "" {
 		d.log.sayf("  fix: %s", d.res.Hint)
@@ -44,13 +43,10 @@ func (d *driver) measure() {
 	}
 }
 
-// redactSnapshot is for the one part of a Result with texts that kopia wrote.
-func (d *driver) redactSnapshot() {
-	if d.res.Snapshot == nil {
-		return
-	}
-	for i, e := range d.res.Snapshot.Errors {
-		d.res.Snapshot.Errors[i] = result.FileError{Path: d.log.redact(e.Path), Error: d.log.redact(e.Error)}
+// redactErrors is for the texts of a snapshot that kopia wrote.
+func (d *driver) redactErrors(s *result.Snapshot) {
+	for i, e := range s.Errors {
+		s.Errors[i] = result.FileError{Path: d.log.redact(e.Path), Error: d.log.redact(e.Error)}
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 // restore chooses a snapshot and writes it below the target directory.
 func (d *driver) restore(ctx context.Context) error {
-	d.begin("source")
+	d.begin("target")
 	task := d.task.Restore
 	if info, err := os.Stat(task.TargetDir); err != nil || !info.IsDir() {
 		return refused("TargetMissing", fault.New(fault.Refused, "the target %q is not an existing directory", task.TargetDir))

@@ -93,6 +93,14 @@ func endingRows() []truthRow {
 		{"cancelled before kopia can listen leaves no snapshot", func(t *testing.T, w *world) outcome {
 			return runCancelled(t, w, `"phase":"snapshot"`, fault.New(fault.Terminated, "SIGTERM"))
 		}, result.Cancelled, 143, "Cancelled", -1, nil},
+		{"cancelled during the proof names the snapshot that is not proved", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"snapshot verify"*) sleep 30;; esac`)
+			return runCancelledFast(t, w, `"phase":"proof"`)
+		}, result.Cancelled, 143, "Cancelled", 1, func(t *testing.T, w *world, o outcome) {
+			if o.Snapshot == nil || o.Snapshot.ID != w.repo.Snapshots(t)[0].ID || o.Snapshot.Proved != "" {
+				t.Errorf("snapshot %+v", o.Snapshot)
+			}
+		}},
 		{"kopia stopped by somebody else leaves an incomplete snapshot", runStoppedByOthers, result.Incomplete, 4, "CutShort", 1, nil},
 		{"kopia killed by somebody else leaves nothing", runKilledByOthers, result.Failed, 1, "KopiaKilled", 0, nil},
 		{"a write that fails at the flush is no snapshot, although kopia prints an id", runFull, result.Failed, 7, "StorageFull", 0, func(t *testing.T, _ *world, o outcome) {
@@ -197,6 +205,16 @@ func (w *world) slowData(t *testing.T) {
 func runCancelled(t *testing.T, w *world, mark string, cause error) outcome {
 	t.Helper()
 	w.slowData(t)
+	return runUntil(t, w, mark, cause)
+}
+
+func runCancelledFast(t *testing.T, w *world, mark string) outcome {
+	t.Helper()
+	return runUntil(t, w, mark, fault.New(fault.Terminated, "SIGTERM"))
+}
+
+func runUntil(t *testing.T, w *world, mark string, cause error) outcome {
+	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	log := &safeBuffer{onWrite: func(p string) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestYAMLFeatures(t *testing.T) {
 		},
 		"numbers in other bases": {
 			kopia("    parallelism: 0x10\n"),
-			func(k *KopiaSource) string { return fmt.Sprint(*k.Parallelism) }, "16",
+			func(k *KopiaSource) string { return strconv.Itoa(int(*k.Parallelism)) }, "16",
 		},
 		"without envsubst a reference stays": {
 			kopia("    hostname: ${CLUSTER}\n"),
@@ -115,8 +116,8 @@ func TestEnvsubstExpandsAsFluxDoes(t *testing.T) {
 		"a default for an unset one":       {text("    hostname: ${X:-b}\n"), func(k *KopiaSource) string { return *k.Hostname }, "b"},
 		"an assigning default":             {text("    hostname: ${X:=b}\n"), func(k *KopiaSource) string { return *k.Hostname }, "b"},
 		"a default inside a default":       {text("    hostname: ${X:-${Y:-${CLUSTER}}}\n"), func(k *KopiaSource) string { return *k.Hostname }, "east"},
-		"a number for a number field":      {text("    parallelism: ${WORKERS}\n"), func(k *KopiaSource) string { return fmt.Sprint(*k.Parallelism) }, "8"},
-		"a quoted number too":              {text("    parallelism: \"${WORKERS}\"\n"), func(k *KopiaSource) string { return fmt.Sprint(*k.Parallelism) }, "8"},
+		"a number for a number field":      {text("    parallelism: ${WORKERS}\n"), func(k *KopiaSource) string { return strconv.Itoa(int(*k.Parallelism)) }, "8"},
+		"a quoted number too":              {text("    parallelism: \"${WORKERS}\"\n"), func(k *KopiaSource) string { return strconv.Itoa(int(*k.Parallelism)) }, "8"},
 		"a number for a text field":        {text("    hostname: ${WORKERS}\n"), func(k *KopiaSource) string { return *k.Hostname }, "8"},
 		"an escaped reference stays":       {text("    hostname: $${CLUSTER}\n"), func(k *KopiaSource) string { return *k.Hostname }, "${CLUSTER}"},
 		"shell without braces stays":       {text("    actions: {beforeSnapshot: 'echo $HOME $(date)'}\n"), func(k *KopiaSource) string { return k.Actions.BeforeSnapshot }, "echo $HOME $(date)"},

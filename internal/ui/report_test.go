@@ -18,12 +18,18 @@ func sample() *Report {
 		Version: "1.2.3",
 		Files:   []string{"source.yaml", "policies.yaml", "fine.yaml"},
 		Problems: problem.List{
-			{Code: "VK308", Severity: problem.Warning, Position: problem.Position{File: "policies.yaml", Line: 9, Column: 24},
-				Object: "ConfigMap prod/policies", Path: "global-policy.json /compression/compressionLevel", Message: "kopia has no levels", Fix: "remove the level"},
-			{Code: "VK203", Severity: problem.Error, Position: problem.Position{File: "source.yaml", Line: 19, Column: 11},
-				Object: "ReplicationSource prod/app", Path: "spec.kopia.additionalArgs[1]", Message: `"--block-sise=4MB" is 100% unknown`, Fix: "correct it"},
-			{Code: "VK205", Severity: problem.Info, Position: problem.Position{File: "source.yaml", Line: 23, Column: 18},
-				Object: "ReplicationSource prod/app", Path: "spec.kopia.additionalArgs[4]", Message: "applied as a policy", Fix: "not shown"},
+			{
+				Code: "VK308", Severity: problem.Warning, Position: problem.Position{File: "policies.yaml", Line: 9, Column: 24},
+				Object: "ConfigMap prod/policies", Path: "global-policy.json /compression/compressionLevel", Message: "kopia has no levels", Fix: "remove the level",
+			},
+			{
+				Code: "VK203", Severity: problem.Error, Position: problem.Position{File: "source.yaml", Line: 19, Column: 11},
+				Object: "ReplicationSource prod/app", Path: "spec.kopia.additionalArgs[1]", Message: `"--block-sise=4MB" is 100% unknown`, Fix: "correct it",
+			},
+			{
+				Code: "VK205", Severity: problem.Info, Position: problem.Position{File: "source.yaml", Line: 23, Column: 18},
+				Object: "ReplicationSource prod/app", Path: "spec.kopia.additionalArgs[4]", Message: "applied as a policy", Fix: "not shown",
+			},
 			{Code: "VK103", Severity: problem.Error, Position: problem.Position{File: "z, odd:name%.yaml"}, Message: "nothing\nhere"},
 		},
 	}
@@ -241,7 +247,8 @@ func TestGitLabFingerprintsDifferAndSurviveAMove(t *testing.T) {
 func TestMarkdownKeepsTextInsideItsCell(t *testing.T) {
 	t.Parallel()
 	r := &Report{Files: []string{"a.yaml"}, Problems: problem.List{{
-		Code: "VK1", Severity: problem.Error, Position: problem.Position{File: "a.yaml", Line: 1}, Message: "a | b\n`c` <d> [e](f)", Fix: "g_h"}}}
+		Code: "VK1", Severity: problem.Error, Position: problem.Position{File: "a.yaml", Line: 1}, Message: "a | b\n`c` <d> [e](f)", Fix: "g_h",
+	}}}
 	want := "### validate: 1 error in 1 file\n\n| place | severity | code | finding | fix |\n|---|---|---|---|---|\n" +
 		"| a.yaml:1 | error | VK1 | a \\| b \\`c\\` &lt;d&gt; \\[e\\](f) | g\\_h |\n"
 	if diff := cmp.Diff(want, write(t, WriteMarkdown, r)); diff != "" {

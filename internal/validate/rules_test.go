@@ -100,11 +100,12 @@ func TestReferencesFindTheObjectOfTheRightNamespace(t *testing.T) {
 
 func TestAFileThatManySourcesShareIsJudgedOnce(t *testing.T) {
 	t.Parallel()
-	text := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies}\ndata: {global-policy.json: '{oops', repository.config: '{}'}\n"
+	var text strings.Builder
+	text.WriteString("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies}\ndata: {global-policy.json: '{oops', repository.config: '{}'}\n")
 	for _, name := range []string{"a", "b", "c"} {
-		text += "---\n" + strings.Replace(source("policyConfig: {configMapName: policies}"), "name: app", "name: "+name, 1)
+		text.WriteString("---\n" + strings.Replace(source("policyConfig: {configMapName: policies}"), "name: app", "name: "+name, 1))
 	}
-	if diff := cmp.Diff([]string{"error VK301 global-policy.json"}, codes(t, text, validate.Options{})); diff != "" {
+	if diff := cmp.Diff([]string{"error VK301 global-policy.json"}, codes(t, text.String(), validate.Options{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -157,7 +157,7 @@ func (v violation) problem() problem.Problem {
 // expectation says in plain words what a schema accepts.
 func expectation(node map[string]any, keyword string) string {
 	if keyword == "required" {
-		return fmt.Sprintf("an object with %s", list(node["required"]))
+		return "an object with " + list(node["required"])
 	}
 	if enum, ok := node["enum"]; ok {
 		return "one of " + list(enum)

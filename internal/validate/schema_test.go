@@ -135,20 +135,34 @@ func TestPolicySchemasAcceptBothSpellingsAndNameWhatTheyExpect(t *testing.T) {
 		schema, text string
 		want         []broken
 	}{
-		"the documentation page's spelling": {globalPolicySchema,
-			`{"retention":{"keepYearly":3},"compression":{"compressor":"zstd","compressionLevel":3},"files":{"dotIgnoreFiles":[".x"]},"scheduling":{"uploadParallelism":4},"actions":{"beforeSnapshotRoot":null}}`, nil},
-		"kopia's own spelling": {globalPolicySchema,
-			`{"retention":{"keepAnnual":3},"compression":{"compressorName":"zstd"},"files":{"ignoreDotFiles":[".x"]},"upload":{"maxParallelFileReads":4},"logging":{"entries":{"cacheHit":5}}}`, nil},
-		"a text for a number": {globalPolicySchema, `{"retention":{"keepDaily":"seven"}}`,
-			[]broken{{"/retention/keepDaily", "the value must be a whole number of at least 0"}}},
-		"a text for a list": {globalPolicySchema, `{"files":{"ignore":"*.tmp"}}`,
-			[]broken{{"/files/ignore", "the value must be a list"}}},
-		"a number inside a list of texts": {globalPolicySchema, `{"files":{"ignore":["a",1]}}`,
-			[]broken{{"/files/ignore/1", "the value must be text"}}},
-		"more than everything": {repositoryConfigSchema, `{"eccOverheadPercent":300}`,
-			[]broken{{"/eccOverheadPercent", "the value must be a whole number of at least 0 and at most 100"}}},
-		"a policy inside the structured configuration": {structuredConfigSchema, `{"policies":{"files":{"oneFileSystem":"yes"}}}`,
-			[]broken{{"/policies/files/oneFileSystem", "the value must be true or false"}}},
+		"the documentation page's spelling": {
+			globalPolicySchema,
+			`{"retention":{"keepYearly":3},"compression":{"compressor":"zstd","compressionLevel":3},"files":{"dotIgnoreFiles":[".x"]},"scheduling":{"uploadParallelism":4},"actions":{"beforeSnapshotRoot":null}}`, nil,
+		},
+		"kopia's own spelling": {
+			globalPolicySchema,
+			`{"retention":{"keepAnnual":3},"compression":{"compressorName":"zstd"},"files":{"ignoreDotFiles":[".x"]},"upload":{"maxParallelFileReads":4},"logging":{"entries":{"cacheHit":5}}}`, nil,
+		},
+		"a text for a number": {
+			globalPolicySchema, `{"retention":{"keepDaily":"seven"}}`,
+			[]broken{{"/retention/keepDaily", "the value must be a whole number of at least 0"}},
+		},
+		"a text for a list": {
+			globalPolicySchema, `{"files":{"ignore":"*.tmp"}}`,
+			[]broken{{"/files/ignore", "the value must be a list"}},
+		},
+		"a number inside a list of texts": {
+			globalPolicySchema, `{"files":{"ignore":["a",1]}}`,
+			[]broken{{"/files/ignore/1", "the value must be text"}},
+		},
+		"more than everything": {
+			repositoryConfigSchema, `{"eccOverheadPercent":300}`,
+			[]broken{{"/eccOverheadPercent", "the value must be a whole number of at least 0 and at most 100"}},
+		},
+		"a policy inside the structured configuration": {
+			structuredConfigSchema, `{"policies":{"files":{"oneFileSystem":"yes"}}}`,
+			[]broken{{"/policies/files/oneFileSystem", "the value must be true or false"}},
+		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()

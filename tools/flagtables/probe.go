@@ -60,8 +60,10 @@ func (k *kopia) output(ctx context.Context, args ...string) string {
 	cmd := exec.CommandContext(ctx, k.program, args...)
 	cmd.Dir = k.home
 	// COLUMNS keeps help on one line per flag.
-	cmd.Env = []string{"HOME=" + k.home, "COLUMNS=100000", "KOPIA_CHECK_FOR_UPDATES=false",
-		"KOPIA_CONFIG_PATH=" + filepath.Join(k.home, "none", "config")}
+	cmd.Env = []string{
+		"HOME=" + k.home, "COLUMNS=100000", "KOPIA_CHECK_FOR_UPDATES=false",
+		"KOPIA_CONFIG_PATH=" + filepath.Join(k.home, "none", "config"),
+	}
 	out, _ := cmd.CombinedOutput()
 	return string(out)
 }

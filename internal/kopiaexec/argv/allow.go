@@ -49,7 +49,7 @@ func allowances(op result.Operation) map[string]allowance {
 
 func backupAllowances() map[string]allowance {
 	return map[string]allowance{
-		"adaptive-estimation-threshold": {check: wholeNumber(1<<40)},
+		"adaptive-estimation-threshold": {check: wholeNumber(1 << 40)},
 		"checkpoint-interval":           {check: positiveDuration(maxCheckpointInterval)},
 		"description":                   {},
 		"fail-fast":                     {},
@@ -63,7 +63,7 @@ func backupAllowances() map[string]allowance {
 		"send-snapshot-report":          {},
 		"tags":                          {check: tag},
 		"upload-limit-mb": {
-			check:   wholeNumber(1<<40),
+			check:   wholeNumber(1 << 40),
 			caution: "kopia stops after so many megabytes and the snapshot is incomplete; a speed limit is --upload-speed",
 		},
 	}
@@ -78,8 +78,8 @@ func restoreAllowances() map[string]allowance {
 		"overwrite-directories":    {},
 		"overwrite-files":          {},
 		"overwrite-symlinks":       {},
-		"shallow":                  {check: wholeNumber(1<<30), caution: "below that depth only placeholders are written, which need kopia to be filled"},
-		"shallow-minsize":          {check: wholeNumber(1<<30)},
+		"shallow":                  {check: wholeNumber(1 << 30), caution: "below that depth only placeholders are written, which need kopia to be filled"},
+		"shallow-minsize":          {check: wholeNumber(1 << 30)},
 		"skip-existing":            {},
 		"skip-owners":              {},
 		"skip-permissions":         {},

@@ -85,8 +85,10 @@ func TestEveryAllowedFlagExists(t *testing.T) {
 
 func TestEveryCodeIsDocumented(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{codeForbidden, codeNotAFlag, codeUnknown, codeBadValue, codeTranslated, codeRepeated, codeRechunks,
-		codeParallelTwice, codeReservedTag, codeCaution, codeLeftOut} {
+	for _, id := range []string{
+		codeForbidden, codeNotAFlag, codeUnknown, codeBadValue, codeTranslated, codeRepeated, codeRechunks,
+		codeParallelTwice, codeReservedTag, codeCaution, codeLeftOut,
+	} {
 		if c, ok := problem.Lookup(id); !ok || c.Meaning == "" || c.Example == "" || c.Fix == "" || c.Severity == "" {
 			t.Errorf("%s: %+v", id, c)
 		}

@@ -18,7 +18,13 @@ func (w *walker) name(k kind, value, pointer string) (any, bool) {
 		if w.sensitive {
 			message = fmt.Sprintf("kopia has a longer name for this %s, which is used", what)
 		}
-		w.note(codeRenamed, problem.Info, pointer, message, "")
+		severity := problem.Info
+		if k == kindECC {
+			// Who asks for error correction believes to be protected by it from now
+			// on; an existing repository keeps what it was created with.
+			severity = problem.Warning
+		}
+		w.note(codeRenamed, severity, pointer, message, "")
 		value = alias
 	}
 	if k == kindCompressor {

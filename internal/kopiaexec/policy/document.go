@@ -83,8 +83,10 @@ func ParseDocument(name string, data []byte) (*Document, *SyntaxError) {
 	}
 	switch {
 	case len(data) > MaxSize:
-		return nil, &SyntaxError{Name: name, Line: 1, Column: 1,
-			Message: fmt.Sprintf("the text has %d bytes, more than the limit of 1 MiB", len(data))}
+		return nil, &SyntaxError{
+			Name: name, Line: 1, Column: 1,
+			Message: fmt.Sprintf("the text has %d bytes, more than the limit of 1 MiB", len(data)),
+		}
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
 		return nil, fail(0, "the text starts with a byte order mark; save it as UTF-8 without one")
 	case !utf8.Valid(data):

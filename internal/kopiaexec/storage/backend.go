@@ -53,8 +53,11 @@ func rules() []backendRule {
 		}, []string{"KOPIA_B2_BUCKET"}},
 		{WebDAV, "webdav", []string{"WEBDAV_URL"}, [][]string{{"WEBDAV_URL"}}, []string{"WEBDAV_URL"}},
 		{SFTP, "sftp", []string{"SFTP_HOST"}, [][]string{
-			{"SFTP_HOST"}, {"SFTP_USERNAME"}, {"SFTP_PATH"},
-			{"SFTP_PASSWORD", "SFTP_KEY_FILE"}, {"SFTP_KNOWN_HOSTS", "SFTP_KNOWN_HOSTS_DATA"},
+			{"SFTP_HOST"},
+			{"SFTP_USERNAME"},
+			{"SFTP_PATH"},
+			{"SFTP_PASSWORD", "SFTP_KEY_FILE"},
+			{"SFTP_KNOWN_HOSTS", "SFTP_KNOWN_HOSTS_DATA"},
 		}, []string{"SFTP_HOST", "SFTP_USERNAME", "SFTP_PATH"}},
 		{Rclone, "rclone", []string{"RCLONE_REMOTE_PATH"}, [][]string{{"RCLONE_REMOTE_PATH"}}, []string{"RCLONE_REMOTE_PATH"}},
 		{GDrive, "gdrive", []string{"GOOGLE_DRIVE_FOLDER_ID"}, [][]string{
