@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -83,7 +84,7 @@ func (b *backupFlags) run(ctx context.Context, f *Factory) error {
 	if err != nil {
 		return err
 	}
-	display, err := f.progress(b.progress)
+	display, err := f.progressOf(b.progress, len(docs))
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,11 @@ func (b *backupFlags) runAll(ctx context.Context, f *Factory, input *manifests, 
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			verdicts[i] = b.runOne(ctx, f, input, d, observer)
+			mine := observer
+			if len(docs) > 1 {
+				mine = labelled{observer, d.Object()}
+			}
+			verdicts[i] = b.runOne(ctx, f, input, d, mine)
 		})
 	}
 	all.Wait()
@@ -147,6 +152,10 @@ func (b *backupFlags) planAndRun(ctx context.Context, session *localRun, input *
 	if p.Skip != nil {
 		return skippedVerdict(p, d.Object(), session.f.Now())
 	}
+	observer.Observe(result.Event{
+		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: session.f.Now(), RunID: runID, Type: result.EventStart,
+		Message: fmt.Sprintf("Backup of %s as %s, run %s", b.sourceDir, p.Identity, runID),
+	})
 	return executedVerdict(d.Object(), session.execute(ctx, p, input.set, d, observer))
 }
 

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
 
@@ -25,6 +27,29 @@ func (f *Factory) progress(mode string) (ui.Progress, error) {
 	return ui.NewProgress(ui.Mode(mode), ui.Display{
 		Out: f.Streams.ErrOut, Terminal: f.terminal(f.Streams.ErrOut), Palette: f.palette(f.Streams.ErrOut), Now: f.Now,
 	}), nil
+}
+
+// progressOf is progress for several runs at a time: their steps would overwrite
+// each other on one live line, so they are told line by line.
+func (f *Factory) progressOf(mode string, runs int) (ui.Progress, error) {
+	if runs > 1 && (mode == string(ui.ModeAuto) || mode == string(ui.ModeTTY)) {
+		mode = string(ui.ModePlain)
+	}
+	return f.progress(mode)
+}
+
+// labelled names the object in every line of its log.
+type labelled struct {
+	to     run.Observer
+	object string
+}
+
+// Observe implements run.Observer.
+func (l labelled) Observe(e result.Event) {
+	if e.Type == result.EventLog {
+		e.Message = l.object + ": " + e.Message
+	}
+	l.to.Observe(e)
 }
 
 // terminal reports whether w is a terminal on which lines can be rewritten.

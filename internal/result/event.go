@@ -11,6 +11,8 @@ type EventType string
 
 // The types of events.
 const (
+	// EventStart comes first, from the command: its message names the run.
+	EventStart    EventType = "start"
 	EventPhase    EventType = "phase"
 	EventProgress EventType = "progress"
 	EventSnapshot EventType = "snapshot"

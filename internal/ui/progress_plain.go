@@ -34,13 +34,14 @@ func (p *plain) Observe(e result.Event) {
 	defer p.mu.Unlock()
 	switch e.Type {
 	case result.EventPhase:
-		p.phase, p.began, p.last = e.Phase, p.now(), result.Progress{}
+		p.phase, _ = step(e.Phase)
+		p.began, p.last = p.now(), result.Progress{}
 	case result.EventProgress:
 		if e.Progress != nil {
 			p.last = *e.Progress
 		}
 		p.beatIfDue()
-	case result.EventLog:
+	case result.EventLog, result.EventStart:
 		p.write(e.Message)
 	case result.EventSnapshot, result.EventWarning, result.EventResult:
 		// The mover says each of them in words of its own.

@@ -28,10 +28,11 @@ type tty struct {
 	out     io.Writer
 	palette Palette
 	now     func() time.Time
-	step    string
-	began   time.Time
-	drawn   time.Time
-	live    bool
+	// doing and done name the step under way; no step: doing is empty.
+	doing, done string
+	began       time.Time
+	drawn       time.Time
+	live        bool
 }
 
 func newTTY(d Display) *tty { return &tty{out: d.Out, palette: d.Palette, now: d.Now} }
@@ -41,8 +42,9 @@ func (t *tty) Observe(e result.Event) {
 	defer t.mu.Unlock()
 	switch e.Type {
 	case result.EventPhase:
-		t.finish(t.palette.Good("ok"))
-		t.step, t.began = e.Phase, t.now()
+		t.finish(t.palette.Good("ok"), true)
+		t.doing, t.done = step(e.Phase)
+		t.began = t.now()
 		t.draw("")
 	case result.EventProgress:
 		if e.Progress != nil && t.now().Sub(t.drawn) >= redrawEvery {
@@ -53,11 +55,14 @@ func (t *tty) Observe(e result.Event) {
 			t.line(t.palette.Warn("!!"), e.Warning.Message)
 		}
 	case result.EventResult:
-		mark := t.palette.Good("ok")
 		if e.Result != nil && e.Result.ExitCode != 0 {
-			mark = t.palette.Bad("!!")
+			t.finish(t.palette.Bad("!!"), false)
+		} else {
+			t.finish(t.palette.Good("ok"), true)
 		}
-		t.finish(mark)
+	case result.EventStart:
+		t.erase()
+		fmt.Fprintln(t.out, e.Message)
 	case result.EventLog, result.EventSnapshot:
 		// The steps say it.
 	}
@@ -67,16 +72,20 @@ func (t *tty) Observe(e result.Event) {
 func (t *tty) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.finish(t.palette.Bad("!!"))
+	t.finish(t.palette.Bad("!!"), false)
 }
 
 // finish turns the step under way into a line that stays.
-func (t *tty) finish(mark string) {
-	if t.step == "" {
+func (t *tty) finish(mark string, well bool) {
+	if t.doing == "" {
 		return
 	}
-	t.line(mark, fmt.Sprintf("%-60s %s", t.step, Took(t.now().Sub(t.began))))
-	t.step = ""
+	text := t.doing
+	if well {
+		text = t.done
+	}
+	t.line(mark, fmt.Sprintf("%-60s %s", text, Took(t.now().Sub(t.began))))
+	t.doing = ""
 }
 
 // line writes a line that stays, above the live one.
@@ -89,7 +98,7 @@ func (t *tty) line(mark, text string) {
 func (t *tty) draw(detail string) {
 	t.erase()
 	t.drawn, t.live = t.now(), true
-	fmt.Fprintf(t.out, "%s  ..  %s  %s%s", noWrap, t.step, detail, wrap)
+	fmt.Fprintf(t.out, "%s  ..  %s  %s%s", noWrap, t.doing, detail, wrap)
 }
 
 func (t *tty) erase() {
