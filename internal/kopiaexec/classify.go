@@ -53,28 +53,61 @@ type class struct {
 // row is pinned by recordings in testdata/kopia.
 func classes() []class {
 	return []class{
-		{[]string{"invalid repository password"}, fault.Repository, ReasonWrongPassword,
-			"the repository was created with another password", "check KOPIA_PASSWORD in the repository Secret"},
-		{[]string{"found existing data in storage location"}, fault.Repository, ReasonExistingData,
-			"a repository is created only in an empty place", "choose an empty prefix or directory; if a repository was here, restore its blob kopia.repository from a copy"},
-		{[]string{"kopia.repository blob", "BLOB not found"}, fault.Repository, ReasonNotInitialized,
-			"the storage is reachable and holds no repository", "check the bucket, prefix or path, or allow creation with --create-repository=always"},
-		{[]string{"cannot access storage path", "no such file or directory"}, fault.Repository, ReasonStorageMissing,
-			"the directory of the repository does not exist", "check that the volume is mounted and that the path in KOPIA_REPOSITORY is the one meant"},
-		{[]string{"cannot access storage path", "not a directory"}, fault.Repository, ReasonStorageMissing,
-			"the path of the repository leads through a file", "check the path in KOPIA_REPOSITORY"},
-		{[]string{"read-only file system"}, fault.Repository, ReasonReadOnly,
-			"the volume of the repository is mounted read-only", "mount it read-write"},
-		{[]string{"no space left on device"}, fault.Repository, ReasonNoSpace,
-			"the volume of the repository, or of the cache, is full", "free or add space; a run of maintenance may free some"},
-		{[]string{"found 0 of the 1 requested snapshot"}, fault.Failed, ReasonSnapshotMissing,
-			"the repository does not hold the snapshot", ""},
-		{[]string{"is backed by missing blob"}, fault.Failed, ReasonBlobMissing,
-			"a file that the snapshot needs is gone from the storage", "find out what deletes objects there (a life-cycle rule, another tool); back up again"},
-		{[]string{"BLOB not found"}, fault.Failed, ReasonBlobMissing,
-			"a file that the repository needs is gone from the storage", "find out what deletes objects there; back up again"},
-		{[]string{"open repository:", "permission denied"}, fault.Repository, ReasonPermissionDenied,
-			"the mover's user may not read the repository's directory", "set spec.kopia.moverSecurityContext.runAsUser or fsGroup to its owner"},
+		{
+			[]string{"invalid repository password"},
+			fault.Repository, ReasonWrongPassword,
+			"the repository was created with another password", "check KOPIA_PASSWORD in the repository Secret",
+		},
+		{
+			[]string{"found existing data in storage location"},
+			fault.Repository, ReasonExistingData,
+			"a repository is created only in an empty place", "choose an empty prefix or directory; if a repository was here, restore its blob kopia.repository from a copy",
+		},
+		{
+			[]string{"kopia.repository blob", "BLOB not found"},
+			fault.Repository, ReasonNotInitialized,
+			"the storage is reachable and holds no repository", "check the bucket, prefix or path, or allow creation with --create-repository=always",
+		},
+		{
+			[]string{"cannot access storage path", "no such file or directory"},
+			fault.Repository, ReasonStorageMissing,
+			"the directory of the repository does not exist", "check that the volume is mounted and that the path in KOPIA_REPOSITORY is the one meant",
+		},
+		{
+			[]string{"cannot access storage path", "not a directory"},
+			fault.Repository, ReasonStorageMissing,
+			"the path of the repository leads through a file", "check the path in KOPIA_REPOSITORY",
+		},
+		{
+			[]string{"read-only file system"},
+			fault.Repository, ReasonReadOnly,
+			"the volume of the repository is mounted read-only", "mount it read-write",
+		},
+		{
+			[]string{"no space left on device"},
+			fault.Repository, ReasonNoSpace,
+			"the volume of the repository, or of the cache, is full", "free or add space; a run of maintenance may free some",
+		},
+		{
+			[]string{"found 0 of the 1 requested snapshot"},
+			fault.Failed, ReasonSnapshotMissing,
+			"the repository does not hold the snapshot", "",
+		},
+		{
+			[]string{"is backed by missing blob"},
+			fault.Failed, ReasonBlobMissing,
+			"a file that the snapshot needs is gone from the storage", "find out what deletes objects there (a life-cycle rule, another tool); back up again",
+		},
+		{
+			[]string{"BLOB not found"},
+			fault.Failed, ReasonBlobMissing,
+			"a file that the repository needs is gone from the storage", "find out what deletes objects there; back up again",
+		},
+		{
+			[]string{"open repository:", "permission denied"},
+			fault.Repository, ReasonPermissionDenied,
+			"the mover's user may not read the repository's directory", "set spec.kopia.moverSecurityContext.runAsUser or fsGroup to its owner",
+		},
 		{[]string{": error: ", "try --help"}, fault.Failed, ReasonBadArgument, "kopia does not accept an argument", ""},
 	}
 }

@@ -55,7 +55,7 @@ func (r *Repository) Try(t testing.TB, args ...string) (stdout, stderr string, e
 	t.Helper()
 	config := filepath.Join(r.client, "kopia.config")
 	if _, err := os.Stat(config); err != nil && args[0] != "repository" {
-		r.Run(t, "repository", "connect", "filesystem", "--path="+r.Dir)
+		r.configure(t, config)
 	}
 	cmd := exec.CommandContext(t.Context(), r.Kopia, append(args, "--config-file="+config,
 		"--log-dir="+filepath.Join(r.client, "logs"), "--no-auto-maintenance")...)
@@ -71,6 +71,21 @@ func (r *Repository) Try(t testing.TB, args ...string) (stdout, stderr string, e
 		t.Fatalf("kopia %s: %v", strings.Join(args, " "), err)
 	}
 	return out.String(), errText.String(), cmd.ProcessState.ExitCode()
+}
+
+// configure writes kopia's config, which saves the process that would connect.
+func (r *Repository) configure(t testing.TB, file string) {
+	t.Helper()
+	data, err := json.Marshal(map[string]any{
+		"storage":  map[string]any{"type": "filesystem", "config": map[string]any{"path": r.Dir}},
+		"hostname": "reader", "username": "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Listed is a snapshot as bare kopia lists it.

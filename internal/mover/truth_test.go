@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,10 +53,10 @@ func TestTruthTable(t *testing.T) {
 }
 
 func truthRows() []truthRow {
-	return append(endingRows(), openingRows()...)
+	return slices.Concat(fileRows(), stopRows(), endingRows(), openingRows())
 }
 
-func endingRows() []truthRow {
+func fileRows() []truthRow {
 	return []truthRow{
 		{"an unreadable file is saved around and named", runUnreadable, result.Incomplete, 4, "FilesUnreadable", 1, func(t *testing.T, _ *world, o outcome) {
 			if o.Snapshot == nil || o.Snapshot.Failed != 1 || o.Snapshot.Proved != result.ProveBlobs || !strings.Contains(o.Message, "private.key") {
@@ -79,6 +80,11 @@ func endingRows() []truthRow {
 			w.task.Backup.Args = []string{"--fail-fast"}
 			return runUnreadable(t, w)
 		}, result.Incomplete, 4, "FilesUnreadable", -1, nil},
+	}
+}
+
+func stopRows() []truthRow {
+	return []truthRow{
 		{"cancelled in mid-upload names the partial snapshot", func(t *testing.T, w *world) outcome {
 			return runCancelled(t, w, `"type":"progress"`, fault.New(fault.Terminated, "SIGTERM"))
 		}, result.Cancelled, 143, "Cancelled", 1, func(t *testing.T, w *world, o outcome) {
@@ -103,6 +109,11 @@ func endingRows() []truthRow {
 		}},
 		{"kopia stopped by somebody else leaves an incomplete snapshot", runStoppedByOthers, result.Incomplete, 4, "CutShort", 1, nil},
 		{"kopia killed by somebody else leaves nothing", runKilledByOthers, result.Failed, 1, "KopiaKilled", 0, nil},
+	}
+}
+
+func endingRows() []truthRow {
+	return []truthRow{
 		{"a write that fails at the flush is no snapshot, although kopia prints an id", runFull, result.Failed, 7, "StorageFull", 0, func(t *testing.T, _ *world, o outcome) {
 			if o.Snapshot != nil {
 				t.Errorf("the result claims snapshot %s", o.Snapshot.ID)
