@@ -139,11 +139,8 @@ func (x *executor) verdict(ctx context.Context, err error) result.Result {
 		r.Outcome, r.Message = OutcomeOf(fault.KindOf(err)), err.Error()
 	}
 	r.ExitCode = int(exitCode(r, err))
-	if r.Outcome == result.Cancelled {
-		// The mover cannot know which signal the person or system sent.
-		if kind := fault.KindOf(context.Cause(ctx)); ctx.Err() != nil && kind != fault.Failed {
-			r.ExitCode = int(kind.ExitCode())
-		}
+	if r.Outcome == result.Cancelled && ctx.Err() != nil {
+		blame(&r, context.Cause(ctx))
 	}
 	var f *fault.Error
 	if x.result == nil && errors.As(err, &f) {
@@ -154,6 +151,19 @@ func (x *executor) verdict(ctx context.Context, err error) result.Result {
 		Type: result.EventResult, Result: &r,
 	})
 	return r
+}
+
+// blame says why the mover was told to stop, which it cannot know: it only ever
+// sees SIGTERM.
+func blame(r *result.Result, cause error) {
+	kind := fault.KindOf(cause)
+	if kind == fault.Failed {
+		return
+	}
+	r.ExitCode = int(kind.ExitCode())
+	if kind == fault.TimedOut {
+		r.Outcome, r.Message = result.TimedOut, cause.Error()+": "+r.Message
+	}
 }
 
 func exitCode(r result.Result, err error) fault.ExitCode {
