@@ -67,7 +67,7 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 }
 
 func (b *backupFlags) run(ctx context.Context, f *Factory) error {
-	if err := errors.Join(oneOf("dry-run", b.dryRun, "none", "client"), b.check(), atLeast("max-parallel", b.maxParallel, 1)); err != nil {
+	if err := errors.Join(oneOf("dry-run", b.dryRun, "none", "client"), checkProgress(b.progress), b.check(), atLeast("max-parallel", b.maxParallel, 1)); err != nil {
 		return err
 	}
 	if b.dryRun == "client" {

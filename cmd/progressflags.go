@@ -3,12 +3,10 @@ package cmd
 import (
 	"io"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
@@ -19,10 +17,19 @@ func addProgressFlag(c *cobra.Command, mode *string) {
 	c.Flags().StringVar(mode, "progress", string(ui.ModeAuto), "how a run is shown on standard error: auto, tty, plain, json or none")
 }
 
+// checkProgress refuses an unknown mode.
+func checkProgress(mode string) error {
+	var allowed []string
+	for _, m := range ui.Modes() {
+		allowed = append(allowed, string(m))
+	}
+	return oneOf("progress", mode, allowed...)
+}
+
 // progress returns the display that --progress asks for.
 func (f *Factory) progress(mode string) (ui.Progress, error) {
-	if !slices.Contains(ui.Modes(), ui.Mode(mode)) {
-		return nil, fault.New(fault.Usage, "--progress=%s is not one of auto, tty, plain, json, none", mode)
+	if err := checkProgress(mode); err != nil {
+		return nil, err
 	}
 	return ui.NewProgress(ui.Mode(mode), ui.Display{
 		Out: f.Streams.ErrOut, Terminal: f.terminal(f.Streams.ErrOut), Palette: f.palette(f.Streams.ErrOut), Now: f.Now,

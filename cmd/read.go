@@ -36,7 +36,7 @@ func (r *readFlags) add(c *cobra.Command) {
 
 // run plans and runs the task for the one source that is meant.
 func (r *readFlags) run(ctx context.Context, f *Factory, command string, task result.Task) (verdict, error) {
-	if err := errors.Join(oneOf("output", r.output, "", "json"), r.local.requireLocal(command)); err != nil {
+	if err := errors.Join(oneOf("output", r.output, "", "json"), checkProgress(r.progress), r.local.requireLocal(command)); err != nil {
 		return verdict{}, err
 	}
 	input, err := f.load(&r.manifests, r.kopiaVersion)

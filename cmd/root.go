@@ -36,9 +36,11 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		Long:  rootLong, Example: rootExamples,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl volsync-kopia"},
 		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noArguments,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		// How many letters a mistyped command may be off to be recognised.
+		SuggestionsMinimumDistance: 2,
+		SilenceUsage:               true,
+		Args:                       noArguments,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(f.Streams.In)
 	root.SetOut(f.Streams.Out)

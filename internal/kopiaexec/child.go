@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -36,12 +37,21 @@ const ParentFD = 3
 // maxLine bounds a line of the mover's log; a list of snapshots is the longest.
 const maxLine = 256 << 20
 
+// Ended is how a Child ended.
+type Ended struct {
+	// ExitCode is -1 after a signal.
+	ExitCode int
+	// Terminated is true when SIGTERM ended the mover by its default action, so
+	// before the mover could catch it: nothing had been begun.
+	Terminated bool
+}
+
 // Run starts the mover and waits for its end; when ctx ends the mover gets
 // SIGTERM. The error says that it could not be run, not how it ended.
-func (c Child) Run(ctx context.Context) (exitCode int, err error) {
+func (c Child) Run(ctx context.Context) (Ended, error) {
 	alive, watched, err := os.Pipe()
 	if err != nil {
-		return -1, fmt.Errorf("make the mover's pipe: %w", err)
+		return Ended{}, fmt.Errorf("make the mover's pipe: %w", err)
 	}
 	defer func() { _ = watched.Close() }()
 	cmd := exec.CommandContext(ctx, c.Executable, c.Args...)
@@ -50,12 +60,12 @@ func (c Child) Run(ctx context.Context) (exitCode int, err error) {
 	ownGroup(cmd)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return -1, fmt.Errorf("make the mover's output: %w", err)
+		return Ended{}, fmt.Errorf("make the mover's output: %w", err)
 	}
 	err = cmd.Start()
 	_ = alive.Close()
 	if err != nil {
-		return -1, fmt.Errorf("start the mover: %w", err)
+		return Ended{}, fmt.Errorf("start the mover: %w", err)
 	}
 	scanner := bufio.NewScanner(stdout)
 	scanner.Buffer(nil, maxLine)
@@ -65,10 +75,14 @@ func (c Child) Run(ctx context.Context) (exitCode int, err error) {
 	readErr := scanner.Err()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) && ctx.Err() == nil {
-		return -1, fmt.Errorf("wait for the mover: %w", err)
+		return Ended{}, fmt.Errorf("wait for the mover: %w", err)
 	}
 	if readErr != nil && ctx.Err() == nil {
-		return -1, fmt.Errorf("read the mover's log: %w", readErr)
+		return Ended{}, fmt.Errorf("read the mover's log: %w", readErr)
 	}
-	return cmd.ProcessState.ExitCode(), nil
+	end := Ended{ExitCode: cmd.ProcessState.ExitCode()}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
+		end.Terminated = status.Signaled() && status.Signal() == syscall.SIGTERM
+	}
+	return end, nil
 }

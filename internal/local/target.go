@@ -107,7 +107,7 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 	}
 	termination := filepath.Join(t.WorkDir, terminationFile)
 	collect := collector{observer: t.Observer, runID: task.RunID, now: t.Now}
-	code, err := kopiaexec.Child{
+	end, err := kopiaexec.Child{
 		Executable: t.Executable,
 		Args:       []string{"mover", "--task", taskPath, "--termination-log", termination, "--lock", t.Run.MoverLock(), "--watch-parent"},
 		Env:        t.Env,
@@ -118,8 +118,11 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 	if err != nil {
 		return nil, fault.New(fault.Failed, "%w", err)
 	}
+	if end.Terminated && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	message, _ := os.ReadFile(termination) // absent when the mover died
-	return agree(collect.result, message, code, task.RunID)
+	return agree(collect.result, message, end.ExitCode, task.RunID)
 }
 
 // agree returns the Result that arrived as an event, as a termination message,

@@ -166,6 +166,7 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 		return notSavedError(a.out)
 	case unchanged:
 		return d.proveNewest(ctx)
+	case complete, incomplete, doubtful: // to be proved
 	}
 	if err := d.prove(ctx, a.snapshot); err != nil {
 		if ctx.Err() != nil {

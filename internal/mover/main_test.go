@@ -74,15 +74,15 @@ type outcome struct {
 // places, and the password is in neither.
 func (w *world) run(t *testing.T) outcome {
 	t.Helper()
-	return w.runContext(t, t.Context())
+	return w.runContext(t.Context(), t)
 }
 
-func (w *world) runContext(t *testing.T, ctx context.Context) outcome {
+func (w *world) runContext(ctx context.Context, t *testing.T) outcome {
 	t.Helper()
-	return w.runLogged(t, ctx, &safeBuffer{})
+	return w.runLogged(ctx, t, &safeBuffer{})
 }
 
-func (w *world) runLogged(t *testing.T, ctx context.Context, log *safeBuffer) outcome {
+func (w *world) runLogged(ctx context.Context, t *testing.T, log *safeBuffer) outcome {
 	t.Helper()
 	w.options.Stdout = log
 	res := mover.Run(ctx, w.task, w.options)

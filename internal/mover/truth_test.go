@@ -233,7 +233,7 @@ func runUntil(t *testing.T, w *world, mark string, cause error) outcome {
 			cancel(cause)
 		}
 	}}
-	return w.runLogged(t, ctx, log)
+	return w.runLogged(ctx, t, log)
 }
 
 func runStoppedByOthers(t *testing.T, w *world) outcome {
@@ -271,7 +271,7 @@ func runSignalled(t *testing.T, w *world, signal syscall.Signal) outcome {
 			t.Error(err)
 		}
 	}}
-	return w.runLogged(t, t.Context(), log)
+	return w.runLogged(t.Context(), t, log)
 }
 
 // runFull backs up more than the repository's file system holds.
@@ -303,7 +303,7 @@ func runFull(t *testing.T, w *world) outcome {
 	kopiatest.Write(t, w.data+"/big.bin", big.String())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	return w.runContext(t, ctx)
+	return w.runContext(ctx, t)
 }
 
 func runIdentical(t *testing.T, w *world) outcome {

@@ -2,6 +2,7 @@ package result_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ func TestDecodeRefusesWhatIsNoResult(t *testing.T) {
 func TestDecodeEventLine(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"", "kopia: VK1 {}", "VK1", "VK1 x", "VK10 {}"} {
-		if _, err := result.DecodeEventLine([]byte(line)); err != result.ErrNotEvent {
+		if _, err := result.DecodeEventLine([]byte(line)); !errors.Is(err, result.ErrNotEvent) {
 			t.Errorf("%q: %v, want ErrNotEvent", line, err)
 		}
 	}
@@ -162,7 +163,7 @@ func TestDecodeEventLine(t *testing.T) {
 		"VK1 {}", `VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event"}`, `VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result"}`,
 		`VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result","result":{}}`, `VK1 {"apiVersion":`,
 	} {
-		if e, err := result.DecodeEventLine([]byte(line)); err == nil || err == result.ErrNotEvent {
+		if e, err := result.DecodeEventLine([]byte(line)); err == nil || errors.Is(err, result.ErrNotEvent) {
 			t.Errorf("%q: %+v, %v", line, e, err)
 		}
 	}

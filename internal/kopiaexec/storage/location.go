@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -84,7 +85,7 @@ func (l Location) place() (map[string]any, error) {
 	}
 	config, ok := union[l.Type()]
 	if !ok {
-		return nil, fmt.Errorf("no storage backend is set")
+		return nil, errors.New("no storage backend is set")
 	}
 	delete(config, "makeOnEmptyVolume") // the mover's own, not kopia's
 	return config, nil

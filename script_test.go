@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
+
+// program is the name of the real binary in scripts.
+const program = "kubectl-volsync_kopia"
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){program: main})
+}
+
+// TestScript runs every story of testdata/script on the real binary.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	kopia := kopiaForScripts(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Condition: func(cond string) (bool, error) {
+			if cond == "kopia" {
+				return kopia != "", nil
+			}
+			return false, errors.New("unknown condition " + cond)
+		},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("KOPIA", kopia)
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
+			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "no-kubeconfig"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "unchanged": unchanged, "big": big, "same": same},
+	})
+}
+
+// kopiaForScripts returns the kopia that the Makefile names, or "" when there is
+// none and none is required.
+func kopiaForScripts(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("VK_KOPIA")
+	if path == "" {
+		path = "bin/kopia"
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		if strings.Contains(os.Getenv("VK_REQUIRE"), "kopia") {
+			t.Fatalf("kopia is required: %v", err)
+		}
+		t.Logf("stories with kopia are skipped: %v; run make kopia", err)
+		return ""
+	}
+	return path
+}
+
+// exits checks an exact exit code: exits CODE PROGRAM [ARGUMENT...].
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// unchanged remembers what a directory holds, and at the second call fails when
+// that has changed: unchanged DIRECTORY.
+func unchanged(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: unchanged directory")
+	}
+	var listing strings.Builder
+	err := filepath.WalkDir(ts.MkAbs(args[0]), func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		listing.WriteString(path + " " + strconv.FormatInt(info.Size(), 10) + "\n")
+		return nil
+	})
+	ts.Check(err)
+	name := "UNCHANGED_" + args[0]
+	before := ts.Getenv(name)
+	if before == "" {
+		ts.Setenv(name, listing.String())
+		return
+	}
+	if before != listing.String() {
+		ts.Fatalf("%s has changed:\n%s\nwas:\n%s", args[0], listing.String(), before)
+	}
+}
+
+// big writes a ConfigMap with a policy file of 2 MiB: big FILE.
+func big(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: big file")
+	}
+	const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies, namespace: prod}\ndata:\n  global-policy.json: |\n    {\"files\": {\"ignore\": [\n"
+	content := head + strings.Repeat("      \"a-pattern-to-ignore\",\n", 2<<20/28) + "      \"x\"]}}\n"
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
+}
+
+// runID and times are what two plans of the same inputs differ in.
+var runID = regexp.MustCompile(`20\d{6}-\d{4}-[a-z0-9]{5}|-[a-z0-9]{5}\b|20\d\d-\d\d-\d\dT[0-9:.]+Z`)
+
+// same compares two files without run ids and times: same FILE FILE.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: same file file")
+	}
+	a := runID.ReplaceAllString(ts.ReadFile(args[0]), "RUN")
+	b := runID.ReplaceAllString(ts.ReadFile(args[1]), "RUN")
+	if a != b {
+		ts.Fatalf("%s and %s differ:\n%s\n---\n%s", args[0], args[1], a, b)
+	}
+}
