@@ -113,7 +113,7 @@ func TestDiagnoseOnRealKopia(t *testing.T) {
 // record writes kopia's text down, with the command that made it.
 func (c *client) record(t *testing.T, s situation, call kopiaexec.Call, out kopiaexec.Output) {
 	t.Helper()
-	version, err := c.runner.Version(t.Context())
+	version, err := c.runner.Version(t.Context(), filepath.Join(t.TempDir(), "memory"))
 	if err != nil {
 		t.Fatal(err)
 	}

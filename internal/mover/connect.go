@@ -89,8 +89,10 @@ func (d *driver) findKopia(ctx context.Context) error {
 	if err != nil {
 		return failed("KopiaMissing", fault.New(fault.Failed, "%w", err).WithHint("use the mover image of this release, or name the program with --kopia"))
 	}
-	if err := os.MkdirAll(d.task.WorkDir, 0o700); err != nil {
-		return failed("WorkDir", fault.New(fault.Failed, "make the work directory: %w", err))
+	for _, dir := range []string{d.task.WorkDir, d.task.CacheDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return failed("WorkDir", fault.New(fault.Failed, "make a directory of the run: %w", err))
+		}
 	}
 	env, err := kopiaexec.Environment(d.task.WorkDir, d.task.Repository.CustomCAFile)
 	if err != nil {
@@ -102,7 +104,7 @@ func (d *driver) findKopia(ctx context.Context) error {
 	}
 	d.version = d.options.KopiaVersion
 	if d.version == "" {
-		if d.version, err = d.runner.Version(ctx); err != nil {
+		if d.version, err = d.runner.Version(ctx, filepath.Join(d.task.CacheDir, "kopia-version.json")); err != nil {
 			return failed("KopiaVersion", fault.New(fault.Failed, "find kopia's version: %w", err))
 		}
 	}
