@@ -1,0 +1,171 @@
+package acceptance
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// structuredFindings are those of a structured configuration with keys that
+// kopia does not have.
+func structuredFindings() []string {
+	return []string{"info VK309", "warning VK307", "warning VK308", "warning VK315"}
+}
+
+// structuredRows are the manifests with policyConfig.repositoryConfig.
+func structuredRows() []row {
+	return []row{
+		{file: "18-structured-s3.yaml", findings: structuredFindings(), check: checkPlannedStorage("18-structured-s3.yaml", values{
+			"task.repository.storage.s3.bucket": "catalogue-backups", "task.repository.storage.s3.prefix": "kopia/",
+			"task.repository.storage.s3.endpoint": "s3.example.net", "task.repository.storage.s3.region": "eu-north-1",
+			"cache.contentBytes": 2147483648, "cache.metadataBytes": 536870912,
+		})},
+		{file: "18-structured-filesystem.yaml", findings: structuredFindings(), check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+			t.Helper()
+			const target = "catalogue@apps:/data"
+			w.checkRecorded(t, target)
+			w.checkPolicy(t, target, values{
+				"compression.compressorName": "zstd", "retention.keepLatest": 6, "retention.keepDaily": 21, "retention.keepAnnual": 2,
+				"upload.maxParallelFileReads": 8, "splitter.algorithm": "DYNAMIC-4M-BUZHASH",
+			})
+			w.checkPolicy(t, "", values{"retention.keepAnnual": 3, "compression.compressorName": "none"})
+			checkValues(t, "caching", readFile(t, filepath.Join(w.dir, "kopia.config")), values{
+				"caching.contentCacheSizeLimitBytes": 2147483648, "caching.metadataCacheSizeLimitBytes": 536870912,
+				"username": "catalogue", "hostname": "apps",
+			})
+		})},
+		{file: "37-structured-azure.yaml", findings: []string{"warning VK308", "warning VK315"}, check: checkPlannedStorage("37-structured-azure.yaml", values{
+			"task.repository.storage.azureBlob.container": "portal", "task.repository.storage.azureBlob.storageAccount": "portalbackups",
+			"task.repository.storage.azureBlob.prefix": "kopia/portal/",
+		})},
+		{
+			file: "37-structured-filesystem.yaml", findings: []string{"warning VK308", "warning VK315"}, files: []string{"portal/data/x", "y"},
+			check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+				t.Helper()
+				const target = "portal@apps:/data/portal/data"
+				w.checkRecorded(t, target)
+				w.checkPolicy(t, target, values{"retention.keepHourly": 22, "retention.keepDaily": 33, "compression.compressorName": "zstd-better-compression"})
+				checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=4"}, nil)
+			}),
+		},
+	}
+}
+
+// checkPlannedStorage is for backends that are not on this machine: the plan
+// for a cluster names the place, and no credential.
+func checkPlannedStorage(file string, want values) func(*testing.T, *world, []result.Result, ended) {
+	return func(t *testing.T, w *world, _ []result.Result, _ ended) {
+		t.Helper()
+		facts := w.file(t, "facts.yaml", `apiVersion: volsync-kopia/v1
+kind: Facts
+namespace: {name: apps}
+claims:
+  - {name: catalogue, storageClass: plain, accessModes: [ReadWriteOnce], capacity: 1Gi, phase: Bound}
+  - {name: portal, storageClass: plain, accessModes: [ReadWriteOnce], capacity: 1Gi, phase: Bound}
+storageClasses: [{name: plain, provisioner: csi.example, bindingMode: Immediate, reclaimPolicy: Delete}]
+`)
+		e := w.run(t, "plan", "-f", filepath.Join("testdata", file), "--facts", facts, "--mover-image", "registry.example/mover:1", "-o", "json")
+		if e.code != 0 {
+			t.Fatalf("plan: exit %d\n%s", e.code, e.stderr)
+		}
+		checkValues(t, "plan", e.stdout, want)
+	}
+}
+
+// scenarioRows are the page's scenarios.
+func scenarioRows() []row {
+	return []row{
+		{
+			file: "22-database.yaml", findings: []string{"warning VK145"},
+			check: effective("forum@shop:/data", values{"retention.keepHourly": 20, "retention.keepWeekly": 2, "compression.compressorName": "zstd"}, nil),
+		},
+		{file: "23-archive.yaml", check: effective("records@books:/data", values{"retention.keepMonthly": 120, "retention.keepAnnual": 999}, nil)},
+		{
+			file: "24-development.yaml", findings: []string{"info VK131"},
+			check: effective("sandbox@dev:/data", values{"compression.compressorName": "s2-default"}, nil),
+		},
+		{
+			file: "26-fast.yaml", findings: []string{"info VK306", "info VK308", "info VK309"}, flags: []string{"--run-actions"},
+			check: func(t *testing.T, w *world, results []result.Result, e ended) {
+				t.Helper()
+				effective("", values{
+					"compression.compressorName": "s2-default", "upload.maxParallelFileReads": 16, "splitter.algorithm": "DYNAMIC-8M-BUZHASH",
+				}, values{"maxUploadSpeedBytesPerSecond": 209715200, "maxDownloadSpeedBytesPerSecond": 419430400})(t, w, results, e)
+				if strings.Contains(e.stderr, "this-must-not-run\n") && !strings.Contains(e.stderr, "actions are") {
+					t.Errorf("an action ran although enableActions is false:\n%s", e.stderr)
+				}
+			},
+		},
+		{
+			file: "36-enterprise.yaml", password: "$(openssl rand -base64 32)", flags: []string{"--run-actions"},
+			findings: []string{"info VK309", "info VK310", "warning VK145", "warning VK306", "warning VK307", "warning VK308", "warning VK407"},
+			prepare: func(t *testing.T, w *world) {
+				t.Helper()
+				w.program(t, "pg_dump", "echo dumped")
+			},
+			check: func(t *testing.T, w *world, results []result.Result, e ended) {
+				t.Helper()
+				checkActions("the dump begins", "the dump is removed")(t, w, results, e)
+				w.checkPolicy(t, "", values{"retention.keepAnnual": 9, "files.ignore": []string{"*.log", "target/**"}, "upload.maxParallelFileReads": 8})
+				w.checkLimits(t, values{"maxUploadSpeedBytesPerSecond": 104857600})
+			},
+		},
+		{
+			file: "40-disaster.yaml", flags: []string{"--run-actions"},
+			findings: []string{"info VK309", "warning VK125", "warning VK145", "warning VK308"},
+			prepare: func(t *testing.T, w *world) {
+				t.Helper()
+				w.program(t, "kubectl", `echo "scaled $*"`)
+				w.program(t, "mail", "cat >/dev/null")
+				w.program(t, "mysqldump", "exit 3") // the before-action fails, so there is no snapshot
+			},
+			check: func(t *testing.T, w *world, _ []result.Result, e ended) {
+				t.Helper()
+				if e.code != 1 || !strings.Contains(e.stderr, "scaled scale deployment core --replicas=3") {
+					t.Errorf("exit %d; the after-action must run also when there is no snapshot:\n%s", e.code, e.stderr)
+				}
+				w.program(t, "mysqldump", "echo dumped")
+				results := w.mustBackup(t, "testdata/40-disaster.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "dr")))
+				w.checkRecorded(t, "core-systems@dr:/data")
+				w.checkContent(t, results[0], ".")
+			},
+		},
+	}
+}
+
+// argumentRows are the manifests with additionalArgs.
+func argumentRows() []row {
+	return []row{
+		{file: "48-args.yaml", findings: []string{"info VK205", "warning VK211"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+			t.Helper()
+			w.checkPolicy(t, "tuned@apps:/data", values{"files.oneFileSystem": true, "files.ignoreCacheDirs": true})
+			w.checkPolicy(t, "", values{"files.oneFileSystem": nil})
+			checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=16"}, []string{"--one-file-system", "--ignore-cache-dirs", "--progress-interval"})
+		})},
+		{file: "49-args-performance.yaml", findings: []string{"info VK205", "warning VK207", "warning VK211"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+			t.Helper()
+			w.checkPolicy(t, "big-files@apps:/data", values{"splitter.algorithm": "FIXED-4M"})
+			checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=16", "--no-progress"}, []string{"--progress", "--block-size", "--read-buffer-size"})
+		})},
+		{file: "50-args-exclusions.yaml", findings: []string{"info VK205"}, files: []string{"keep", "x.log", "tmp/y", "z.tmp"}, check: succeeded(func(t *testing.T, w *world, results []result.Result) {
+			t.Helper()
+			w.checkPolicy(t, "lean@apps:/data", values{"files.ignore": []string{"/tmp/", "*.log", "*.tmp"}, "files.ignoreCacheDirs": true})
+			if results[0].Snapshot.Files != 1 {
+				t.Errorf("%d files in the snapshot, want the one that is not ignored", results[0].Snapshot.Files)
+			}
+		})},
+		{file: "51-args-bandwidth.yaml", findings: []string{"info VK205"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+			t.Helper()
+			w.checkLimits(t, values{"maxUploadSpeedBytesPerSecond": 10000000})
+		})},
+		{file: "52-args-complete.yaml", findings: []string{"info VK205", "warning VK207", "warning VK211"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+			t.Helper()
+			w.checkPolicy(t, "whole@apps:/data", values{
+				"files.oneFileSystem": true, "files.ignoreCacheDirs": true, "files.ignore": []string{"/var/log/"}, "splitter.algorithm": "FIXED-4M",
+			})
+			checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=12"}, []string{"--block-size", "--progress-interval"})
+		})},
+	}
+}

@@ -1,0 +1,189 @@
+package acceptance
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// effective checks the effective policy of one target, the limits, and no more.
+func effective(target string, want, limits values) func(*testing.T, *world, []result.Result, ended) {
+	return succeeded(func(t *testing.T, w *world, _ []result.Result) {
+		t.Helper()
+		w.checkPolicy(t, target, want)
+		if limits != nil {
+			w.checkLimits(t, limits)
+		}
+	})
+}
+
+// policyRows are the manifests about policies in fields and files. Every wanted
+// value differs from kopia's default, so that it can only come from the manifest.
+func policyRows() []row {
+	diary := "diary@home:/data"
+	return []row{
+		{file: "13-retain.yaml", check: effective(diary, values{
+			"retention.keepHourly": 12, "retention.keepDaily": 9, "retention.keepWeekly": 6,
+			"retention.keepMonthly": 18, "retention.keepAnnual": 4, "retention.keepLatest": 33,
+		}, nil)},
+		{file: "14-compression.yaml", check: effective(diary, values{"compression.compressorName": "zstd"}, nil)},
+		{
+			file: "15-actions.yaml", findings: []string{"warning VK145"}, flags: []string{"--run-actions"},
+			prepare: func(t *testing.T, w *world) {
+				t.Helper()
+				w.program(t, "mysqldump", "echo dumped-before-the-snapshot")
+			},
+			check: checkActions("dumped-before-the-snapshot", "after-the-snapshot"),
+		},
+		{file: "16-policy-configmap.yaml", findings: []string{"warning VK308"}, check: effective("", values{
+			"retention.keepDaily": 11, "retention.keepAnnual": 3, "retention.keepMonthly": 7,
+			"compression.compressorName": "zstd", "files.ignore": []string{".cache", "*.bak"}, "files.ignoreDotFiles": []string{".nobackup"},
+			"files.maxFileSize": 1 << 30, "errorHandling.ignoreFileErrors": true, "upload.maxParallelFileReads": 4,
+		}, values{"maxUploadSpeedBytesPerSecond": 10485760, "maxDownloadSpeedBytesPerSecond": 20971520})},
+		{file: "17-policy-secret.yaml", findings: []string{"info VK310", "warning VK308"}, check: checkPolicySecret},
+		{file: "19-20-every-key.yaml", findings: []string{"info VK309", "info VK310", "warning VK306", "warning VK308"}, check: checkEveryKey},
+		{
+			file: "21-file-and-inline.yaml", findings: []string{"warning VK308"}, flags: []string{"--run-actions"},
+			check: func(t *testing.T, w *world, results []result.Result, e ended) {
+				t.Helper()
+				checkActions("the backup begins", "the backup has ended")(t, w, results, e)
+				w.checkPolicy(t, "shop@live:/data", values{
+					"retention.keepHourly": 48, "retention.keepDaily": 15, "retention.keepAnnual": 5, "upload.maxParallelFileReads": 8,
+				})
+				w.checkPolicy(t, "", values{"retention.keepHourly": 24, "files.oneFileSystem": true})
+				checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=4"}, nil)
+			},
+		},
+		{file: "25-compliance.yaml", findings: []string{"info VK140"}, prepare: func(t *testing.T, w *world) {
+			t.Helper()
+			w.repo.Create(t)
+			w.repo.Run(t, "policy", "set", "--global", "--add-ignore=*.old", "--ignore-file-errors=true")
+		}, check: effective("", values{
+			"files.ignore": nil, "files.oneFileSystem": true, "errorHandling.ignoreFileErrors": false, "retention.keepAnnual": 999,
+		}, nil)},
+		{file: "27-two-environments.yaml", findings: []string{"info VK140", "info VK306"}, check: effective("", values{
+			"compression.compressorName": "s2-default", "retention.keepDaily": 2,
+		}, nil)},
+		{file: "28-file-names.yaml", check: effective("", values{"retention.keepDaily": 17}, nil)},
+		{file: "32-manual-config.yaml", findings: []string{"warning VK180"}, notRun: "a Secret alone"},
+		{
+			file: "32-manual-config-used.yaml", findings: []string{"warning VK180"},
+			check: effective("music@home:/data", values{"compression.compressorName": "zstd"}, nil),
+		},
+		{file: "38-finance.yaml", findings: []string{"warning VK307", "warning VK308"}, check: effective("", values{
+			"retention.keepDaily": 300, "compression.compressorName": "zstd-best-compression", "files.oneFileSystem": true,
+		}, values{"maxUploadSpeedBytesPerSecond": 52428800})},
+		{file: "39-development.yaml", check: effective("", values{"retention.keepDaily": 5, "retention.keepWeekly": 2},
+			values{"maxUploadSpeedBytesPerSecond": 5242880})},
+		{file: "45-invalid-json.yaml", exit: 3, findings: []string{"error VK301", "info VK140"}, check: checkInvalidJSON},
+	}
+}
+
+// checkActions wants both texts in the log, the snapshot between them.
+func checkActions(before, after string) func(*testing.T, *world, []result.Result, ended) {
+	return func(t *testing.T, w *world, results []result.Result, e ended) {
+		t.Helper()
+		succeeded(func(*testing.T, *world, []result.Result) {})(t, w, results, e)
+		b, s, a := strings.Index(e.stderr, before), strings.Index(e.stderr, "Kopia printed snapshot"), strings.Index(e.stderr, after)
+		if b < 0 || s < b || a < s {
+			t.Errorf("before at %d, snapshot at %d, after at %d:\n%s", b, s, a, e.stderr)
+		}
+	}
+}
+
+// checkPolicySecret: the same as from a ConfigMap, and its content nowhere.
+func checkPolicySecret(t *testing.T, w *world, results []result.Result, e ended) {
+	t.Helper()
+	effective("", values{
+		"retention.keepHourly": 13, "compression.compressorName": "gzip-best-compression", "files.ignore": []string{"a-pattern-nobody-may-see"},
+	}, nil)(t, w, results, e)
+	plan := w.run(t, append([]string{"plan", "--source-dir", w.volume}, w.local("testdata/17-policy-secret.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "home")))...)...)
+	if plan.code != 0 {
+		t.Errorf("plan: exit %d\n%s", plan.code, plan.stderr)
+	}
+	state := treeText(t, w.state)
+	for what, text := range map[string]string{"stdout": e.stdout, "stderr": e.stderr, "plan": plan.stdout + plan.stderr, "state": state} {
+		if strings.Contains(text, "a-pattern-nobody-may-see") {
+			t.Errorf("the policy Secret's content is in %s", what)
+		}
+	}
+}
+
+// treeText joins the content of all files below dir.
+func treeText(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		all.Write(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// checkEveryKey: policies, limits, and what is decided at creation.
+func checkEveryKey(t *testing.T, w *world, results []result.Result, e ended) {
+	t.Helper()
+	effective("", values{
+		"retention.keepLatest": 9, "retention.keepHourly": 36, "retention.keepDaily": 20, "retention.keepWeekly": 7,
+		"retention.keepMonthly": 14, "retention.keepAnnual": 6, "compression.compressorName": "zstd",
+		"files.ignore": []string{"*.part", "~*", "Thumbs.db"}, "files.ignoreDotFiles": []string{".nobackup", ".gitignore"},
+		"files.oneFileSystem": true, "files.maxFileSize": 2147483648, "errorHandling.ignoreFileErrors": true,
+		"upload.maxParallelFileReads": 4, "splitter.algorithm": "DYNAMIC-4M-BUZHASH",
+	}, values{"maxUploadSpeedBytesPerSecond": 52428800, "maxDownloadSpeedBytesPerSecond": 104857600})(t, w, results, e)
+	checkValues(t, "repository", w.asMover(t, "repository", "status", "--json"), values{
+		"contentFormat.ecc": "REED-SOLOMON-CRC32", "contentFormat.eccOverheadPercent": 2,
+		"contentFormat.hash": "BLAKE2B-256-128", "contentFormat.encryption": "AES256-GCM-HMAC-SHA256",
+	})
+}
+
+// checkInvalidJSON: refused for people; with --policy-errors=warn the documented
+// lines and a snapshot.
+func checkInvalidJSON(t *testing.T, w *world, results []result.Result, e ended) {
+	t.Helper()
+	if e.code != 3 || len(results) != 0 || !strings.Contains(e.stderr, "45-invalid-json.yaml:6:6 ") || !strings.Contains(e.stderr, "Invalid JSON") {
+		t.Errorf("exit %d\n%s", e.code, e.stderr)
+	}
+	if left, err := os.ReadDir(w.repo.Dir); err != nil || len(left) > 0 {
+		t.Errorf("something was written: %v, %v", left, err)
+	}
+	w.extra = []string{"--policy-errors=warn"}
+	results, e = w.backup(t, "testdata/45-invalid-json.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "home")))
+	succeeded(func(*testing.T, *world, []result.Result) {})(t, w, results, e)
+	if len(results) == 1 && results[0].Outcome != result.SucceededWithWarnings {
+		t.Errorf("outcome %s", results[0].Outcome)
+	}
+	var block []string
+	for line := range strings.SplitSeq(e.stderr, "\n") {
+		line, _, _ = strings.Cut(line, " /") // the directory is the run's own
+		if strings.Contains(line, "policy") || strings.Contains(line, "policies") || strings.Contains(line, "Policy") {
+			block = append(block, line)
+		}
+	}
+	want := []string{
+		"=== Applying policy configuration ===", "Found global policy file:", "ERROR: Invalid JSON in global policy file",
+		"Continuing with default policies", "Policy configuration summary: 0 applied, 1 failed",
+	}
+	got := []string{}
+	for _, line := range block {
+		for _, w := range want {
+			if line == w {
+				got = append(got, line)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("documented lines (-want +got):\n%s\n%s", diff, e.stderr)
+	}
+}
