@@ -21,6 +21,7 @@ const (
 	ReasonExistingData     Reason = "StorageNotEmpty"
 	ReasonSnapshotMissing  Reason = "SnapshotNotFound"
 	ReasonBlobMissing      Reason = "BlobMissing"
+	ReasonScheduledSource  Reason = "SourceHasSchedule"
 	ReasonBadArgument      Reason = "KopiaArgument"
 	ReasonKopia            Reason = "KopiaFailed"
 )
@@ -57,6 +58,12 @@ func classes() []class {
 			[]string{"invalid repository password"},
 			fault.Repository, ReasonWrongPassword,
 			"the repository was created with another password", "check KOPIA_PASSWORD in the repository Secret",
+		},
+		{
+			[]string{"manual cannot be combined with other scheduling policies"},
+			fault.Failed, ReasonScheduledSource,
+			"kopia marks a source whose snapshots are recorded under another path as manual, and the source's policy has a schedule of its own",
+			"remove that schedule from the repository: kopia policy delete USER@HOST:/PATH",
 		},
 		{
 			[]string{"found existing data in storage location"},

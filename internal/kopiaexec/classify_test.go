@@ -71,6 +71,12 @@ func situations() []situation {
 		{"unknown-flag", kopiaexec.ReasonBadArgument, func(*testing.T, *client) {}, func(c *client) kopiaexec.Call {
 			return kopiaexec.Call{Command: argv.SnapshotCreate(c.paths, argv.SnapshotOptions{Path: c.dir, Extra: []string{"--block-sise=1"}})}
 		}, false},
+		{"source-has-schedule", kopiaexec.ReasonScheduledSource, func(t *testing.T, c *client) {
+			c.repo.Run(t, "policy", "set", "u@h:/elsewhere", "--snapshot-interval=1h")
+		}, func(c *client) kopiaexec.Call {
+			// With progress, after which kopia prints its error on the same line.
+			return kopiaexec.Call{Command: argv.SnapshotCreate(c.paths, argv.SnapshotOptions{Path: c.dir, Source: "u@h:/elsewhere", Progress: true})}
+		}, false},
 		{"permission-denied", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) { c.forbid(t) }, nil, false},
 	}
 }

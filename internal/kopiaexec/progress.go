@@ -10,23 +10,26 @@ import (
 )
 
 var (
-	progressLine = regexp.MustCompile(`^ ?[|/\\*-] \d+ hashing, (\d+) hashed \(([^)]*)\), (\d+) cached \(([^)]*)\), uploaded ([0-9.]+ [A-Za-z]+)`)
-	fatalErrors  = regexp.MustCompile(`\((\d+) fatal errors\)`)
-	estimate     = regexp.MustCompile(`, estimated ([0-9.]+ [A-Za-z]+) \([0-9.]+%\) (\S+) left`)
-	restoreLine  = regexp.MustCompile(`^Processed (\d+) \(([^)]*)\) of \d+ \(([^)]*)\)`)
+	progressLine = regexp.MustCompile(`^ ?[|/\\*-] \d+ hashing, (\d+) hashed \(([^)]*)\), (\d+) cached \(([^)]*)\), uploaded ([0-9.]+ [KMGTPE]?B)` +
+		`(?: \(\d+ fatal errors\))?(?: \(\d+ errors ignored\))?(?:, estimating\.\.\.|, estimated [0-9.]+ [KMGTPE]?B \([0-9.]+%\) [0-9hmsµn.]+ left)? *`)
+	fatalErrors = regexp.MustCompile(`\((\d+) fatal errors\)`)
+	estimate    = regexp.MustCompile(`, estimated ([0-9.]+ [A-Za-z]+) \([0-9.]+%\) (\S+) left`)
+	restoreLine = regexp.MustCompile(`^Processed (\d+) \(([^)]*)\) of \d+ \(([^)]*)\)`)
 )
 
 // parseProgress reads one of kopia's progress lines. Sizes are as exact as
-// kopia prints them: one decimal of a decimal unit.
-func parseProgress(line string) (result.Progress, bool) {
+// kopia prints them: one decimal of a decimal unit. An error that ends kopia
+// follows its last progress without a line break; it is returned as rest.
+func parseProgress(line string) (p result.Progress, rest string, ok bool) {
 	if m := restoreLine.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-		return result.Progress{HashedFiles: number(m[1]), HashedBytes: parseSize(m[2]), EstimatedBytes: parseSize(m[3])}, true
+		return result.Progress{HashedFiles: number(m[1]), HashedBytes: parseSize(m[2]), EstimatedBytes: parseSize(m[3])}, "", true
 	}
 	m := progressLine.FindStringSubmatch(line)
 	if m == nil {
-		return result.Progress{}, false
+		return result.Progress{}, "", false
 	}
-	p := result.Progress{
+	line, rest = m[0], line[len(m[0]):]
+	p = result.Progress{
 		HashedFiles: number(m[1]), HashedBytes: parseSize(m[2]),
 		CachedFiles: number(m[3]), CachedBytes: parseSize(m[4]),
 		UploadedBytes: parseSize(m[5]),
@@ -40,7 +43,7 @@ func parseProgress(line string) (result.Progress, bool) {
 			p.EstimatedSeconds = int64(left.Seconds())
 		}
 	}
-	return p, true
+	return p, rest, true
 }
 
 // advance merges a newer progress into an older one so that no count goes

@@ -52,12 +52,15 @@ func (s *stderrSplitter) line(line string) {
 	if strings.TrimSpace(line) == "" || isNoise(line) {
 		return
 	}
-	if p, ok := parseProgress(line); ok {
+	if p, rest, ok := parseProgress(line); ok {
 		s.progress = advance(s.progress, p)
 		if s.onProgress != nil {
 			s.onProgress(s.progress)
 		}
-		return
+		if rest == "" {
+			return
+		}
+		line = rest
 	}
 	if len(line) > maxLogBytes {
 		line = strings.ToValidUTF8(line[:maxLogBytes], "") + "..."

@@ -15,7 +15,9 @@ const recorded = "Snapshotting u@h:/data/x ...\n" +
 	"\r / 0 hashing, 2679 hashed (37.8 KB), 0 cached (0 B), uploaded 182 B, estimating..." +
 	"\n ! Error when processing \"/data/x/private.key\": permission denied\n" +
 	"\r - 1 hashing, 3330 hashed (23.2 MB), 12 cached (1.5 GB), uploaded 182 B (1 fatal errors), estimated 30.1 MB (77.1%) 1m3s left" +
-	"\r * 0 hashing, 5001 hashed (30.1 MB), 12 cached (1.5 GB), uploaded 25.4 MB (1 fatal errors), estimating...   \n"
+	"\r * 0 hashing, 5001 hashed (30.1 MB), 12 cached (1.5 GB), uploaded 25.4 MB (1 fatal errors), estimating...   \n" +
+	// The error that ends kopia follows its progress on the same line.
+	"\r | 0 hashing, 5001 hashed (30.1 MB), 12 cached (1.5 GB), uploaded 25.4 MB (1 fatal errors) (2 errors ignored), estimating...unable to write: no space\n"
 
 func TestStderrIsCutIntoProgressAndLog(t *testing.T) {
 	t.Parallel()
@@ -36,11 +38,12 @@ func TestStderrIsCutIntoProgressAndLog(t *testing.T) {
 			{HashedFiles: 2679, HashedBytes: 37_800, UploadedBytes: 182},
 			{HashedFiles: 3330, HashedBytes: 23_200_000, CachedFiles: 12, CachedBytes: 1_500_000_000, UploadedBytes: 182, Errors: 1, EstimatedBytes: 30_100_000, EstimatedSeconds: 63},
 			{HashedFiles: 5001, HashedBytes: 30_100_000, CachedFiles: 12, CachedBytes: 1_500_000_000, UploadedBytes: 25_400_000, Errors: 1},
+			{HashedFiles: 5001, HashedBytes: 30_100_000, CachedFiles: 12, CachedBytes: 1_500_000_000, UploadedBytes: 25_400_000, Errors: 1},
 		}
 		if diff := cmp.Diff(want, seen); diff != "" {
 			t.Errorf("in pieces of %d:\n%s", size, diff)
 		}
-		log := []string{"Snapshotting u@h:/data/x ...", ` ! Error when processing "/data/x/private.key": permission denied`}
+		log := []string{"Snapshotting u@h:/data/x ...", ` ! Error when processing "/data/x/private.key": permission denied`, "unable to write: no space"}
 		if diff := cmp.Diff(log, s.log); diff != "" {
 			t.Errorf("in pieces of %d:\n%s", size, diff)
 		}

@@ -117,10 +117,11 @@ func (d *driver) snapshotWithActions(ctx context.Context, src source) (a attempt
 func (d *driver) snapshot(ctx context.Context, src source) (attempt, error) {
 	d.begin("snapshot")
 	d.sayParallel()
-	command := argv.SnapshotCreate(d.paths, argv.SnapshotOptions{
-		Path: src.dir, Source: d.res.Identity.String(), Tags: d.task.Backup.Tags,
-		Extra: d.task.Backup.Args, Progress: true,
-	})
+	options := argv.SnapshotOptions{Path: src.dir, Tags: d.task.Backup.Tags, Extra: d.task.Backup.Args, Progress: true}
+	if src.dir != d.res.Identity.Path {
+		options.Source = d.res.Identity.String()
+	}
+	command := argv.SnapshotCreate(d.paths, options)
 	out, err := d.runner.Run(ctx, kopiaexec.Call{Command: command})
 	a := attempt{out: out, stopped: ctx.Err() != nil}
 	if err != nil {

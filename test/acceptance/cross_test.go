@@ -1,0 +1,297 @@
+package acceptance
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// source is a manifest with the given lines below spec.kopia, each indented by
+// four spaces.
+func source(name, namespace string, lines ...string) string {
+	text := "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: " + name + ", namespace: " + namespace +
+		"}\nspec:\n  sourcePVC: data\n  kopia:\n    repository: vault\n"
+	for _, l := range lines {
+		text += "    " + l + "\n"
+	}
+	return text
+}
+
+// files writes a source and its Secret.
+func (w *world) files(t *testing.T, name string, lines ...string) []string {
+	t.Helper()
+	return []string{
+		w.file(t, name+".yaml", source(name, "prod", lines...)),
+		w.file(t, "secret.yaml", repositorySecret("vault", "prod")),
+	}
+}
+
+// export returns the raw policy of each target, as kopia prints it.
+func (w *world) export(t *testing.T) map[string]string {
+	t.Helper()
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(w.repo.Run(t, "policy", "export")), &raw); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for target, p := range raw {
+		all[target] = string(p)
+	}
+	return all
+}
+
+func TestARuleRemovedFromTheManifestIsGoneFromTheRepository(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		w := newWorld(t, kopia)
+		w.write(t, "x.log", "x")
+		w.repo.Create(t)
+		w.repo.Run(t, "policy", "set", "other@tenant:/data", "--keep-daily=77", "--compression=pgzip", "--add-ignore=theirs")
+		w.repo.Run(t, "policy", "set", "app@prod:/data", "--before-snapshot-root-action=/bin/true")
+		w.repo.Run(t, "policy", "set", "--global", "--keep-monthly=11", "--add-ignore=everybodys")
+		before := w.export(t)
+
+		w.mustBackup(t, w.files(t, "app", "retain: {daily: 3}", "compression: zstd", "additionalArgs: ['--ignore=*.log']")...)
+		const target = "app@prod:/data"
+		w.checkPolicy(t, target, values{"retention.keepDaily": 3, "compression.compressorName": "zstd", "files.ignore": []string{"*.log"}})
+		w.mustBackup(t, w.files(t, "app")...)
+		w.checkPolicy(t, target, values{
+			"retention.keepDaily": 7, "retention.keepMonthly": 11, "compression.compressorName": "none", "files.ignore": []string{"everybodys"},
+			"actions.beforeSnapshotRoot.path": "/bin/true",
+		})
+
+		after := w.export(t)
+		for _, other := range []string{"other@tenant:/data", "(global)"} {
+			if diff := cmp.Diff(before[other], after[other]); diff != "" {
+				t.Errorf("%s is not what it was:\n%s", other, diff)
+			}
+		}
+	})
+}
+
+func TestGlobalValuesThatTheFileDoesNotNameStay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.write(t, "x", "x")
+	w.repo.Create(t)
+	w.repo.Run(t, "policy", "set", "--global", "--keep-monthly=11", "--max-file-size=123456789")
+	before := w.export(t)["(global)"]
+	files := append(w.files(t, "app", "policyConfig: {configMapName: rules}"),
+		w.file(t, "rules.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: rules, namespace: prod}\ndata:\n  global-policy.json: '{\"retention\":{\"keepDaily\":5}}'\n"))
+	w.mustBackup(t, files...)
+	want := strings.Replace(before, `"keepDaily":7`, `"keepDaily":5`, 1)
+	if diff := cmp.Diff(want, w.export(t)["(global)"]); diff != "" {
+		t.Errorf("more than keepDaily has changed:\n%s", diff)
+	}
+}
+
+func TestProcessesOfARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.write(t, "x", "x")
+	count := func(want int, files []string) {
+		t.Helper()
+		results := w.mustBackup(t, files...)
+		calls := w.calls(t)
+		// The wrapper that keeps notes has no build information, so it is
+		// asked for its version once; kopia itself is not.
+		calls = slices.DeleteFunc(calls, func(c []string) bool { return slices.Equal(c, []string{"--version"}) })
+		if len(calls) > want || want < 6 && len(calls) != want {
+			t.Errorf("%d processes, want %d: %q", len(calls), want, calls)
+		}
+		if want < 6 && results[0].KopiaProcesses != want {
+			t.Errorf("the result says %d processes, want %d", results[0].KopiaProcesses, want)
+		}
+	}
+	count(6, w.files(t, "app", "retain: {daily: 3}"))
+	count(3, w.files(t, "app", "retain: {daily: 3}"))
+	count(4, w.files(t, "app", "retain: {daily: 4}"))
+	count(3, w.files(t, "app", "retain: {daily: 4}"))
+}
+
+func TestOneCacheVolumeServesTwoRepositories(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		w := newWorld(t, kopia)
+		w.write(t, "x", "x")
+		first, second := w.repo, kopiatest.NewRepository(t, kopia, filepath.Join(w.dir, "second"), password)
+		if err := os.Mkdir(second.Dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		w.mustBackup(t, w.files(t, "app")...)
+		// The Secret's repository changes: it is honoured at once.
+		w.repo = second
+		w.mustBackup(t, w.files(t, "other")...)
+		w.repo = first
+		w.mustBackup(t, w.files(t, "app")...)
+		for r, want := range map[*kopiatest.Repository]int{first: 2, second: 1} {
+			snapshots := r.Snapshots(t)
+			if len(snapshots) != want {
+				t.Errorf("%s holds %d snapshots, want %d", r.Dir, len(snapshots), want)
+			}
+			for _, s := range snapshots {
+				kopiatest.Compare(t, w.volume, r.Restore(t, s.ID))
+			}
+		}
+	})
+}
+
+func TestARepositoryMadeAnewAtTheSamePlaceStaysReadable(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		w := newWorld(t, kopia)
+		w.write(t, "x", "x")
+		w.mustBackup(t, w.files(t, "app")...)
+		if err := os.RemoveAll(w.repo.Dir); err != nil {
+			t.Fatal(err)
+		}
+		fresh := kopiatest.NewRepository(t, kopia, w.repo.Dir, password)
+		fresh.Create(t)
+		w.repo = fresh
+		results := w.mustBackup(t, w.files(t, "app")...)
+		kopiatest.Compare(t, w.volume, fresh.Restore(t, results[0].Snapshot.ID))
+	})
+}
+
+func TestTheRepositoryOfTheSecretIsHonouredAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.write(t, "x", "x")
+	manifest := w.file(t, "app.yaml", source("app", "prod"))
+	for _, name := range []string{"one", "two"} {
+		dir := filepath.Join(w.dir, name)
+		kopiatest.NewRepository(t, w.kopia, dir, password).Create(t)
+		secret := w.file(t, "secret.yaml", strings.Replace(repositorySecret("vault", "prod"), "/kopia/repository", dir, 1))
+		e := w.run(t, "backup", "-o", "json", "--local", "--source-dir", w.volume, "--state-dir", w.state, "--kopia", w.kopia, "-f", manifest, "-f", secret)
+		if e.code != 0 {
+			t.Fatalf("exit %d\n%s", e.code, e.stderr)
+		}
+		if n := len(kopiatest.NewRepository(t, w.kopia, dir, password).Snapshots(t)); n != 1 {
+			t.Errorf("%s holds %d snapshots, want 1", name, n)
+		}
+	}
+}
+
+func TestCreationOnlyWhereNothingSpeaksAgainstIt(t *testing.T) {
+	t.Parallel()
+	kopia := kopiatest.Kopia(t)
+	cases := map[string]struct {
+		prepare func(t *testing.T, w *world)
+		code    int
+		says    string
+	}{
+		"a directory that holds something else": {func(t *testing.T, w *world) {
+			t.Helper()
+			kopiatest.Write(t, filepath.Join(w.repo.Dir, "holiday.jpg"), "not a repository")
+		}, 7, "is not empty"},
+		"a directory that is missing": {func(t *testing.T, w *world) {
+			t.Helper()
+			if err := os.Remove(w.repo.Dir); err != nil {
+				t.Fatal(err)
+			}
+		}, 7, "no such file or directory"},
+		"an empty directory after a first backup": {func(t *testing.T, w *world) {
+			t.Helper()
+			w.mustBackup(t, w.files(t, "app")...)
+			w.repo = kopiatest.NewRepository(t, kopia, filepath.Join(w.dir, "mistyped"), password)
+			if err := os.Mkdir(w.repo.Dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}, 7, "backed up before"},
+		"--create-repository=never": {func(_ *testing.T, w *world) { w.extra = []string{"--create-repository=never"} }, 7, "holds no repository"},
+		"a wrong password": {func(t *testing.T, w *world) {
+			t.Helper()
+			kopiatest.NewRepository(t, kopia, w.repo.Dir, "another password").Create(t)
+		}, 7, "password"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kopia)
+			w.write(t, "x", "x")
+			c.prepare(t, w)
+			before := blobs(t, w.repo.Dir)
+			results, e := w.backup(t, w.files(t, "app")...)
+			if e.code != c.code || !strings.Contains(e.stderr, c.says) {
+				t.Errorf("exit %d, want %d and %q\n%s", e.code, c.code, c.says, e.stderr)
+			}
+			if len(results) == 1 && results[0].Repository != nil && results[0].Repository.Created {
+				t.Error("the result says that a repository was created")
+			}
+			if diff := cmp.Diff(before, blobs(t, w.repo.Dir)); diff != "" {
+				t.Errorf("something was written (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// blobs lists the files below dir, but for the note on directory names that
+// kopia leaves when it looks into a directory.
+func blobs(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && entry.Name() != ".shards" {
+			names = append(names, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestASourcePathMustNotLeaveTheVolume(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.write(t, "real/x", "x")
+	if err := os.Symlink("/etc", filepath.Join(w.volume, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"real/../../etc": {3, "VK124"},
+		"link":           {5, "symbolic link"},
+		"link/ssl":       {5, "symbolic link"},
+		"absent":         {5, `holds: link, real`},
+		"real/x":         {5, "not a directory"},
+	} {
+		results, e := w.backup(t, w.files(t, "app", "sourcePath: "+path)...)
+		if e.code != want.code || !strings.Contains(e.stderr, want.says) {
+			t.Errorf("%s: exit %d, want %d and %q\n%s", path, e.code, want.code, want.says, e.stderr)
+		}
+		if len(results) == 1 && results[0].Outcome != result.Refused {
+			t.Errorf("%s: outcome %s", path, results[0].Outcome)
+		}
+	}
+	if left := blobs(t, w.repo.Dir); len(left) > 0 {
+		t.Errorf("something was written: %v", left)
+	}
+}
+
+func TestAnyArgumentArrivesWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.write(t, "x", "x")
+	arguments := []string{"--tags=env:STAGING", "--description=a |VOLSYNC_ARG_SEP| \"b\" 'c' $d `e`\nV O L S Y N C _ A R G E P"}
+	data, err := json.Marshal(arguments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mustBackup(t, w.files(t, "app", "additionalArgs: "+string(data))...)
+	checkArguments(t, called(t, w.calls(t), "snapshot", "create"), arguments, nil)
+	if tags := w.repo.Snapshots(t)[0].Tags; tags["tag:env"] != "STAGING" {
+		t.Errorf("tags %v", tags)
+	}
+}
