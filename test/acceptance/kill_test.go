@@ -1,0 +1,238 @@
+package acceptance
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// slow makes a volume whose upload takes long: 40 MB at 2 MB/s.
+func slow(t *testing.T, w *world) []string {
+	t.Helper()
+	for i := range 40 {
+		block := make([]byte, 1<<20)
+		for j := range block {
+			block[j] = byte((i*2654435761 + j*j + j>>7) ^ (j * i >> 3))
+		}
+		w.write(t, fmt.Sprintf("block-%d", i), string(block))
+	}
+	return w.files(t, "app", "additionalArgs: [--upload-speed=2MB, --parallel=1]")
+}
+
+// running is a backup under way.
+type running struct {
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+	mu     sync.Mutex
+	stderr strings.Builder
+}
+
+// Write implements io.Writer for the log.
+func (r *running) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stderr.Write(p)
+}
+
+func (r *running) log() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stderr.String()
+}
+
+// start begins a backup and waits until its log has the text.
+func (w *world) start(t *testing.T, until string, files ...string) *running {
+	t.Helper()
+	args := append([]string{"backup", "-o", "json", "--progress=json", "--source-dir", w.volume}, w.local(files...)...)
+	r := &running{cmd: w.command(t, args...)}
+	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, r
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(r.log(), until); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q did not appear:\n%s", until, r.log())
+		}
+	}
+	return r
+}
+
+const uploading = `"type":"progress"`
+
+func TestASignalCancelsAndNamesThePartialSnapshot(t *testing.T) {
+	t.Parallel()
+	for signal, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kopiatest.Kopia(t))
+			r := w.start(t, uploading, slow(t, w)...)
+			if err := r.cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = r.cmd.Wait()
+			if got := r.cmd.ProcessState.ExitCode(); got != code {
+				t.Errorf("exit %d, want %d\n%s", got, code, r.log())
+			}
+			var res result.Result
+			if err := json.Unmarshal(r.stdout.Bytes(), &res); err != nil {
+				t.Fatalf("%v\n%s", err, r.stdout.String())
+			}
+			if res.Outcome != result.Cancelled || res.ExitCode != code {
+				t.Errorf("outcome %s, exit code %d", res.Outcome, res.ExitCode)
+			}
+			held := w.repo.Snapshots(t)
+			if len(held) != 1 || held[0].Incomplete == "" || res.Snapshot == nil || res.Snapshot.ID != held[0].ID || !strings.Contains(res.Message, held[0].ID) {
+				t.Errorf("the repository holds %+v, the result names %+v: %s", held, res.Snapshot, res.Message)
+			}
+			nothingLeft(t, w)
+		})
+	}
+}
+
+func TestAKilledCommandLeavesNothingThatTheNextRunDoesNotRemove(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	files := slow(t, w)
+	r := w.start(t, uploading, files...)
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.cmd.Wait()
+	records, err := filepath.Glob(filepath.Join(w.state, "runs", "*", "run.json"))
+	if err != nil || len(records) != 1 {
+		t.Fatalf("the killed run is not on record: %v, %v", records, err)
+	}
+	var record struct{ WorkDir string }
+	if err := json.Unmarshal([]byte(readFile(t, records[0])), &record); err != nil {
+		t.Fatal(err)
+	}
+	// The mover notices and ends, as after SIGTERM; until then the source is taken.
+	var results []result.Result
+	var e ended
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+		results, e = w.backup(t, w.files(t, "app")...)
+		if e.code != 5 || time.Now().After(deadline) {
+			break
+		}
+		if !strings.Contains(e.stderr, "is under way on this machine") {
+			t.Fatalf("refused for another reason:\n%s", e.stderr)
+		}
+	}
+	if e.code != 0 || len(results) != 1 || results[0].Outcome != result.Succeeded {
+		t.Fatalf("the next run: exit %d\n%s", e.code, e.stderr)
+	}
+	if _, err := os.Stat(record.WorkDir); !os.IsNotExist(err) {
+		t.Errorf("the killed run's private directory is still there: %v", err)
+	}
+	kopiatest.Compare(t, w.volume, w.repo.Restore(t, results[0].Snapshot.ID))
+	nothingLeft(t, w)
+}
+
+// nothingLeft checks that no run is on record and no private directory stays.
+func nothingLeft(t *testing.T, w *world) {
+	t.Helper()
+	if left, _ := filepath.Glob(filepath.Join(w.state, "runs", "*")); len(left) > 0 {
+		t.Errorf("runs are still on record: %v", left)
+	}
+	for _, call := range w.calls(t) {
+		for _, argument := range call {
+			if config, ok := strings.CutPrefix(argument, "--config-file="); ok {
+				if _, err := os.Stat(filepath.Dir(config)); !os.IsNotExist(err) {
+					t.Errorf("%s is still there: %v", filepath.Dir(config), err)
+				}
+			}
+		}
+	}
+}
+
+func TestTheSameSourceTwiceIsRefusedAndNamesTheOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	files := slow(t, w)
+	r := w.start(t, uploading, files...)
+	_, e := w.backup(t, files...)
+	if e.code != 5 || !strings.Contains(e.stderr, fmt.Sprintf("(process %d)", r.cmd.Process.Pid)) {
+		t.Errorf("exit %d\n%s", e.code, e.stderr)
+	}
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.cmd.Wait()
+}
+
+// TestNoSecretIsEverShown puts a canary into every key that a repository Secret
+// may have, and looks for it in everything that can be seen.
+func TestNoSecretIsEverShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	secret := repositorySecret("vault", "prod")
+	for _, key := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "KOPIA_AZURE_STORAGE_KEY", "AZURE_ACCOUNT_KEY", "AZURE_ACCOUNT_SAS",
+		"GOOGLE_APPLICATION_CREDENTIALS", "B2_APPLICATION_KEY", "WEBDAV_PASSWORD", "SFTP_PASSWORD", "SFTP_KEY_FILE", "RCLONE_CONFIG",
+		"GOOGLE_DRIVE_CREDENTIALS", "SOMETHING_ELSE",
+	} {
+		secret += "  " + key + ": " + password + "-" + key + "\n"
+	}
+	files := slow(t, w)
+	files[1] = w.file(t, "all-keys.yaml", secret)
+	r := w.start(t, uploading, files...)
+	seen := 0
+	for range 20 {
+		seen += lookIntoProcesses(t)
+		time.Sleep(50 * time.Millisecond)
+	}
+	if seen == 0 {
+		t.Error("no process of kopia was looked at")
+	}
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.cmd.Wait()
+	plan := w.run(t, append([]string{"plan", "-o", "json", "--source-dir", w.volume}, w.local(files...)...)...)
+	invalid := w.run(t, "validate", "-f", w.file(t, "bad.yaml", secret+"  - "+password+"\n"+"data: ["+password))
+	for what, text := range map[string]string{
+		"stdout": r.stdout.String(), "stderr": r.log(), "plan": plan.stdout + plan.stderr,
+		"validate": invalid.stdout + invalid.stderr, "state": treeText(t, w.state), "repository log": treeText(t, w.repo.Dir),
+	} {
+		if strings.Contains(text, password) {
+			t.Errorf("a secret is in %s", what)
+		}
+	}
+}
+
+// lookIntoProcesses reads the command line and environment of every process
+// that this test has caused, and returns how many of kopia it met.
+func lookIntoProcesses(t *testing.T) int {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	met := 0
+	for _, dir := range dirs {
+		// Processes come and go, and those of others may not be readable.
+		line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		environment, _ := os.ReadFile(filepath.Join(dir, "environ"))
+		if bytes.Contains(line, []byte("--config-file=")) && bytes.Contains(line, []byte("kubectl-volsync-kopia-")) {
+			met++
+			if bytes.Contains(environment, []byte(password)) {
+				t.Errorf("a secret is in the environment of %s", dir)
+			}
+		}
+		if bytes.Contains(line, []byte(password)) {
+			t.Errorf("a secret is in the command line of %s", dir)
+		}
+	}
+	return met
+}
