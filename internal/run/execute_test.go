@@ -1,0 +1,176 @@
+package run_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+)
+
+// target does nothing but write down what it is asked, and injects faults.
+type target struct {
+	did []string
+	// fail is returned by the step or action of that name.
+	fail map[string]error
+	// mover is the Result of the run step.
+	mover *result.Result
+	// during is called in the run step.
+	during func()
+	// ended are the calls that got an ended context.
+	ended []string
+}
+
+func (t *target) Do(ctx context.Context, step plan.Step, _ *result.Result) (*result.Result, error) {
+	name := string(step.Kind)
+	t.note(ctx, name)
+	if step.Kind == plan.StepRun {
+		if t.during != nil {
+			t.during()
+		}
+		return t.mover, t.fail[name]
+	}
+	return nil, t.fail[name]
+}
+
+func (t *target) Undo(ctx context.Context, action plan.Cleanup) error {
+	name := "undo " + action.Title
+	t.note(ctx, name)
+	return t.fail[name]
+}
+
+func (t *target) note(ctx context.Context, name string) {
+	t.did = append(t.did, name)
+	if ctx.Err() != nil {
+		t.ended = append(t.ended, name)
+	}
+}
+
+type observer struct{ last *result.Result }
+
+func (o *observer) Observe(e result.Event) { o.last = e.Result }
+
+func steps() plan.Plan {
+	return plan.Plan{
+		RunID: "run", Operation: result.OperationBackup,
+		Steps: []plan.Step{
+			{ID: 1, Kind: plan.StepPrepare}, {ID: 2, Kind: plan.StepRun}, {ID: 3, Kind: plan.StepStatus}, {ID: 4, Kind: plan.StepRemove},
+		},
+		Cleanup: []plan.Cleanup{{Step: 2, Title: "run"}, {Step: 1, Title: "prepare"}},
+	}
+}
+
+func moverResult(o result.Outcome, code int) *result.Result {
+	return &result.Result{Outcome: o, ExitCode: code, Message: "from the mover"}
+}
+
+func TestExecute(t *testing.T) {
+	t.Parallel()
+	full := errors.New("disk full")
+	cases := map[string]struct {
+		target target
+		// cancel is the cause that ends the context during the run step.
+		cancel  error
+		did     []string
+		outcome result.Outcome
+		code    fault.ExitCode
+		left    int
+	}{
+		"a clean run does every step once": {
+			target:  target{mover: moverResult(result.Succeeded, 0)},
+			did:     []string{"prepare", "run", "status", "remove"},
+			outcome: result.Succeeded,
+		},
+		"what the mover says decides, and the steps after it are done all the same": {
+			target:  target{mover: moverResult(result.Incomplete, 4)},
+			did:     []string{"prepare", "run", "status", "remove"},
+			outcome: result.Incomplete, code: 4,
+		},
+		"a status that cannot be written does not keep the rest from being removed": {
+			target:  target{mover: moverResult(result.Succeeded, 0), fail: map[string]error{"status": full}},
+			did:     []string{"prepare", "run", "status", "remove"},
+			outcome: result.Succeeded, code: 8, left: 1,
+		},
+		"a mover's own failure is worse than something left": {
+			target:  target{mover: moverResult(result.Failed, 7), fail: map[string]error{"remove": full}},
+			did:     []string{"prepare", "run", "status", "remove"},
+			outcome: result.Failed, code: 7, left: 1,
+		},
+		"a failed step undoes itself, for it may have done half": {
+			target:  target{fail: map[string]error{"prepare": fault.New(fault.Refused, "no")}},
+			did:     []string{"prepare", "undo prepare"},
+			outcome: result.Refused, code: 5,
+		},
+		"a mover without a result is no success, and everything is undone in order": {
+			target:  target{fail: map[string]error{"run": full}},
+			did:     []string{"prepare", "run", "undo run", "undo prepare"},
+			outcome: result.Failed, code: 1,
+		},
+		"what cannot be undone is left, and the rest is undone": {
+			target:  target{fail: map[string]error{"run": full, "undo run": full}},
+			did:     []string{"prepare", "run", "undo run", "undo prepare"},
+			outcome: result.Failed, code: 1, left: 1,
+		},
+		"a cancelled mover takes the exit code of the signal that was sent": {
+			target: target{mover: moverResult(result.Cancelled, 143)}, cancel: fault.New(fault.Interrupt, "SIGINT"),
+			did: []string{"prepare", "run", "status", "remove"}, outcome: result.Cancelled, code: 130,
+		},
+		"a mover that was told to stop for time has timed out": {
+			target: target{mover: moverResult(result.Cancelled, 143)}, cancel: fault.New(fault.TimedOut, "took longer"),
+			did: []string{"prepare", "run", "status", "remove"}, outcome: result.TimedOut, code: 6,
+		},
+		"a mover that finished all the same has finished": {
+			target: target{mover: moverResult(result.Succeeded, 0)}, cancel: fault.New(fault.Terminated, "SIGTERM"),
+			did: []string{"prepare", "run", "status", "remove"}, outcome: result.Succeeded,
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			if c.cancel != nil {
+				c.target.during = func() { cancel(c.cancel) }
+			}
+			seen := &observer{}
+			x := run.Execute(ctx, steps(), &c.target, seen, time.Now)
+			if diff := cmp.Diff(c.did, c.target.did); diff != "" {
+				t.Errorf("done (-want +got):\n%s", diff)
+			}
+			if x.Result.Outcome != c.outcome || x.ExitCode() != c.code || len(x.Left) != c.left {
+				t.Errorf("%s, exit code %d, left %v; want %s, %d, %d", x.Result.Outcome, x.ExitCode(), x.Left, c.outcome, c.code, c.left)
+			}
+			if seen.last == nil || seen.last.Outcome != c.outcome {
+				t.Errorf("the observer was told %+v", seen.last)
+			}
+			if len(c.target.ended) > 0 {
+				t.Errorf("called with an ended context: %v", c.target.ended)
+			}
+		})
+	}
+}
+
+func TestNothingBeginsAfterACancel(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fault.New(fault.Terminated, "SIGTERM"))
+	var quiet target
+	x := run.Execute(ctx, steps(), &quiet, &observer{}, time.Now)
+	if len(quiet.did) > 0 || x.Result.Outcome != result.Cancelled || x.ExitCode() != 143 {
+		t.Errorf("did %v, %s, exit code %d", quiet.did, x.Result.Outcome, x.ExitCode())
+	}
+}
+
+func TestAPlanThatEndsWithoutAResultIsUnknown(t *testing.T) {
+	t.Parallel()
+	x := run.Execute(t.Context(), steps(), &target{}, &observer{}, time.Now)
+	if x.Result.Outcome != result.Unknown || x.ExitCode() != 1 {
+		t.Errorf("%s, exit code %d", x.Result.Outcome, x.ExitCode())
+	}
+}
