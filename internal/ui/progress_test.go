@@ -1,0 +1,153 @@
+package ui_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
+)
+
+// clock is a time that a test moves by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func phase(name string) result.Event { return result.Event{Type: result.EventPhase, Phase: name} }
+func line(text string) result.Event  { return result.Event{Type: result.EventLog, Message: text} }
+func ended(code int) result.Event {
+	return result.Event{Type: result.EventResult, Result: &result.Result{ExitCode: code}}
+}
+
+func uploading(hashed, uploaded int64) result.Event {
+	return result.Event{Type: result.EventProgress, Progress: &result.Progress{
+		HashedFiles: 1200, HashedBytes: hashed, CachedBytes: 1000, UploadedBytes: uploaded, EstimatedBytes: 20_000_000, EstimatedSeconds: 90, Errors: 1,
+	}}
+}
+
+// show feeds a display and returns what it wrote.
+func show(mode ui.Mode, terminal bool, feed func(ui.Progress, *clock)) string {
+	var out bytes.Buffer
+	c := &clock{now: time.Unix(1000, 0)}
+	p := ui.NewProgress(mode, ui.Display{Out: &out, Terminal: terminal, Now: c.Now})
+	feed(p, c)
+	p.Close()
+	return out.String()
+}
+
+func TestPlainPassesTheLogOnAndIsNeverSilent(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModeAuto, false, func(p ui.Progress, c *clock) {
+		p.Observe(result.Event{Type: result.EventStart, Message: "Backup of x"})
+		p.Observe(phase("snapshot"))
+		p.Observe(line("from the mover"))
+		c.pass(20 * time.Second)
+		p.Observe(uploading(8_000_000, 2_000_000)) // not yet due
+		c.pass(8 * time.Second)
+		p.Observe(uploading(10_000_000, 3_000_000)) // 28 s without a word
+		p.Observe(ended(0))
+	})
+	want := `Backup of x
+from the mover
+still at it: uploading, for 28s: 1,200 files   10 MB / ~20 MB   hashed 10 MB, cached 1.0 kB, uploaded 3.0 MB   357 kB/s   about 1m30s left   1 errors
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTerminalShowsStepsThatStayAndOneLiveLine(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModeAuto, true, func(p ui.Progress, c *clock) {
+		p.Observe(phase("repository"))
+		c.pass(1500 * time.Millisecond)
+		p.Observe(phase("snapshot"))
+		c.pass(2 * time.Second)
+		p.Observe(uploading(8_000_000, 2_000_000))
+		p.Observe(uploading(9_000_000, 2_000_000)) // too soon to draw again
+		p.Observe(result.Event{Type: result.EventWarning, Warning: &result.Warning{Message: "the cache is full"}})
+		p.Observe(line("not shown"))
+		p.Observe(ended(7))
+	})
+	const live, wrap = "\r\x1b[K", "\x1b[?7h"
+	want := "\x1b[?7l  ..  opening the repository  " + wrap + live +
+		"  ok  repository opened                                            1.5s\n" +
+		"\x1b[?7l  ..  uploading  " + wrap + live +
+		"\x1b[?7l  ..  uploading  1,200 files   8.0 MB / ~20 MB   hashed 8.0 MB, cached 1.0 kB, uploaded 2.0 MB   4.0 MB/s   about 1m30s left   1 errors" + wrap + live +
+		"  !!  the cache is full\n" +
+		"  !!  uploading                                                    2.0s\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnUnfinishedStepIsNotCalledDone(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModeTTY, false, func(p ui.Progress, _ *clock) { p.Observe(phase("proof")) })
+	if strings.Contains(got, "proved") || !strings.Contains(got, "!!  proving the snapshot") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestJSONIsOneEventALine(t *testing.T) {
+	t.Parallel()
+	events := []result.Event{phase("snapshot"), line("a\nb"), uploading(1, 2), ended(0)}
+	got := show(ui.ModeJSON, true, func(p ui.Progress, _ *clock) {
+		for _, e := range events {
+			p.Observe(e)
+		}
+	})
+	lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
+	if len(lines) != len(events) {
+		t.Fatalf("%d lines for %d events:\n%s", len(lines), len(events), got)
+	}
+	for i, text := range lines {
+		var e result.Event
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(events[i], e); diff != "" {
+			t.Errorf("line %d: %s", i, diff)
+		}
+	}
+}
+
+func TestNoneIsSilent(t *testing.T) {
+	t.Parallel()
+	if got := show(ui.ModeNone, true, func(p ui.Progress, _ *clock) { p.Observe(line("x")) }); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestSizesAndTimesForPeople(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{-1: "0 B", 0: "0 B", 999: "999 B", 19_200_000_000: "19 GB"} {
+		if got := ui.Bytes(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{300 * time.Millisecond: "0.3s", 9 * time.Second: "9.0s", 171*time.Second + 400*time.Millisecond: "2m51s"} {
+		if got := ui.Took(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
