@@ -52,18 +52,15 @@ type class struct {
 
 // classes is searched from the top: the more telling texts come first. Each
 // row is pinned by recordings in testdata/kopia.
-func classes() []class {
+func classes() []class { return append(openingClasses(), workingClasses()...) }
+
+// openingClasses are the failures to open or create a repository.
+func openingClasses() []class {
 	return []class{
 		{
 			[]string{"invalid repository password"},
 			fault.Repository, ReasonWrongPassword,
 			"the repository was created with another password", "check KOPIA_PASSWORD in the repository Secret",
-		},
-		{
-			[]string{"manual cannot be combined with other scheduling policies"},
-			fault.Failed, ReasonScheduledSource,
-			"kopia marks a source whose snapshots are recorded under another path as manual, and the source's policy has a schedule of its own",
-			"remove that schedule from the repository: kopia policy delete USER@HOST:/PATH",
 		},
 		{
 			[]string{"found existing data in storage location"},
@@ -84,6 +81,18 @@ func classes() []class {
 			[]string{"cannot access storage path", "not a directory"},
 			fault.Repository, ReasonStorageMissing,
 			"the path of the repository leads through a file", "check the path in KOPIA_REPOSITORY",
+		},
+	}
+}
+
+// workingClasses are the failures that can come at any time.
+func workingClasses() []class {
+	return []class{
+		{
+			[]string{"manual cannot be combined with other scheduling policies"},
+			fault.Failed, ReasonScheduledSource,
+			"kopia marks a source whose snapshots are recorded under another path as manual, and the source's policy has a schedule of its own",
+			"remove that schedule from the repository: kopia policy delete USER@HOST:/PATH",
 		},
 		{
 			[]string{"read-only file system"},

@@ -27,7 +27,8 @@ func TestObjectsDoNotShareState(t *testing.T) {
 	seen := map[string]bool{}
 	for _, o := range []result.ObjectRef{
 		object("app"), object("app2"), object(long + "1"), object(long + "2"),
-		{Kind: "ReplicationDestination", Namespace: "prod", Name: "app"}, {Kind: "ReplicationSource", Namespace: "dev", Name: "app"},
+		{Kind: "ReplicationDestination", Namespace: "prod", Name: "app"},
+		{Kind: "ReplicationSource", Namespace: "dev", Name: "app"},
 	} {
 		dir := StateOf("/state", o).dir
 		if seen[dir] {

@@ -17,12 +17,9 @@ import (
 // source is a manifest with the given lines below spec.kopia, each indented by
 // four spaces.
 func source(name, namespace string, lines ...string) string {
-	text := "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: " + name + ", namespace: " + namespace +
-		"}\nspec:\n  sourcePVC: data\n  kopia:\n    repository: vault\n"
-	for _, l := range lines {
-		text += "    " + l + "\n"
-	}
-	return text
+	const below = "\n    "
+	return "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: " + name + ", namespace: " + namespace +
+		"}\nspec:\n  sourcePVC: data\n  kopia:" + below + strings.Join(append([]string{"repository: vault"}, lines...), below) + "\n"
 }
 
 // files writes a source and its Secret.

@@ -176,16 +176,17 @@ func TestTheSameSourceTwiceIsRefusedAndNamesTheOther(t *testing.T) {
 func TestNoSecretIsEverShown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kopiatest.Kopia(t))
-	secret := repositorySecret("vault", "prod")
+	var secret strings.Builder
+	secret.WriteString(repositorySecret("vault", "prod"))
 	for _, key := range []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "KOPIA_AZURE_STORAGE_KEY", "AZURE_ACCOUNT_KEY", "AZURE_ACCOUNT_SAS",
 		"GOOGLE_APPLICATION_CREDENTIALS", "B2_APPLICATION_KEY", "WEBDAV_PASSWORD", "SFTP_PASSWORD", "SFTP_KEY_FILE", "RCLONE_CONFIG",
 		"GOOGLE_DRIVE_CREDENTIALS", "SOMETHING_ELSE",
 	} {
-		secret += "  " + key + ": " + password + "-" + key + "\n"
+		secret.WriteString("  " + key + ": " + password + "-" + key + "\n")
 	}
 	files := slow(t, w)
-	files[1] = w.file(t, "all-keys.yaml", secret)
+	files[1] = w.file(t, "all-keys.yaml", secret.String())
 	r := w.start(t, uploading, files...)
 	seen := 0
 	for range 20 {
@@ -200,7 +201,7 @@ func TestNoSecretIsEverShown(t *testing.T) {
 	}
 	_ = r.cmd.Wait()
 	plan := w.run(t, append([]string{"plan", "-o", "json", "--source-dir", w.volume}, w.local(files...)...)...)
-	invalid := w.run(t, "validate", "-f", w.file(t, "bad.yaml", secret+"  - "+password+"\n"+"data: ["+password))
+	invalid := w.run(t, "validate", "-f", w.file(t, "bad.yaml", secret.String()+"  - "+password+"\n"+"data: ["+password))
 	for what, text := range map[string]string{
 		"stdout": r.stdout.String(), "stderr": r.log(), "plan": plan.stdout + plan.stderr,
 		"validate": invalid.stdout + invalid.stderr, "state": treeText(t, w.state), "repository log": treeText(t, w.repo.Dir),

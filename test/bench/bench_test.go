@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,8 +119,8 @@ func TestBenchProcesses(t *testing.T) {
 	}
 	_, first := b.backup(t, volume, repository, state)
 	_, steady := b.backup(t, volume, repository, state)
-	say(t, "kopia processes, first run on a new repository", fmt.Sprint(first.KopiaProcesses), "<= 6", first.KopiaProcesses <= 6)
-	say(t, "kopia processes, steady run with proof", fmt.Sprint(steady.KopiaProcesses), "3", steady.KopiaProcesses == 3)
+	say(t, "kopia processes, first run on a new repository", strconv.Itoa(first.KopiaProcesses), "<= 6", first.KopiaProcesses <= 6)
+	say(t, "kopia processes, steady run with proof", strconv.Itoa(steady.KopiaProcesses), "3", steady.KopiaProcesses == 3)
 	if first.KopiaProcesses > 6 || steady.KopiaProcesses != 3 {
 		t.Error("a process too many")
 	}
