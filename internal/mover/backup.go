@@ -173,7 +173,7 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 		if ctx.Err() != nil {
 			return d.cancelledWith(ctx, a.snapshot)
 		}
-		if judge(a) == doubtful {
+		if judge(a) == doubtful || !a.out.OK() && reasonOf(err) == string(kopiaexec.ReasonSnapshotMissing) {
 			// What kopia said at the failure is worth more than that the
 			// snapshot is not there.
 			return diagnosed(fmt.Sprintf("save snapshot %s, which is not in the repository", a.snapshot.ID), a.out)

@@ -24,6 +24,15 @@ func (f *failure) Unwrap() error { return f.err }
 
 func failed(reason string, err error) error { return &failure{reason: reason, err: err} }
 
+// reasonOf returns the stable word of a failure, or "".
+func reasonOf(err error) string {
+	var f *failure
+	if errors.As(err, &f) {
+		return f.reason
+	}
+	return ""
+}
+
 func refused(reason string, err *fault.Error) error {
 	err.Kind = fault.Refused
 	return &failure{reason: reason, err: err}
@@ -73,9 +82,8 @@ func (d *driver) conclude(ctx context.Context, err error) {
 	kind := fault.KindOf(err)
 	d.res.Outcome, d.res.ExitCode = outcomeOf(kind), int(kind.ExitCode())
 	d.res.Reason, d.res.Message = string(kind), d.log.redact(err.Error())
-	var f *failure
-	if errors.As(err, &f) {
-		d.res.Reason = f.reason
+	if reason := reasonOf(err); reason != "" {
+		d.res.Reason = reason
 	}
 	var e *fault.Error
 	if errors.As(err, &e) {

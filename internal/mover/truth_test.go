@@ -108,6 +108,7 @@ func stopRows() []truthRow {
 			}
 		}},
 		{"kopia stopped by somebody else leaves an incomplete snapshot", runStoppedByOthers, result.Incomplete, 4, "CutShort", 1, nil},
+		{"so does SIGINT", func(t *testing.T, w *world) outcome { return runSignalled(t, w, syscall.SIGINT) }, result.Incomplete, 4, "CutShort", 1, nil},
 		{"kopia killed by somebody else leaves nothing", runKilledByOthers, result.Failed, 1, "KopiaKilled", 0, nil},
 	}
 }
@@ -115,6 +116,11 @@ func stopRows() []truthRow {
 func endingRows() []truthRow {
 	return []truthRow{
 		{"a write that fails at the flush is no snapshot, although kopia prints an id", runFull, result.Failed, 7, "StorageFull", 0, func(t *testing.T, _ *world, o outcome) {
+			if o.Snapshot != nil {
+				t.Errorf("the result claims snapshot %s", o.Snapshot.ID)
+			}
+		}},
+		{"storage that is read-only at the flush", runReadOnly, result.Failed, 7, "StorageReadOnly", 0, func(t *testing.T, _ *world, o outcome) {
 			if o.Snapshot != nil {
 				t.Errorf("the result claims snapshot %s", o.Snapshot.ID)
 			}
@@ -274,8 +280,8 @@ func runSignalled(t *testing.T, w *world, signal syscall.Signal) outcome {
 	return w.runLogged(t.Context(), t, log)
 }
 
-// runFull backs up more than the repository's file system holds.
-func runFull(t *testing.T, w *world) outcome {
+// smallRepository puts the repository on a file system of its own, of 2 MiB.
+func (w *world) smallRepository(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("skipped: only root can mount a small file system")
@@ -289,6 +295,23 @@ func runFull(t *testing.T, w *world) outcome {
 		}
 	})
 	w.repo.Create(t)
+}
+
+// runReadOnly makes the storage read-only before the snapshot is written.
+func runReadOnly(t *testing.T, w *world) outcome {
+	t.Helper()
+	if os.Getenv("VK_KOPIAS") == "" {
+		t.Skip("skipped: kopia tries for half a minute; make test-kopia-all runs this on every version")
+	}
+	w.smallRepository(t)
+	w.shim(t, `case "$*" in *"snapshot create"*) mount -o remount,ro "$REPO";; esac`)
+	return w.run(t)
+}
+
+// runFull backs up more than the repository's file system holds.
+func runFull(t *testing.T, w *world) outcome {
+	t.Helper()
+	w.smallRepository(t)
 	random, err := os.ReadFile(w.data + "/sub dir/random.bin")
 	if err != nil {
 		t.Fatal(err)
