@@ -91,9 +91,10 @@ bench: build kopia ## Processes, wall time beside bare kopia, start-up, memory, 
 	VK_BENCH=1 VK_REQUIRE=kopia $(GO) test -count=1 -timeout 30m -v ./test/bench | grep -v "^=== "
 
 ##@ Check
+# Its cache remembers the paths of a checkout, so that each needs one of its own.
 .PHONY: lint
 lint: $(GOLANGCI) ## Run golangci-lint with the house rules
-	'$(GOLANGCI)' run ./...
+	GOLANGCI_LINT_CACHE='$(CACHE)/lint$(subst /,-,$(CURDIR))' '$(GOLANGCI)' run ./...
 
 $(GOLANGCI):
 	@mkdir -p '$(CACHE)'

@@ -28,6 +28,7 @@ func TestNoBlobMayGoBetweenSnapshotAndProof(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, kopia)
+				w.repo.Seed(t)
 				// A first run fills the caches, as on a cache volume that is kept.
 				w.run(t).want(t, result.Succeeded, 0, "")
 				kopiatest.Write(t, w.data+"/more.txt", "more data, so that there is a new blob of each kind")

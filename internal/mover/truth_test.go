@@ -32,11 +32,20 @@ type truthRow struct {
 
 func TestTruthTable(t *testing.T) {
 	t.Parallel()
+	// Rows about files and about stopping find an empty repository, the others
+	// an empty directory.
+	seeded := map[string]bool{}
+	for _, row := range slices.Concat(fileRows(), stopRows()) {
+		seeded[row.name] = true
+	}
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
 		for _, row := range truthRows() {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, kopia)
+				if seeded[row.name] {
+					w.repo.Seed(t)
+				}
 				o := row.run(t, w)
 				o.want(t, row.outcome, row.exitCode, row.reason)
 				if row.saved >= 0 {

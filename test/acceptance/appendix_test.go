@@ -28,6 +28,8 @@ type row struct {
 	files []string
 	// password is the Secret's own, when the input has one.
 	password string
+	// fresh rows find an empty directory; all others an empty repository.
+	fresh bool
 	// prepare readies the machine.
 	prepare func(t *testing.T, w *world)
 	// check compares; nil: the row is not run, and says why in notRun.
@@ -109,6 +111,9 @@ func (r row) run(t *testing.T, w *world) {
 	}
 	if r.password != "" {
 		w.repo.Password = r.password
+	}
+	if !r.fresh {
+		w.repo.Seed(t)
 	}
 	if r.prepare != nil {
 		r.prepare(t, w)

@@ -50,7 +50,7 @@ func TestARuleRemovedFromTheManifestIsGoneFromTheRepository(t *testing.T) {
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
 		w := newWorld(t, kopia)
 		w.write(t, "x.log", "x")
-		w.repo.Create(t)
+		w.repo.Seed(t)
 		w.repo.Run(t, "policy", "set", "other@tenant:/data", "--keep-daily=77", "--compression=pgzip", "--add-ignore=theirs")
 		w.repo.Run(t, "policy", "set", "app@prod:/data", "--before-snapshot-root-action=/bin/true")
 		w.repo.Run(t, "policy", "set", "--global", "--keep-monthly=11", "--add-ignore=everybodys")
@@ -78,7 +78,7 @@ func TestGlobalValuesThatTheFileDoesNotNameStay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kopiatest.Kopia(t))
 	w.write(t, "x", "x")
-	w.repo.Create(t)
+	w.repo.Seed(t)
 	w.repo.Run(t, "policy", "set", "--global", "--keep-monthly=11", "--max-file-size=123456789")
 	before := w.export(t)["(global)"]
 	files := append(w.files(t, "app", "policyConfig: {configMapName: rules}"),

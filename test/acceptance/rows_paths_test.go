@@ -20,7 +20,7 @@ func recordedAs(identity, dir string) func(*testing.T, *world, []result.Result, 
 // pathRows are the manifests about where data is read and how it is recorded.
 func pathRows() []row {
 	return []row{
-		{file: "01-minimal.yaml", check: recordedAs("photos@home:/data", ".")},
+		{file: "01-minimal.yaml", fresh: true, check: recordedAs("photos@home:/data", ".")},
 		{
 			file: "02-source-path-database.yaml", files: []string{"var/lib/mariadb/ibdata", "elsewhere"},
 			check: recordedAs("orders-db@shop:/data/var/lib/mariadb", "var/lib/mariadb"),

@@ -46,7 +46,7 @@ func policyRows() []row {
 			"files.maxFileSize": 1 << 30, "errorHandling.ignoreFileErrors": true, "upload.maxParallelFileReads": 4,
 		}, values{"maxUploadSpeedBytesPerSecond": 10485760, "maxDownloadSpeedBytesPerSecond": 20971520})},
 		{file: "17-policy-secret.yaml", findings: []string{"info VK310", "warning VK308"}, check: checkPolicySecret},
-		{file: "19-20-every-key.yaml", findings: []string{"info VK309", "info VK310", "warning VK306", "warning VK308"}, check: checkEveryKey},
+		{file: "19-20-every-key.yaml", fresh: true, findings: []string{"info VK309", "info VK310", "warning VK306", "warning VK308"}, check: checkEveryKey},
 		{
 			file: "21-file-and-inline.yaml", findings: []string{"warning VK308"}, flags: []string{"--run-actions"},
 			check: func(t *testing.T, w *world, results []result.Result, e ended) {
@@ -61,7 +61,6 @@ func policyRows() []row {
 		},
 		{file: "25-compliance.yaml", findings: []string{"info VK140"}, prepare: func(t *testing.T, w *world) {
 			t.Helper()
-			w.repo.Create(t)
 			w.repo.Run(t, "policy", "set", "--global", "--add-ignore=*.old", "--ignore-file-errors=true")
 		}, check: effective("", values{
 			"files.ignore": nil, "files.oneFileSystem": true, "errorHandling.ignoreFileErrors": false, "retention.keepAnnual": 999,
@@ -80,7 +79,7 @@ func policyRows() []row {
 		}, values{"maxUploadSpeedBytesPerSecond": 52428800})},
 		{file: "39-development.yaml", check: effective("", values{"retention.keepDaily": 5, "retention.keepWeekly": 2},
 			values{"maxUploadSpeedBytesPerSecond": 5242880})},
-		{file: "45-invalid-json.yaml", exit: 3, findings: []string{"error VK301", "info VK140"}, check: checkInvalidJSON},
+		{file: "45-invalid-json.yaml", fresh: true, exit: 3, findings: []string{"error VK301", "info VK140"}, check: checkInvalidJSON},
 	}
 }
 
