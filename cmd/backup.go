@@ -70,6 +70,7 @@ func (b *backupFlags) run(ctx context.Context, f *Factory) error {
 	if err := errors.Join(oneOf("dry-run", b.dryRun, "none", "client"), checkProgress(b.progress), b.check(), atLeast("max-parallel", b.maxParallel, 1)); err != nil {
 		return err
 	}
+	b.options.Timeouts.Running = result.Duration(b.timeout)
 	if b.dryRun == "client" {
 		return b.printPlans(f)
 	}

@@ -18,9 +18,7 @@ type Factory struct {
 	Config *genericclioptions.ConfigFlags
 	// LookupEnv reads a variable of the process's environment.
 	LookupEnv func(string) (string, bool)
-	// Environ lists the process's environment, as os.Environ does.
-	Environ func() []string
-	Now     func() time.Time
+	Now       func() time.Time
 	// RandomID returns five random characters out of [a-z0-9].
 	RandomID func() string
 	// Executable returns the path of this program.
@@ -33,7 +31,6 @@ func NewFactory(streams genericiooptions.IOStreams) *Factory {
 		Streams:    streams,
 		Config:     genericclioptions.NewConfigFlags(true),
 		LookupEnv:  os.LookupEnv,
-		Environ:    os.Environ,
 		Now:        time.Now,
 		RandomID:   randomID,
 		Executable: os.Executable,

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -73,6 +72,7 @@ func watchParent(cancel context.CancelCauseFunc) {
 	if pipe == nil {
 		return
 	}
-	_, err := pipe.Read(make([]byte, 1))
-	cancel(fault.New(fault.Terminated, "the command that started this mover has died: %w", errors.Join(err)))
+	// Nobody writes: the read ends when the last writer is gone.
+	_, _ = pipe.Read(make([]byte, 1))
+	cancel(fault.New(fault.Terminated, "the command that started this mover has died"))
 }

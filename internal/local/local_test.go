@@ -135,7 +135,7 @@ func TestHistorySurvivesAndSaysWhatIsBroken(t *testing.T) {
 	if h, err = state.History(); err != nil || len(h.Results) != 2 || !h.HasSynced() {
 		t.Errorf("%d results, %v", len(h.Results), err)
 	}
-	if err := os.WriteFile(state.historyFile(), []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(state.history, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := state.History(); err == nil || !strings.Contains(err.Error(), "read the local history") {

@@ -3,8 +3,6 @@
 package local
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
@@ -27,31 +26,23 @@ const (
 // State is what is kept of one object between local runs.
 type State struct {
 	stateDir, dir string
-	object        result.ObjectRef
+	// history holds the object's status.History as JSON.
+	history string
+	object  result.ObjectRef
 }
 
 // StateOf returns the state of an object below the state directory. Nothing is
 // read or written yet.
 func StateOf(stateDir string, object result.ObjectRef) State {
-	return State{stateDir: stateDir, dir: filepath.Join(stateDir, "objects", stateName(object)), object: object}
+	history := filepath.FromSlash(plan.LocalHistory(filepath.ToSlash(stateDir), object))
+	return State{stateDir: stateDir, dir: filepath.Dir(history), history: history, object: object}
 }
-
-// stateName is a readable name for people and a digest for uniqueness.
-func stateName(o result.ObjectRef) string {
-	full := o.Kind + "/" + o.Namespace + "/" + o.Name
-	sum := sha256.Sum256([]byte(full))
-	const readable = 40
-	return o.Name[:min(len(o.Name), readable)] + "-" + hex.EncodeToString(sum[:])[:10]
-}
-
-// historyFile holds the object's status.History as JSON.
-func (s State) historyFile() string { return filepath.Join(s.dir, "history.json") }
 
 // History reads what is known of earlier runs; an object that never ran has an
 // empty history.
 func (s State) History() (status.History, error) {
 	var h status.History
-	data, err := os.ReadFile(s.historyFile())
+	data, err := os.ReadFile(s.history)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -60,7 +51,7 @@ func (s State) History() (status.History, error) {
 	}
 	if err != nil {
 		return h, fault.New(fault.Failed, "read the local history: %w", err).At(s.object.String()).
-			WithHint("move the file away to begin a new history: " + s.historyFile())
+			WithHint("move the file away to begin a new history: " + s.history)
 	}
 	return h, nil
 }
@@ -76,7 +67,7 @@ func (s State) Record(run status.Run) error {
 	if err != nil {
 		return fmt.Errorf("encode the local history: %w", err)
 	}
-	if err := replaceFile(s.historyFile(), append(data, '\n')); err != nil {
+	if err := replaceFile(s.history, append(data, '\n')); err != nil {
 		return fmt.Errorf("write the local history: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"path"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -65,6 +66,12 @@ func SourceLabel(obj result.ObjectRef) string {
 		return suffix
 	}
 	return cut + "-" + suffix
+}
+
+// LocalHistory returns the file that keeps an object's status and history on
+// this machine; its directory is the object's own.
+func LocalHistory(stateDir string, obj result.ObjectRef) string {
+	return path.Join(stateDir, "objects", SourceLabel(obj), "history.json")
 }
 
 // identityHash is the part of a name that makes it unique.

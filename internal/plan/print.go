@@ -185,7 +185,7 @@ func (pr *printer) repositoryLine() string {
 	case r.Backend != "":
 		line += ", " + r.Backend
 	default:
-		line += " (backend chosen in the mover; --connect tells more)"
+		line += " (backend chosen in the mover)"
 	}
 	return line + ", create " + string(r.Create)
 }
@@ -215,7 +215,7 @@ func (pr *printer) policyTarget(title string, t TargetPolicy) {
 		pr.linef("%s: %s", title, note)
 		return
 	}
-	rows := [][]string{{title, "now (--connect)", "after", "from"}}
+	rows := [][]string{{title, "now", "after", "from"}}
 	for _, v := range t.Values {
 		now, after := "unknown", v.After
 		if v.Now != nil {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"path"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/v1"
@@ -255,9 +254,9 @@ func (b *builder) localSteps(prepare *Prepare) {
 	id := b.add(Step{Kind: StepPrepare, Title: "private directory " + prepare.WorkDir, Prepare: prepare})
 	b.add(Step{
 		Kind: StepRun, Title: "mover on this machine",
-		Waits: []Wait{{UntilEnded, b.in.Options.Timeouts.Running}, {WhileReporting, b.in.Options.Timeouts.Idle}},
+		Waits: []Wait{{UntilEnded, b.in.Options.Timeouts.Running}},
 	})
-	file := path.Join(b.in.Env.Local.StateDir, "status", SourceLabel(b.object)+".json")
+	file := LocalHistory(b.in.Env.Local.StateDir, b.object)
 	b.add(Step{Kind: StepStatus, Title: "local state " + file, Status: &Status{File: file}})
 	b.add(Step{Kind: StepRemove, Title: "private directory " + prepare.WorkDir, Targets: []int{id}})
 	b.cleanup = []Cleanup{{Step: id, Action: CleanupRemove, Title: b.titleOf(id)}}

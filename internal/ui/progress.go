@@ -103,7 +103,7 @@ func describe(p result.Progress, elapsed time.Duration) string {
 		line += fmt.Sprintf("   about %s left", time.Duration(p.EstimatedSeconds)*time.Second)
 	}
 	if p.Errors > 0 {
-		line += fmt.Sprintf("   %d errors", p.Errors)
+		line += "   " + plural(int(p.Errors), "error")
 	}
 	return line
 }

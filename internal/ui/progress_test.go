@@ -68,7 +68,7 @@ func TestPlainPassesTheLogOnAndIsNeverSilent(t *testing.T) {
 	})
 	want := `Backup of x
 from the mover
-still at it: uploading, for 28s: 1,200 files   10 MB / ~20 MB   hashed 10 MB, cached 1.0 kB, uploaded 3.0 MB   357 kB/s   about 1m30s left   1 errors
+still at it: uploading, for 28s: 1,200 files   10 MB / ~20 MB   hashed 10 MB, cached 1.0 kB, uploaded 3.0 MB   357 kB/s   about 1m30s left   1 error
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -92,7 +92,7 @@ func TestTerminalShowsStepsThatStayAndOneLiveLine(t *testing.T) {
 	want := "\x1b[?7l  ..  opening the repository  " + wrap + live +
 		"  ok  repository opened                                            1.5s\n" +
 		"\x1b[?7l  ..  uploading  " + wrap + live +
-		"\x1b[?7l  ..  uploading  1,200 files   8.0 MB / ~20 MB   hashed 8.0 MB, cached 1.0 kB, uploaded 2.0 MB   4.0 MB/s   about 1m30s left   1 errors" + wrap + live +
+		"\x1b[?7l  ..  uploading  1,200 files   8.0 MB / ~20 MB   hashed 8.0 MB, cached 1.0 kB, uploaded 2.0 MB   4.0 MB/s   about 1m30s left   1 error" + wrap + live +
 		"  !!  the cache is full\n" +
 		"  !!  uploading                                                    2.0s\n"
 	if diff := cmp.Diff(want, got); diff != "" {
