@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gofrs/flock"
+
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -25,11 +27,34 @@ import (
 type Cache struct {
 	root string // the volume
 	dir  string // this repository's part of it
+	lock *flock.Flock
 }
 
 // NewCache returns the cache of the place with the given key below root.
 func NewCache(root, placeKey string) Cache {
-	return Cache{root: root, dir: filepath.Join(root, placeKey)}
+	dir := filepath.Join(root, placeKey)
+	return Cache{root: root, dir: dir, lock: flock.New(dir + ".lock")}
+}
+
+// Hold makes this run the only one that uses the cache, and reports whether it
+// could: what a run drops for its proof must not be another's under its feet.
+// Release, or the death of the process, gives it back.
+func (c Cache) Hold() (bool, error) {
+	if err := os.MkdirAll(c.root, 0o700); err != nil {
+		return false, fmt.Errorf("make the cache directory: %w", err)
+	}
+	held, err := c.lock.TryLock()
+	if err != nil {
+		return false, fmt.Errorf("lock the cache: %w", err)
+	}
+	return held, nil
+}
+
+// Release gives the cache back. It may be called on the zero Cache.
+func (c Cache) Release() {
+	if c.lock != nil {
+		_ = c.lock.Unlock()
+	}
 }
 
 // Dir is the directory that kopia uses.

@@ -93,3 +93,25 @@ func TestUniqueIDNeedsAFormatBlob(t *testing.T) {
 		}
 	}
 }
+
+func TestOneRunAtATimeHoldsACache(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	first, second, other := NewCache(root, "place"), NewCache(root, "place"), NewCache(root, "elsewhere")
+	hold := func(c Cache, want bool) {
+		t.Helper()
+		if got, err := c.Hold(); got != want || err != nil {
+			t.Errorf("held %v, %v; want %v", got, err, want)
+		}
+	}
+	hold(first, true)
+	hold(second, false)
+	hold(other, true)
+	// Emptying the cache does not give it away.
+	if err := first.Wipe(); err != nil {
+		t.Fatal(err)
+	}
+	hold(second, false)
+	first.Release()
+	hold(second, true)
+}

@@ -136,7 +136,9 @@ func (d *driver) configure() error {
 	if err != nil {
 		return failed("Config", err)
 	}
-	d.cache = kopiaexec.NewCache(d.task.CacheDir, key)
+	if err := d.holdCache(key); err != nil {
+		return failed("Cache", fault.New(fault.Failed, "%w", err))
+	}
 	d.config = kopiaexec.Config{
 		Storage: config, Password: d.keys.Password(), Identity: d.res.Identity, CacheDir: d.cache.Dir(),
 		ContentCacheBytes:  firstPositive(d.task.Repository.ContentCacheBytes, d.settings.Caching.ContentBytes),
@@ -149,6 +151,20 @@ func (d *driver) configure() error {
 	d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond)
 	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond)
 	return nil
+}
+
+// holdCache takes the repository's cache; while another run uses it, this one
+// makes do with an empty one of its own.
+func (d *driver) holdCache(key string) error {
+	d.cache = kopiaexec.NewCache(d.task.CacheDir, key)
+	held, err := d.cache.Hold()
+	if held || err != nil {
+		return err
+	}
+	d.log.sayf("The repository's cache is in use by another run; this run begins with an empty one.")
+	d.cache = kopiaexec.NewCache(filepath.Join(d.task.WorkDir, "cache"), key)
+	_, err = d.cache.Hold()
+	return err
 }
 
 func (d *driver) sayLimit(what string, bytesPerSecond int64) {

@@ -56,6 +56,7 @@ type driver struct {
 // fault.Terminated) chooses the exit code.
 func Run(ctx context.Context, task result.Task, options Options) result.Result {
 	d := newDriver(task, options)
+	defer func() { d.cache.Release() }()
 	d.conclude(ctx, d.operate(ctx))
 	d.publish()
 	return d.res

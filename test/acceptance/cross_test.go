@@ -292,3 +292,32 @@ func TestAnyArgumentArrivesWhole(t *testing.T) {
 		t.Errorf("tags %v", tags)
 	}
 }
+
+func TestSourcesOfOneRepositoryRunSideBySide(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.repo.Seed(t)
+	w.write(t, "x", "x")
+	var files []string
+	for _, name := range []string{"one", "two", "three", "four"} {
+		files = append(files, w.files(t, name)...)
+	}
+	args := append([]string{"backup", "-o", "json", "--source-dir", w.volume, "--max-parallel", "4"}, w.local(files...)...)
+	for range 2 {
+		e := w.run(t, args...)
+		for _, r := range decodeResults(t, e) {
+			if r.Outcome != result.Succeeded {
+				t.Errorf("%s: %s: %s", r.Object, r.Outcome, r.Message)
+			}
+		}
+		if e.code != 0 {
+			t.Fatalf("exit %d\n%s", e.code, e.stderr)
+		}
+		if !strings.Contains(e.stderr, "ReplicationSource prod/three: ") {
+			t.Errorf("the log does not name its source:\n%s", e.stderr)
+		}
+	}
+	if n := len(w.repo.Snapshots(t)); n != 8 {
+		t.Errorf("%d snapshots, want 8", n)
+	}
+}
