@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +59,8 @@ func newSnapshotsListCommand(f *Factory) *cobra.Command {
 
 func (l *listFlags) list(ctx context.Context, f *Factory) error {
 	v, err := l.run(ctx, f, "snapshots list", result.Task{
-		Operation: result.OperationList, List: &result.ListTask{All: l.all, Incomplete: l.incomplete},
+		// All of them, so that it can be said how many are not shown.
+		Operation: result.OperationList, List: &result.ListTask{All: l.all, Incomplete: true},
 	})
 	if err != nil {
 		return err
@@ -66,6 +68,7 @@ func (l *listFlags) list(ctx context.Context, f *Factory) error {
 	if v.code != fault.OK || v.result == nil {
 		return f.reportVerdicts(l.output, []verdict{v})
 	}
+	hidden := l.hideIncomplete(v.result)
 	if l.output == "json" {
 		enc := json.NewEncoder(f.Streams.Out)
 		enc.SetIndent("", "  ")
@@ -76,10 +79,24 @@ func (l *listFlags) list(ctx context.Context, f *Factory) error {
 	if err != nil {
 		return fmt.Errorf("write the list: %w", err)
 	}
-	for _, w := range v.result.Warnings {
-		fmt.Fprintf(f.Streams.ErrOut, "(%s)\n", w.Message)
+	switch {
+	case hidden == 1:
+		fmt.Fprintln(f.Streams.ErrOut, "(1 incomplete snapshot hidden; --incomplete shows it)")
+	case hidden > 1:
+		fmt.Fprintf(f.Streams.ErrOut, "(%d incomplete snapshots hidden; --incomplete shows them)\n", hidden)
 	}
 	return nil
+}
+
+// hideIncomplete takes the incomplete snapshots out unless they are asked for,
+// and returns how many.
+func (l *listFlags) hideIncomplete(r *result.Result) int {
+	if l.incomplete {
+		return 0
+	}
+	all := len(r.Snapshots)
+	r.Snapshots = slices.DeleteFunc(r.Snapshots, func(s result.Snapshot) bool { return s.Incomplete != "" })
+	return all - len(r.Snapshots)
 }
 
 // writeSnapshots prints the table; with several identities each row names its own.

@@ -96,6 +96,16 @@ func TestASignalCancelsAndNamesThePartialSnapshot(t *testing.T) {
 				t.Errorf("the repository holds %+v, the result names %+v: %s", held, res.Snapshot, res.Message)
 			}
 			nothingLeft(t, w)
+			// It is shown when it is asked for, and never restored silently.
+			files := w.local(w.file(t, "app.yaml", source("app", "prod")), w.file(t, "secret.yaml", repositorySecret("vault", "prod")))
+			list := w.run(t, append([]string{"snapshots", "list"}, files...)...)
+			if !strings.Contains(list.stdout, "No snapshots.") || !strings.Contains(list.stderr, "(1 incomplete snapshot hidden;") {
+				t.Errorf("list: %s%s", list.stdout, list.stderr)
+			}
+			restored := w.run(t, append([]string{"restore", "--target-dir", filepath.Join(w.dir, "out")}, files...)...)
+			if restored.code != 5 {
+				t.Errorf("restore: exit %d\n%s", restored.code, restored.stderr)
+			}
 		})
 	}
 }
