@@ -1,6 +1,7 @@
 package kopiaexec
 
 import (
+	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,20 +35,23 @@ func Environment(workDir, customCA string) ([]string, error) {
 		return env, nil
 	}
 	bundle := filepath.Join(workDir, "ca-bundle.pem")
-	if err := writeBundle(bundle, customCA); err != nil {
+	if err := writeBundle(bundle, customCA, systemBundles()); err != nil {
 		return nil, err
 	}
 	return append(env, "SSL_CERT_FILE="+bundle), nil
 }
 
-// writeBundle joins the custom CA and the system's certificates, since
-// SSL_CERT_FILE replaces the latter.
-func writeBundle(bundle, customCA string) error {
+// writeBundle joins the custom CA and the first of the system's bundles that
+// exists, since SSL_CERT_FILE replaces the latter.
+func writeBundle(bundle, customCA string, system []string) error {
 	data, err := os.ReadFile(customCA)
 	if err != nil {
 		return fmt.Errorf("read the custom CA: %w", err)
 	}
-	for _, name := range systemBundles() {
+	if !x509.NewCertPool().AppendCertsFromPEM(data) {
+		return fmt.Errorf("the custom CA %s holds no certificate in PEM form", customCA)
+	}
+	for _, name := range system {
 		if system, err := os.ReadFile(name); err == nil {
 			data = append(append(data, '\n'), system...)
 			break

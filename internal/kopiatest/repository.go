@@ -29,13 +29,18 @@ func NewRepository(t testing.TB, kopia, dir, password string) *Repository {
 	return &Repository{Kopia: kopia, Dir: dir, Password: password, client: t.TempDir()}
 }
 
-// Create makes it, with bare kopia.
+// quickKeys makes kopia derive the key in half the time of its default and
+// without 64 MiB of memory: every process that opens the repository does so.
+const quickKeys = "--format-block-key-derivation-algorithm=pbkdf2-sha256-600000"
+
+// Create makes it, with bare kopia. It opens faster than one that the product
+// creates.
 func (r *Repository) Create(t testing.TB) {
 	t.Helper()
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r.Run(t, "repository", "create", "filesystem", "--path="+r.Dir,
+	r.Run(t, "repository", "create", "filesystem", "--path="+r.Dir, quickKeys,
 		"--override-username=maintenance", "--override-hostname=volsync")
 }
 

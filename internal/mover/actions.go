@@ -52,12 +52,31 @@ func (d *driver) afterAction(ctx context.Context) {
 	}
 }
 
-// afterLimit is the action's own limit, or for a cancelled run the grace period.
+// leastForAfter is what an after-action gets even when the grace period is used
+// up: with the delay of a kill it fits in what a pod's own limit leaves beyond.
+const leastForAfter = 3 * time.Second
+
+// afterLimit is the action's own limit, or for a cancelled run what is left of
+// the grace period.
 func (d *driver) afterLimit(ctx context.Context) time.Duration {
 	if ctx.Err() == nil {
 		return d.actionTimeout() + time.Minute // the action's own limit comes first
 	}
-	return min(d.actionTimeout(), d.grace())
+	left := d.grace()
+	if since := d.cancelledAt.Load(); since != nil {
+		left -= d.options.Clock().Sub(*since)
+	}
+	return min(d.actionTimeout(), max(left, leastForAfter))
+}
+
+// kopiaGrace is kopia's part of the grace period: an after-action, which may
+// have to wake what the before-action put to sleep, needs some of it.
+func (d *driver) kopiaGrace() time.Duration {
+	grace := d.grace()
+	if d.task.Backup != nil && d.task.Backup.Actions != nil && d.task.Backup.Actions.After != "" {
+		grace -= min(grace/4, 30*time.Second)
+	}
+	return grace
 }
 
 // hasActions reports whether there are actions and repository.config does not

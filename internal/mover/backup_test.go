@@ -10,7 +10,7 @@ import (
 func TestBackupSavesProvesAndRestores(t *testing.T) {
 	t.Parallel()
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
-		w := newWorld(t, kopia)
+		w := newBareWorld(t, kopia)
 		w.task.Policy.Inline = []result.PolicyLayer{{From: "spec.kopia.retain", Policy: []byte(`{"retention":{"keepDaily":30}}`)}}
 		first := w.run(t)
 		first.want(t, result.Succeeded, 0, "")

@@ -3,11 +3,14 @@ package mover_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +28,7 @@ const nobody = 65534
 func TestMain(m *testing.M) {
 	task := os.Getenv("VK_TEST_TASK")
 	if task == "" {
+		moreAtOnce()
 		os.Exit(m.Run())
 	}
 	data, err := os.ReadFile(task)
@@ -41,6 +45,20 @@ func TestMain(m *testing.M) {
 		Stdout: os.Stdout, TerminationLog: os.Getenv("VK_TEST_TERMINATION"), Clock: time.Now,
 	})
 	os.Exit(res.ExitCode)
+}
+
+// moreAtOnce runs twice as many tests at a time as there are processors, unless
+// -parallel says otherwise: they wait for disks, sleeps and kopia's retries.
+func moreAtOnce() {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if asked {
+		return
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 }
 
 // runAs runs the mover as a process of another user.

@@ -99,7 +99,7 @@ func (d *driver) findKopia(ctx context.Context) error {
 		return refused("CustomCA", fault.New(fault.Refused, "%w", err))
 	}
 	d.runner = &kopiaexec.Runner{
-		Kopia: program, Env: env, Grace: d.grace(), OnProgress: d.log.progress,
+		Kopia: program, Env: env, Grace: d.kopiaGrace(), OnProgress: d.log.progress,
 		OnLog: func(line string) { d.log.sayf("kopia: %s", line) },
 	}
 	d.version = d.options.KopiaVersion
@@ -148,8 +148,8 @@ func (d *driver) configure() error {
 	if d.paths, err = d.config.Write(d.task.WorkDir); err != nil {
 		return failed("Config", err)
 	}
-	d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond)
-	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond)
+	d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond, d.task.Repository.UploadBytesPerSecond)
+	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond, d.task.Repository.DownloadBytesPerSecond)
 	return nil
 }
 
@@ -167,8 +167,15 @@ func (d *driver) holdCache(key string) error {
 	return err
 }
 
-func (d *driver) sayLimit(what string, bytesPerSecond int64) {
-	if bytesPerSecond > 0 {
+// sayLimit names a speed limit. One that is not the Task's own, but may come
+// from a Secret, is named without its value.
+func (d *driver) sayLimit(what string, bytesPerSecond, planned int64) {
+	fromSecret := d.task.Policy.FromSecret || len(d.keys.ManualConfig().Reveal()) > 0
+	switch {
+	case bytesPerSecond <= 0:
+	case planned <= 0 && fromSecret:
+		d.log.sayf("%s: set by a Secret", what)
+	default:
 		d.log.sayf("%s: %s/s (%d bytes per second)", what, size(bytesPerSecond), bytesPerSecond)
 	}
 }

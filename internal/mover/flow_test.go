@@ -5,9 +5,9 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -29,6 +29,7 @@ func TestRefusalsWriteNothing(t *testing.T) {
 		"the Secret has no password":       {func(t *testing.T, w *world) { w.secret(t, "KOPIA_PASSWORD", " \n") }, 5, "RepositorySecret", "KOPIA_PASSWORD"},
 		"the Secret names a bucket":        {func(t *testing.T, w *world) { w.secret(t, "KOPIA_S3_BUCKET", "b") }, 5, "BackendNotSupported", "filesystem repositories only"},
 		"the Secret is not mounted":        {func(_ *testing.T, w *world) { w.task.Repository.SecretDir = w.dir + "/gone" }, 5, "SecretUnreadable", "gone"},
+		"the custom CA is not there":       {func(_ *testing.T, w *world) { w.task.Repository.CustomCAFile = w.dir + "/ca.crt" }, 5, "CustomCA", "ca.crt"},
 		"there is no kopia":                {func(_ *testing.T, w *world) { w.task.Kopia = w.dir + "/gone" }, 1, "KopiaMissing", "gone"},
 		"an empty volume that must not be": {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.OnEmpty = result.OnEmptyFail }, 1, "SourceEmpty", "empty"},
 		"an empty volume that held files":  {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.LastHadFiles = true }, 1, "SourceEmpty", "held files"},
@@ -41,7 +42,6 @@ func TestRefusalsWriteNothing(t *testing.T) {
 		"the policy names no compressor": {func(t *testing.T, w *world) {
 			w.policy(t, "global-policy.json", `{"compression":{"compressor":"zstandard"}}`)
 		}, 3, "PolicyInvalid", "zstandard"},
-		"the before-action fails": {func(_ *testing.T, w *world) { w.task.Backup.Actions = &result.Actions{Before: "echo no; exit 3"} }, 1, "BeforeActionFailed", "exit code 3"},
 	}
 	kopia := kopiatest.Kopia(t)
 	for name, row := range rows {
@@ -53,7 +53,7 @@ func TestRefusalsWriteNothing(t *testing.T) {
 			if o.ExitCode != row.code || o.Reason != row.reason || !strings.Contains(o.Message+o.Hint+o.log, row.says) {
 				t.Errorf("exit %d, reason %q, message %q, hint %q", o.ExitCode, o.Reason, o.Message, o.Hint)
 			}
-			if row.reason != "BeforeActionFailed" && o.KopiaProcesses > 0 {
+			if o.KopiaProcesses > 0 {
 				t.Errorf("kopia was started %d times", o.KopiaProcesses)
 			}
 			if o.Snapshot != nil {
@@ -139,72 +139,13 @@ func TestPolicyLogIsTheDocumentationPages(t *testing.T) {
 	}
 }
 
-func TestActionsWrapTheSnapshot(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, kopiatest.Kopia(t))
-	w.task.Backup.Actions = &result.Actions{
-		Before:  "echo dump > dump.sql; env",
-		After:   "#!/bin/sh\nrm dump.sql\necho cleaned in $DATA_DIR\nexit 7\n",
-		Timeout: result.Duration(time.Minute),
-	}
-	o := w.run(t)
-	o.want(t, result.SucceededWithWarnings, 0, "")
-	if _, err := os.Stat(filepath.Join(w.repo.Restore(t, o.Snapshot.ID), "dump.sql")); err != nil {
-		t.Errorf("the snapshot lacks what the before-action made: %v", err)
-	}
-	if _, err := os.Stat(w.data + "/dump.sql"); err == nil {
-		t.Error("the after-action did not run")
-	}
-	if !strings.Contains(o.log, "afterSnapshot: cleaned in "+w.data) || strings.Contains(o.log, "HOSTNAME") {
-		t.Errorf("the actions' output is\n%s", o.log)
-	}
-	if len(o.Actions) != 2 || o.Actions[1].ExitCode != 7 {
-		t.Errorf("actions %+v", o.Actions)
-	}
-}
-
-func TestActionAtItsTimeLimitIsKilledWithItsChildren(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, kopiatest.Kopia(t))
-	w.task.Backup.Actions = &result.Actions{
-		Before: "sleep 60 & echo $! > '" + w.dir + "/child'; wait", After: "touch '" + w.dir + "/after'", Timeout: result.Duration(300 * time.Millisecond),
-	}
-	o := w.run(t)
-	o.want(t, result.Failed, 1, "BeforeActionFailed")
-	if !strings.Contains(o.Message, "time limit") || !o.Actions[0].TimedOut {
-		t.Errorf("message %q, actions %+v", o.Message, o.Actions)
-	}
-	if _, err := os.Stat(w.dir + "/after"); err != nil {
-		t.Error("the after-action did not run")
-	}
-	pid, err := os.ReadFile(w.dir + "/child")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if state, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat"); err == nil && !strings.Contains(string(state), ") Z ") {
-		t.Errorf("the action's child is still there: %s", state)
-	}
-}
-
-func TestActionsCanBeTurnedOff(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, kopiatest.Kopia(t))
-	w.policy(t, "repository.config", `{"enableActions": false}`)
-	w.task.Backup.Actions = &result.Actions{Before: "exit 1"}
-	o := w.run(t)
-	o.want(t, result.Succeeded, 0, "")
-	if len(o.Actions) != 0 {
-		t.Errorf("actions ran: %+v", o.Actions)
-	}
-}
-
 func TestRepositoryDirectoryIsMadeOnAnEmptyVolumeOnly(t *testing.T) {
 	t.Parallel()
 	kopia := kopiatest.Kopia(t)
 	for name, file := range map[string]string{"empty": "lost+found/x", "in use": "photos/1.jpg"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, kopia)
+			w := newBareWorld(t, kopia)
 			volume := filepath.Join(w.dir, "volume")
 			kopiatest.Write(t, filepath.Join(volume, file), "x")
 			if err := os.Remove(filepath.Join(w.secrets, "KOPIA_REPOSITORY")); err != nil {
@@ -218,5 +159,53 @@ func TestRepositoryDirectoryIsMadeOnAnEmptyVolumeOnly(t *testing.T) {
 			}
 			o.want(t, result.Failed, 7, "StorageMissing")
 		})
+	}
+}
+
+func TestRootOnlyLostAndFoundIsLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	kopiatest.Write(t, w.data+"/lost+found/#1", "x")
+	kopiatest.Write(t, w.data+"/notes.tmp", "x")
+	kopiatest.Write(t, w.data+"/sub dir/lost+found/mine", "x")
+	if err := os.Chmod(w.data+"/lost+found", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.readableTree(t)
+	// The manifest's own rules stay beside it.
+	w.task.Policy.Inline = []result.PolicyLayer{{From: "spec.kopia.additionalArgs[0]", Policy: []byte(`{"files":{"ignore":["*.tmp"]}}`)}}
+	o := w.runAs(t, nobody)
+	o.want(t, result.Succeeded, 0, "")
+	if !strings.Contains(o.log, "VK421 ") || o.Snapshot.Failed+o.Snapshot.Ignored > 0 {
+		t.Errorf("snapshot %+v\n%s", o.Snapshot, o.log)
+	}
+	if !slices.ContainsFunc(o.Policy.Changes, func(c result.PolicyChange) bool {
+		return c.Path == "files.ignore" && strings.Contains(c.After, "/lost+found") && strings.Contains(c.After, "*.tmp")
+	}) {
+		t.Errorf("the changes of the policy are %+v", o.Policy.Changes)
+	}
+	restored := w.repo.Restore(t, o.Snapshot.ID)
+	for file, there := range map[string]bool{"lost+found": false, "notes.tmp": false, "a.txt": true, "sub dir/lost+found/mine": true} {
+		if _, err := os.Lstat(filepath.Join(restored, file)); (err == nil) != there {
+			t.Errorf("%s: %v, want it there: %v", file, err, there)
+		}
+	}
+}
+
+func TestNearlyFullCacheIsAWarning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.task.Repository.CacheCapacityBytes = 1 << 40
+	first := w.run(t)
+	first.want(t, result.Succeeded, 0, "")
+	if first.Cache == nil || first.Cache.UsedBytes == 0 || first.Cache.CapacityBytes != 1<<40 {
+		t.Fatalf("cache use %+v", first.Cache)
+	}
+	// The next run finds the cache filled and adds a little.
+	w.task.Repository.CacheCapacityBytes = first.Cache.UsedBytes
+	second := w.run(t)
+	second.want(t, result.SucceededWithWarnings, 0, "")
+	if len(second.Warnings) != 1 || second.Warnings[0].Code != "VK424" {
+		t.Errorf("warnings %+v", second.Warnings)
 	}
 }

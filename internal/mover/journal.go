@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,9 @@ func (j *journal) hide(keys storage.Keys) {
 		}
 		j.secrets = append(j.secrets, text, base64.StdEncoding.EncodeToString([]byte(text)))
 	}
+	// A secret within another must not be replaced first: the rest of the longer
+	// one would stay.
+	slices.SortFunc(j.secrets, func(a, b string) int { return len(b) - len(a) })
 }
 
 func (j *journal) redact(text string) string {

@@ -28,8 +28,16 @@ type world struct {
 	data, secrets, dir string
 }
 
-// newWorld makes a volume with a small tree and an empty repository directory.
+// newWorld makes a volume with a small tree and an empty repository.
 func newWorld(t *testing.T, kopia string) *world {
+	t.Helper()
+	w := newBareWorld(t, kopia)
+	w.repo.Seed(t)
+	return w
+}
+
+// newBareWorld is a world whose repository directory is empty.
+func newBareWorld(t *testing.T, kopia string) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{

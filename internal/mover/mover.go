@@ -3,6 +3,7 @@ package mover
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -48,6 +49,8 @@ type driver struct {
 	// phase is the one that is going on, and since when.
 	phase      string
 	phaseStart time.Time
+	// cancelledAt is when the run's context ended; the grace period begins there.
+	cancelledAt atomic.Pointer[time.Time]
 }
 
 // Run carries out the task and returns its Result, which it has also written to
@@ -57,9 +60,15 @@ type driver struct {
 func Run(ctx context.Context, task result.Task, options Options) result.Result {
 	d := newDriver(task, options)
 	defer func() { d.cache.Release() }()
+	defer context.AfterFunc(ctx, d.noteCancel)()
 	d.conclude(ctx, d.operate(ctx))
 	d.publish()
 	return d.res
+}
+
+func (d *driver) noteCancel() {
+	now := d.options.Clock()
+	d.cancelledAt.Store(&now)
 }
 
 func newDriver(task result.Task, options Options) *driver {

@@ -79,8 +79,12 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 		return err
 	}
 	held := map[string]int{}
+	var own []result.Snapshot
 	for _, s := range completeOnly(all) {
 		held[s.Identity.String()]++
+		if s.Identity == d.task.Identity {
+			own = append(own, s)
+		}
 	}
 	var names []string
 	for name, count := range held {
@@ -89,9 +93,25 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 	slices.Sort(names)
 	there := "the repository holds no complete snapshot"
 	if len(names) > 0 {
-		there = "the repository holds complete snapshots of: " + strings.Join(names, ", ")
+		there = "the repository holds complete snapshots of: " + strings.Join(names, ", ") + timesOf(own)
 	}
 	return refused("NoSnapshot", fault.New(fault.Refused, "no snapshot of %s to restore: %w", d.task.Identity, why).WithHint(there))
+}
+
+// timesOf lists the newest snapshots that could be asked for instead.
+func timesOf(list []result.Snapshot) string {
+	const most = 5
+	if len(list) == 0 {
+		return ""
+	}
+	var times []string
+	for _, s := range newestFirst(list)[:min(len(list), most)] {
+		times = append(times, fmt.Sprintf("%s (%s)", s.StartTime.UTC().Format(time.RFC3339), s.ID))
+	}
+	if len(list) > most {
+		times = append(times, fmt.Sprintf("and %d older ones", len(list)-most))
+	}
+	return "; of this source, newest first: " + strings.Join(times, ", ")
 }
 
 // write runs the restore. Kopia makes temporary files beside what it writes, so

@@ -3,6 +3,7 @@ package mover_test
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func TestRestoreOfAnUnknownSourceNamesTheKnown(t *testing.T) {
 
 func TestRestoreNeverCreatesARepository(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kopiatest.Kopia(t))
+	w := newBareWorld(t, kopiatest.Kopia(t))
 	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
 	o := w.run(t)
 	o.want(t, result.Failed, 7, "RepositoryNotInitialized")
@@ -102,4 +103,55 @@ func TestListShowsOneSourceOrAll(t *testing.T) {
 			t.Errorf("listed %+v", o.Snapshots[0])
 		}
 	}
+}
+
+// A snapshot that was cut short is in every list of kopia's.
+func TestIncompleteSnapshotIsNeverTheNewest(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		w := newWorld(t, kopia)
+		w.task.Policy.Inline = []result.PolicyLayer{
+			{From: "test", Policy: []byte(`{"errorHandling":{"ignoreUnknownTypes":false},"retention":{"ignoreIdenticalSnapshots":true}}`)},
+		}
+		whole := w.run(t)
+		whole.want(t, result.Succeeded, 0, "")
+		w.task.Backup.Args = []string{"--fail-fast"}
+		pipe := w.data + "/a pipe"
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		part := w.run(t)
+		part.want(t, result.Incomplete, 4, "FilesUnreadable")
+		if part.Snapshot.Incomplete == "" || len(w.repo.Snapshots(t)) != 2 {
+			t.Fatalf("the second snapshot is %+v", part.Snapshot)
+		}
+
+		backup := w.task
+		w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
+		if o := w.run(t); o.ExitCode != 0 || o.Snapshot.ID != whole.Snapshot.ID {
+			t.Errorf("restored %+v, exit %d, want %s", o.Snapshot, o.ExitCode, whole.Snapshot.ID)
+		}
+		w.task.Restore = &result.RestoreTask{TargetDir: t.TempDir(), Previous: 1}
+		o := w.run(t)
+		o.want(t, result.Refused, 5, "NoSnapshot")
+		if !strings.Contains(o.Hint, whole.Snapshot.ID) || strings.Contains(o.Hint, part.Snapshot.ID) {
+			t.Errorf("hint %q", o.Hint)
+		}
+		w.task.Restore = &result.RestoreTask{TargetDir: t.TempDir(), SnapshotID: part.Snapshot.ID}
+		o = w.run(t)
+		o.want(t, result.SucceededWithWarnings, 0, "")
+		if len(o.Warnings) != 1 || o.Warnings[0].Code != "VK425" {
+			t.Errorf("warnings %+v", o.Warnings)
+		}
+
+		w.task = backup
+		if err := os.Remove(pipe); err != nil {
+			t.Fatal(err)
+		}
+		if o := w.run(t); o.Snapshot == nil || o.Snapshot.Incomplete != "" || o.Outcome == result.Unchanged && o.Snapshot.ID != whole.Snapshot.ID {
+			t.Errorf("ended %s with %+v", o.Outcome, o.Snapshot)
+		} else {
+			t.Logf("after an incomplete snapshot, without changes: %s", o.Outcome)
+		}
+	})
 }

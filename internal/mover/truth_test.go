@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
@@ -32,37 +31,35 @@ type truthRow struct {
 
 func TestTruthTable(t *testing.T) {
 	t.Parallel()
-	// Rows about files and about stopping find an empty repository, the others
-	// an empty directory.
-	seeded := map[string]bool{}
-	for _, row := range slices.Concat(fileRows(), stopRows()) {
-		seeded[row.name] = true
-	}
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
-		for _, row := range truthRows() {
-			t.Run(row.name, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t, kopia)
-				if seeded[row.name] {
-					w.repo.Seed(t)
-				}
-				o := row.run(t, w)
-				o.want(t, row.outcome, row.exitCode, row.reason)
-				if row.saved >= 0 {
-					if got := w.repo.Snapshots(t); len(got) != row.saved {
-						t.Errorf("the repository holds %d snapshots, want %d", len(got), row.saved)
-					}
-				}
-				if row.check != nil {
-					row.check(t, w, o)
-				}
-			})
-		}
+		runRows(t, kopia, newWorld, slices.Concat(fileRows(), stopRows(), savingRows()))
+		runRows(t, kopia, newBareWorld, openingRows())
 	})
 }
 
-func truthRows() []truthRow {
-	return slices.Concat(fileRows(), stopRows(), endingRows(), openingRows())
+func runRows(t *testing.T, kopia string, world func(*testing.T, string) *world, rows []truthRow) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			row.cause(t, world(t, kopia))
+		})
+	}
+}
+
+// cause brings the row's situation about and checks what comes of it.
+func (row truthRow) cause(t *testing.T, w *world) {
+	t.Helper()
+	o := row.run(t, w)
+	o.want(t, row.outcome, row.exitCode, row.reason)
+	if row.saved >= 0 {
+		if got := w.repo.Snapshots(t); len(got) != row.saved {
+			t.Errorf("the repository holds %d snapshots, want %d", len(got), row.saved)
+		}
+	}
+	if row.check != nil {
+		row.check(t, w, o)
+	}
 }
 
 func fileRows() []truthRow {
@@ -88,7 +85,11 @@ func fileRows() []truthRow {
 		{"fail-fast ends in an incomplete snapshot", func(t *testing.T, w *world) outcome {
 			w.task.Backup.Args = []string{"--fail-fast"}
 			return runUnreadable(t, w)
-		}, result.Incomplete, 4, "FilesUnreadable", -1, nil},
+		}, result.Incomplete, 4, "FilesUnreadable", 1, func(t *testing.T, w *world, o outcome) {
+			if o.Snapshot.Incomplete != "canceled" || w.repo.Snapshots(t)[0].Incomplete != "canceled" {
+				t.Errorf("snapshot %+v", o.Snapshot)
+			}
+		}},
 	}
 }
 
@@ -118,25 +119,28 @@ func stopRows() []truthRow {
 		}},
 		{"kopia stopped by somebody else leaves an incomplete snapshot", runStoppedByOthers, result.Incomplete, 4, "CutShort", 1, nil},
 		{"so does SIGINT", func(t *testing.T, w *world) outcome { return runSignalled(t, w, syscall.SIGINT) }, result.Incomplete, 4, "CutShort", 1, nil},
+		{"SIGTERM before kopia has set its handler leaves nothing", runStoppedAtOnce, result.Failed, 1, "KopiaKilled", 0, func(t *testing.T, _ *world, o outcome) {
+			if o.Snapshot != nil || !strings.Contains(o.Message, "terminated") {
+				t.Errorf("snapshot %+v, message %q", o.Snapshot, o.Message)
+			}
+		}},
 		{"kopia killed by somebody else leaves nothing", runKilledByOthers, result.Failed, 1, "KopiaKilled", 0, nil},
 	}
 }
 
-func endingRows() []truthRow {
+func savingRows() []truthRow {
 	return []truthRow{
-		{"a write that fails at the flush is no snapshot, although kopia prints an id", runFull, result.Failed, 7, "StorageFull", 0, func(t *testing.T, _ *world, o outcome) {
-			if o.Snapshot != nil {
-				t.Errorf("the result claims snapshot %s", o.Snapshot.ID)
-			}
-		}},
-		{"storage that is read-only at the flush", runReadOnly, result.Failed, 7, "StorageReadOnly", 0, func(t *testing.T, _ *world, o outcome) {
-			if o.Snapshot != nil {
-				t.Errorf("the result claims snapshot %s", o.Snapshot.ID)
-			}
-		}},
 		{"nothing changed, with identical snapshots ignored", runIdentical, result.Unchanged, 0, "", 1, func(t *testing.T, w *world, o outcome) {
 			if o.Snapshot == nil || o.Snapshot.ID != w.repo.Snapshots(t)[0].ID || o.Snapshot.Proved != result.ProveBlobs {
 				t.Errorf("snapshot %+v", o.Snapshot)
+			}
+		}},
+		{"kopia fails after it has saved a whole snapshot", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"snapshot create"*) "$KOPIA" "$@"; echo "broken at the end" >&2; exit 1;; esac`)
+			return w.run(t)
+		}, result.Failed, 1, "KopiaFailed", 1, func(t *testing.T, w *world, o outcome) {
+			if o.Snapshot == nil || o.Snapshot.ID != w.repo.Snapshots(t)[0].ID || o.Snapshot.Proved != result.ProveBlobs || !strings.Contains(o.Message, "broken at the end") {
+				t.Errorf("snapshot %+v, message %q", o.Snapshot, o.Message)
 			}
 		}},
 		{"an empty directory that is to be backed up", func(t *testing.T, w *world) outcome {
@@ -150,7 +154,7 @@ func endingRows() []truthRow {
 func openingRows() []truthRow {
 	return []truthRow{
 		{"a wrong password", func(t *testing.T, w *world) outcome {
-			w.repo.Create(t)
+			w.repo.Seed(t)
 			w.secret(t, "KOPIA_PASSWORD", "another-"+canary)
 			return w.run(t)
 		}, result.Failed, 7, "WrongPassword", 0, nil},
@@ -205,19 +209,27 @@ func runUnreadable(t *testing.T, w *world) outcome {
 	t.Helper()
 	secretFile := filepath.Join(w.data, "private.key")
 	kopiatest.Write(t, secretFile, "key")
-	for path, mode := range map[string]os.FileMode{
-		secretFile: 0o600, w.data + "/nothing in here": 0o755, w.data + "/script.sh": 0o755,
-	} {
-		if err := os.Chmod(path, mode); err != nil {
+	if err := os.Chmod(secretFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.readableTree(t)
+	return w.runAs(t, nobody)
+}
+
+// readableTree lets everybody read what the small tree keeps to root.
+func (w *world) readableTree(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"nothing in here", "script.sh"} {
+		if err := os.Chmod(filepath.Join(w.data, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return w.runAs(t, nobody)
 }
 
 // slowData makes files that take kopia long to read and nothing to upload.
 func (w *world) slowData(t *testing.T) {
 	t.Helper()
+	w.task.Backup.Args = []string{"--parallel=1", "--progress-update-interval=100ms"}
 	for i := range 200 {
 		name := filepath.Join(w.data, fmt.Sprintf("sparse-%03d", i))
 		kopiatest.Write(t, name, "x")
@@ -256,6 +268,13 @@ func runStoppedByOthers(t *testing.T, w *world) outcome {
 	return runSignalled(t, w, syscall.SIGTERM)
 }
 
+// runStoppedAtOnce stops kopia in the first instant of its life.
+func runStoppedAtOnce(t *testing.T, w *world) outcome {
+	t.Helper()
+	w.shim(t, `case "$*" in *"snapshot create"*) pid=$$; (sleep 0.02; kill -TERM $pid) & esac`)
+	return w.run(t)
+}
+
 func runKilledByOthers(t *testing.T, w *world) outcome {
 	t.Helper()
 	return runSignalled(t, w, syscall.SIGKILL)
@@ -287,55 +306,6 @@ func runSignalled(t *testing.T, w *world, signal syscall.Signal) outcome {
 		}
 	}}
 	return w.runLogged(t.Context(), t, log)
-}
-
-// smallRepository puts the repository on a file system of its own, of 2 MiB.
-func (w *world) smallRepository(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can mount a small file system")
-	}
-	if err := syscall.Mount("tmpfs", w.repo.Dir, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("skipped: mount a small file system: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(w.repo.Dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	w.repo.Create(t)
-}
-
-// runReadOnly makes the storage read-only before the snapshot is written.
-func runReadOnly(t *testing.T, w *world) outcome {
-	t.Helper()
-	if os.Getenv("VK_KOPIAS") == "" {
-		t.Skip("skipped: kopia tries for half a minute; make test-kopia-all runs this on every version")
-	}
-	w.smallRepository(t)
-	w.shim(t, `case "$*" in *"snapshot create"*) mount -o remount,ro "$REPO";; esac`)
-	return w.run(t)
-}
-
-// runFull backs up more than the repository's file system holds.
-func runFull(t *testing.T, w *world) outcome {
-	t.Helper()
-	w.smallRepository(t)
-	random, err := os.ReadFile(w.data + "/sub dir/random.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var big strings.Builder
-	for i := range 20 {
-		fmt.Fprintf(&big, "%d", i)
-		for j := range random {
-			big.WriteByte(random[j] ^ byte(i*37+j%251))
-		}
-	}
-	kopiatest.Write(t, w.data+"/big.bin", big.String())
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	return w.runContext(ctx, t)
 }
 
 func runIdentical(t *testing.T, w *world) outcome {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"unicode/utf8"
 )
@@ -124,7 +125,7 @@ func keepCore(r *Result) bool {
 			StartTime: r.Snapshot.StartTime, EndTime: r.Snapshot.EndTime,
 		}
 	}
-	changed := r.Object != (ObjectRef{}) || r.Identity != (Identity{}) || r.Message != "" || r.Hint != ""
+	changed := !reflect.DeepEqual(*r, core)
 	*r = core
 	return changed
 }

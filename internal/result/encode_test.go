@@ -89,6 +89,29 @@ func TestMarshalBoundedSaysWhenNothingFits(t *testing.T) {
 	}
 }
 
+// What is too large may be a part that no single reduction knows.
+func TestMarshalBoundedFallsBackToTheCore(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("p", result.TerminationMessageBytes)
+	rows := map[string]result.Result{
+		"a restore to a long path":    {Restore: &result.RestoreReport{TargetDir: long}},
+		"a snapshot of a long path":   {Snapshot: &result.Snapshot{ID: "abc", Identity: result.Identity{Path: long}}},
+		"a repository of a long type": {Repository: &result.RepositoryInfo{Type: long}},
+	}
+	for name, r := range rows {
+		r.APIVersion, r.Kind, r.Outcome, r.RunID = result.APIVersion, result.KindResult, result.Succeeded, "run-1"
+		data, err := result.MarshalBounded(r, result.TerminationMessageBytes)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got, err := result.Decode(data)
+		if err != nil || got.RunID != "run-1" || (r.Snapshot != nil) != (got.Snapshot != nil) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
 func FuzzMarshalBounded(f *testing.F) {
 	f.Add("message", "hint", "/data", 3)
 	f.Add("\x00\xff\"\\", "\u2028", strings.Repeat("\x01", 5000), 400)
@@ -176,6 +199,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(whole)
 	f.Add([]byte("{}"))
+	f.Add([]byte(`{"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := result.Decode(data)
 		if (r == nil) == (err == nil) {
@@ -183,6 +207,13 @@ func FuzzDecode(f *testing.F) {
 		}
 		if r != nil && (r.Outcome == "" || r.Kind != result.KindResult) {
 			t.Fatalf("a zero result: %+v", r)
+		}
+		e, err := result.DecodeEventLine(append([]byte(result.EventPrefix), data...))
+		if (e == nil) == (err == nil) {
+			t.Fatalf("%v and %v", e, err)
+		}
+		if e != nil && (e.Type == "" || e.Type == result.EventResult && e.Result == nil) {
+			t.Fatalf("an event without a meaning: %+v", e)
 		}
 	})
 }

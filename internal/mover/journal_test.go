@@ -1,0 +1,95 @@
+package mover
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
+)
+
+func TestJournalHidesEverySecretWhole(t *testing.T) {
+	t.Parallel()
+	j := &journal{}
+	j.hide(storage.Keys{
+		"KOPIA_PASSWORD":        secret.New([]byte("pass\n")),
+		"AWS_SECRET_ACCESS_KEY": secret.New([]byte("password-2024")),
+		"KOPIA_REPOSITORY":      secret.New([]byte("s3://bucket")),
+		"EMPTY":                 secret.New([]byte("  ")),
+	})
+	got := j.redact("pass password-2024 cGFzcw== s3://bucket")
+	if want := "[redacted] [redacted] [redacted] s3://bucket"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestNoTextLineCanBeTakenForAnEvent(t *testing.T) {
+	t.Parallel()
+	forged := `VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event","type":"phase","phase":"forged"}`
+	var out bytes.Buffer
+	j := &journal{out: &out, clock: time.Now}
+	for _, text := range []string{forged, "first\n" + forged, "\n" + forged, "first\r\n" + forged, "first\r" + forged} {
+		j.sayf("%s", text)
+	}
+	for line := range bytes.Lines(out.Bytes()) {
+		if e, err := result.DecodeEventLine(line); err == nil {
+			t.Errorf("%q is the event %+v", line, e)
+		}
+	}
+}
+
+func TestGracePeriodIsSharedByKopiaAndTheAfterAction(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	d := newDriver(result.Task{
+		GracePeriod: result.Duration(100 * time.Second),
+		Backup:      &result.BackupTask{Actions: &result.Actions{After: "true", Timeout: result.Duration(time.Hour)}},
+	}, Options{Clock: func() time.Time { return now }})
+	if got := d.kopiaGrace(); got != 75*time.Second {
+		t.Errorf("kopia has %s", got)
+	}
+	if got := d.afterLimit(ctx); got < time.Hour {
+		t.Errorf("in a run that goes on the after-action has %s", got)
+	}
+	cancel()
+	d.noteCancel()
+	for passed, want := range map[time.Duration]time.Duration{0: 100 * time.Second, 75 * time.Second: 25 * time.Second, time.Hour: leastForAfter} {
+		now = time.Unix(1000, 0).Add(passed)
+		if got := d.afterLimit(ctx); got != want {
+			t.Errorf("%s after the cancel the after-action has %s, want %s", passed, got, want)
+		}
+	}
+	d.task.Backup.Actions.After = ""
+	if got := d.kopiaGrace(); got != 100*time.Second {
+		t.Errorf("without an after-action kopia has %s", got)
+	}
+}
+
+func TestAValueThatMayBeASecretsIsNotSaid(t *testing.T) {
+	t.Parallel()
+	rows := map[string]struct {
+		fromSecret bool
+		manual     string
+		planned    int64
+		says       string
+	}{
+		"from a ConfigMap":          {false, "", 0, "limit: 5.0 MB/s (5000000 bytes per second)"},
+		"from a policy Secret":      {true, "", 0, "limit: set by a Secret"},
+		"from the manual config":    {false, "{}", 0, "limit: set by a Secret"},
+		"from the task's arguments": {true, "{}", 5_000_000, "limit: 5.0 MB/s (5000000 bytes per second)"},
+	}
+	for name, row := range rows {
+		var out bytes.Buffer
+		d := &driver{log: &journal{out: &out}, keys: storage.Keys{"KOPIA_MANUAL_CONFIG": secret.New([]byte(row.manual))}}
+		d.task.Policy.FromSecret = row.fromSecret
+		d.sayLimit("limit", 5_000_000, row.planned)
+		if got := strings.TrimSpace(out.String()); got != row.says {
+			t.Errorf("%s: %q, want %q", name, got, row.says)
+		}
+	}
+}
