@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +23,8 @@ type row struct {
 	// exit is that of validate; findings are "severity code", sorted.
 	exit     int
 	findings []string
+	// says are words that validate must use: what it names.
+	says []string
 	// flags are more flags for the run.
 	flags []string
 	// files are put into the volume; none: one file at its root.
@@ -32,6 +35,8 @@ type row struct {
 	fresh bool
 	// prepare readies the machine.
 	prepare func(t *testing.T, w *world)
+	// rules are arguments of "policy set --global" before the run.
+	rules []string
 	// check compares; nil: the row is not run, and says why in notRun.
 	check  func(t *testing.T, w *world, results []result.Result, e ended)
 	notRun string
@@ -97,6 +102,11 @@ func (r row) validate(t *testing.T, w *world) {
 	if diff := cmp.Diff(append([]string{}, r.findings...), found); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
+	for _, word := range r.says {
+		if !strings.Contains(e.stdout, word) {
+			t.Errorf("validate does not name %s:\n%s", word, e.stdout)
+		}
+	}
 }
 
 // run backs up on real kopia and reads back.
@@ -118,10 +128,34 @@ func (r row) run(t *testing.T, w *world) {
 	if r.prepare != nil {
 		r.prepare(t, w)
 	}
+	if r.rules != nil {
+		w.repo.Run(t, append([]string{"policy", "set", "--global"}, r.rules...)...)
+	}
+	w.before = policyBefore(t, w, r.rules != nil)
 	w.extra = r.flags
 	manifest := filepath.Join("testdata", r.file)
 	results, e := w.backup(t, append([]string{manifest}, missingSecrets(t, w, manifest)...)...)
 	r.check(t, w, results, e)
+}
+
+// untouched are the global policies of empty repositories, by kopia: asked once
+// for all rows.
+var untouched sync.Map
+
+// policyBefore is kopia's global policy before the run: that of this repository
+// where the row has set rules, else that of any empty one.
+func policyBefore(t *testing.T, w *world, own bool) string {
+	t.Helper()
+	if own {
+		return w.repo.Run(t, "policy", "show", "--json", "--global")
+	}
+	once, _ := untouched.LoadOrStore(w.kopia, sync.OnceValue(func() string {
+		empty := kopiatest.NewRepository(t, w.kopia, t.TempDir(), password)
+		empty.Seed(t)
+		return empty.Run(t, "policy", "show", "--json", "--global")
+	}))
+	ask, _ := once.(func() string)
+	return ask()
 }
 
 // missingSecrets writes the repository Secrets that the manifest names and does

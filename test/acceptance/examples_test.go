@@ -5,15 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // TestDocumentationExamples prints the verdict on every manifest of a directory
 // with the documentation page's own examples, fragments wrapped in a minimal
-// source. The directory is named by VK_EXAMPLES; it is no part of this
-// repository.
+// source, and runs those whose repository can be on this machine. The directory
+// is named by VK_EXAMPLES; it is no part of this repository.
 func TestDocumentationExamples(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("VK_EXAMPLES")
@@ -24,8 +28,8 @@ func TestDocumentationExamples(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples in %s: %v", dir, err)
 	}
-	w := &world{dir: t.TempDir(), path: os.Getenv("PATH")}
 	for _, file := range files {
+		w := newWorld(t, kopiatest.Kopia(t))
 		wrapped := w.file(t, filepath.Base(file)+".yaml", wrap(filepath.Base(file), readFile(t, file)))
 		e := w.run(t, "validate", "-f", wrapped, "-o", "json")
 		var report struct {
@@ -44,11 +48,45 @@ func TestDocumentationExamples(t *testing.T) {
 		if strings.HasPrefix(filepath.Base(file), "45-") {
 			want = 3
 		}
-		t.Logf("%-45s exit %d  %s", filepath.Base(file), e.code, strings.Join(found, ", "))
+		t.Logf("%-45s exit %d  %-60s %s", filepath.Base(file), e.code, strings.Join(found, ", "), runExample(t, w, wrapped))
 		if e.code != want {
 			t.Errorf("%s: exit %d, want %d\n%s", file, e.code, want, e.stdout)
 		}
 	}
+}
+
+// runExample backs up what the manifest describes and says how that ended.
+func runExample(t *testing.T, w *world, manifest string) string {
+	t.Helper()
+	text := readFile(t, manifest)
+	set, _ := spec.Parse([]spec.Input{{Name: manifest, Data: []byte(text)}}, spec.Options{})
+	switch {
+	case len(set.Sources()) == 0:
+		return "not run: no source"
+	case regexp.MustCompile(`"type": "(s3|azureBlob|azure)"|KOPIA_REPOSITORY: (s3|azure)`).MatchString(text):
+		return "not run: its storage is not on this machine"
+	}
+	w.write(t, "a-file", "content")
+	for _, d := range set.Sources() {
+		// A path with the mount's in front is one in the volume, as the page has it.
+		w.write(t, filepath.Join(strings.TrimPrefix(d.Source.Spec.Kopia.SourcePath, "/data"), "a-file"), "content")
+		secret := set.SecretFor(d.Metadata().Namespace, d.Source.Spec.Kopia.Repository)
+		if secret == nil {
+			continue
+		}
+		if given := string(secret.Secret.Data["KOPIA_PASSWORD"].Reveal()); given != "" {
+			w.repo.Password = given
+		}
+	}
+	results, e := w.backup(t, append([]string{manifest}, missingSecrets(t, w, manifest)...)...)
+	said := []string{fmt.Sprintf("run: exit %d", e.code)}
+	for _, r := range results {
+		said = append(said, fmt.Sprintf("%s %s", r.Outcome, r.Identity))
+		if r.Snapshot == nil {
+			said = append(said, r.Message)
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // wrap makes a fragment a whole manifest.
@@ -62,6 +100,8 @@ func wrap(name, text string) string {
 			key = "repository.config"
 		}
 		return configMap(key, indented) + head + "spec: {sourcePVC: data, kopia: {repository: kopia-config, policyConfig: {configMapName: wrapped}}}\n"
+	case strings.Contains(text, "kind: ConfigMap") && !strings.Contains(text, "kind: ReplicationSource"):
+		return text + sourcesFor(name, text)
 	case strings.Contains(text, "kind:"):
 		return text
 	case strings.HasPrefix(text, "spec:"):
@@ -73,6 +113,17 @@ func wrap(name, text string) string {
 			"spec: {sourcePVC: data, kopia: {repository: kopia-config, policyConfig: {configMapName: wrapped}}}\n"
 	}
 	return text
+}
+
+// sourcesFor are minimal sources that use each ConfigMap of the text.
+func sourcesFor(name, text string) string {
+	var sources strings.Builder
+	set, _ := spec.Parse([]spec.Input{{Name: name, Data: []byte(text)}}, spec.Options{})
+	for _, d := range set.Documents {
+		fmt.Fprintf(&sources, "\n---\napiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: wrapped, namespace: %s}\n"+
+			"spec: {sourcePVC: data, kopia: {repository: kopia-config, policyConfig: {configMapName: %s}}}\n", d.Metadata().Namespace, d.Metadata().Name)
+	}
+	return sources.String()
 }
 
 // withDefaults adds what a spec fragment leaves out.

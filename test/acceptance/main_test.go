@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,6 +27,14 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		// Most of a test is a wait: for a process, a disk, an upload with a limit.
+		if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	dir, err := os.MkdirTemp("", "acceptance")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -52,6 +63,9 @@ type world struct {
 	path string
 	// extra are more flags for every command.
 	extra []string
+	// before is kopia's global policy before the run, as policy show --json has
+	// it; empty in tests that do not compare with it.
+	before string
 }
 
 func newWorld(t *testing.T, kopia string) *world {

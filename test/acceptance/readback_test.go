@@ -17,14 +17,33 @@ import (
 // values are expected values by dotted path; a nil one must be absent.
 type values map[string]any
 
+// kept is an expected value that is kopia's without the manifest, too. Every
+// other one must differ from that, so that it can only come from the manifest.
+type kept struct{ value any }
+
 // checkPolicy compares kopia's effective policy of the target ("" is the global
-// one) with what is wanted.
+// one) with what is wanted, and that with the global policy before the run.
 func (w *world) checkPolicy(t *testing.T, target string, want values) {
 	t.Helper()
 	if target == "" {
 		target = "--global"
 	}
 	checkValues(t, "policy of "+target, w.repo.Run(t, "policy", "show", "--json", target), want)
+	checkChanged(t, w.before, want)
+}
+
+// checkChanged fails for expected values that were in force before the run.
+func checkChanged(t *testing.T, before string, want values) {
+	t.Helper()
+	if before == "" {
+		return
+	}
+	tree := decoded(t, "policy before the run", before)
+	for path, value := range want {
+		if _, same := value.(kept); !same && cmp.Equal(plain(t, value), at(tree, path)) {
+			t.Errorf("%s is %v without the manifest, too: the test shows nothing", path, value)
+		}
+	}
 }
 
 // checkLimits compares the limits that kopia says are in force under the
@@ -50,15 +69,24 @@ func (w *world) asMover(t *testing.T, args ...string) string {
 
 func checkValues(t *testing.T, what, document string, want values) {
 	t.Helper()
-	var tree map[string]any
-	if err := json.Unmarshal([]byte(document), &tree); err != nil {
-		t.Fatalf("%s: %v\n%s", what, err, document)
-	}
+	tree := decoded(t, what, document)
 	for path, value := range want {
+		if k, ok := value.(kept); ok {
+			value = k.value
+		}
 		if diff := cmp.Diff(plain(t, value), at(tree, path)); diff != "" {
 			t.Errorf("%s: %s (-want +got):\n%s", what, path, diff)
 		}
 	}
+}
+
+func decoded(t *testing.T, what, document string) map[string]any {
+	t.Helper()
+	var tree map[string]any
+	if err := json.Unmarshal([]byte(document), &tree); err != nil {
+		t.Fatalf("%s: %v\n%s", what, err, document)
+	}
+	return tree
 }
 
 // plain gives a Go value the shape that JSON decoding gives it.

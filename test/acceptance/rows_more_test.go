@@ -1,10 +1,16 @@
 package acceptance
 
 import (
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -17,7 +23,7 @@ func structuredFindings() []string {
 // structuredRows are the manifests with policyConfig.repositoryConfig.
 func structuredRows() []row {
 	return []row{
-		{file: "18-structured-s3.yaml", findings: structuredFindings(), check: checkPlannedStorage("18-structured-s3.yaml", values{
+		{file: "18-structured-s3.yaml", findings: structuredFindings(), says: []string{"@local", "cacheDirectory", "minSize", "maxSize"}, check: checkPlannedStorage("18-structured-s3.yaml", values{
 			"task.repository.storage.s3.bucket": "catalogue-backups", "task.repository.storage.s3.prefix": "kopia/",
 			"task.repository.storage.s3.endpoint": "s3.example.net", "task.repository.storage.s3.region": "eu-north-1",
 			"cache.contentBytes": 2147483648, "cache.metadataBytes": 536870912,
@@ -30,7 +36,7 @@ func structuredRows() []row {
 				"compression.compressorName": "zstd", "retention.keepLatest": 6, "retention.keepDaily": 21, "retention.keepAnnual": 2,
 				"upload.maxParallelFileReads": 8, "splitter.algorithm": "DYNAMIC-4M-BUZHASH",
 			})
-			w.checkPolicy(t, "", values{"retention.keepAnnual": 3, "compression.compressorName": "none"})
+			w.checkPolicy(t, "", values{"retention.keepAnnual": kept{3}, "compression.compressorName": kept{"none"}})
 			checkValues(t, "caching", readFile(t, filepath.Join(w.dir, "kopia.config")), values{
 				"caching.contentCacheSizeLimitBytes": 2147483648, "caching.metadataCacheSizeLimitBytes": 536870912,
 				"username": "catalogue", "hostname": "apps",
@@ -58,14 +64,7 @@ func structuredRows() []row {
 func checkPlannedStorage(file string, want values) func(*testing.T, *world, []result.Result, ended) {
 	return func(t *testing.T, w *world, _ []result.Result, _ ended) {
 		t.Helper()
-		facts := w.file(t, "facts.yaml", `apiVersion: volsync-kopia/v1
-kind: Facts
-namespace: {name: apps}
-claims:
-  - {name: catalogue, storageClass: plain, accessModes: [ReadWriteOnce], capacity: 1Gi, phase: Bound}
-  - {name: portal, storageClass: plain, accessModes: [ReadWriteOnce], capacity: 1Gi, phase: Bound}
-storageClasses: [{name: plain, provisioner: csi.example, bindingMode: Immediate, reclaimPolicy: Delete}]
-`)
+		facts := w.file(t, "facts.yaml", clusterFacts("apps", "catalogue", "portal"))
 		e := w.run(t, "plan", "-f", filepath.Join("testdata", file), "--facts", facts, "--mover-image", "registry.example/mover:1", "-o", "json")
 		if e.code != 0 {
 			t.Fatalf("plan: exit %d\n%s", e.code, e.stderr)
@@ -74,12 +73,31 @@ storageClasses: [{name: plain, provisioner: csi.example, bindingMode: Immediate,
 	}
 }
 
+// clusterFacts are those of a namespace with bound claims.
+func clusterFacts(namespace string, claims ...string) string {
+	var text strings.Builder
+	text.WriteString("apiVersion: volsync-kopia/v1\nkind: Facts\nnamespace: {name: " + namespace + "}\nclaims:\n")
+	for _, claim := range claims {
+		text.WriteString("  - {name: " + claim + ", storageClass: plain, accessModes: [ReadWriteOnce], capacity: 1Gi, phase: Bound}\n")
+	}
+	return text.String() + "storageClasses: [{name: plain, provisioner: csi.example, bindingMode: Immediate, reclaimPolicy: Delete}]\n"
+}
+
 // scenarioRows are the page's scenarios.
 func scenarioRows() []row {
 	return []row{
 		{
-			file: "22-database.yaml", findings: []string{"warning VK145"},
-			check: effective("forum@shop:/data", values{"retention.keepHourly": 20, "retention.keepWeekly": 2, "compression.compressorName": "zstd"}, nil),
+			file: "22-database.yaml", findings: []string{"warning VK145"}, says: []string{"pg_dump"}, flags: []string{"--run-actions"},
+			prepare: func(t *testing.T, w *world) {
+				t.Helper()
+				w.program(t, "pg_dump", `touch "${2#--file=}"; echo the-dump-is-made`)
+			},
+			check: func(t *testing.T, w *world, results []result.Result, e ended) {
+				t.Helper()
+				checkActions("the-dump-is-made", "the-dump-is-kept")(t, w, results, e)
+				w.checkPolicy(t, "forum@shop:/data", values{"retention.keepHourly": 20, "retention.keepWeekly": 2, "compression.compressorName": "zstd"})
+				w.checkContent(t, results[0], ".") // the dump is in the snapshot
+			},
 		},
 		{file: "23-archive.yaml", check: effective("records@books:/data", values{"retention.keepMonthly": 120, "retention.keepAnnual": 999}, nil)},
 		{
@@ -93,14 +111,16 @@ func scenarioRows() []row {
 				effective("", values{
 					"compression.compressorName": "s2-default", "upload.maxParallelFileReads": 16, "splitter.algorithm": "DYNAMIC-8M-BUZHASH",
 				}, values{"maxUploadSpeedBytesPerSecond": 209715200, "maxDownloadSpeedBytesPerSecond": 419430400})(t, w, results, e)
-				if strings.Contains(e.stderr, "this-must-not-run\n") && !strings.Contains(e.stderr, "actions are") {
+				if _, err := os.Stat(filepath.Join(w.volume, "an-action-ran")); !os.IsNotExist(err) {
 					t.Errorf("an action ran although enableActions is false:\n%s", e.stderr)
 				}
+				checkKopiaRunsNoActions(t, w)
 			},
 		},
 		{
 			file: "36-enterprise.yaml", password: "$(openssl rand -base64 32)", flags: []string{"--run-actions"},
 			findings: []string{"info VK309", "info VK310", "warning VK145", "warning VK306", "warning VK307", "warning VK308", "warning VK407"},
+			says:     []string{"literal text of a shell command", "pg_dump"},
 			prepare: func(t *testing.T, w *world) {
 				t.Helper()
 				w.program(t, "pg_dump", "echo dumped")
@@ -115,6 +135,7 @@ func scenarioRows() []row {
 		{
 			file: "40-disaster.yaml", flags: []string{"--run-actions"},
 			findings: []string{"info VK309", "warning VK125", "warning VK145", "warning VK308"},
+			says:     []string{"kubectl", "mysqldump", "mail"},
 			prepare: func(t *testing.T, w *world) {
 				t.Helper()
 				w.program(t, "kubectl", `echo "scaled $*"`)
@@ -137,30 +158,38 @@ func scenarioRows() []row {
 
 // argumentRows are the manifests with additionalArgs.
 func argumentRows() []row {
+	cacheDirsAreKept := []string{"--ignore-cache-dirs=false"} // kopia's default is what the argument asks for
 	return []row{
-		{file: "48-args.yaml", findings: []string{"info VK205", "warning VK211"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+		{file: "48-args.yaml", findings: []string{"info VK205", "warning VK211"}, says: []string{"--progress-interval"}, rules: cacheDirsAreKept, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
 			t.Helper()
 			w.checkPolicy(t, "tuned@apps:/data", values{"files.oneFileSystem": true, "files.ignoreCacheDirs": true})
-			w.checkPolicy(t, "", values{"files.oneFileSystem": nil})
+			w.checkPolicy(t, "", values{"files.oneFileSystem": kept{nil}, "files.ignoreCacheDirs": kept{false}})
 			checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=16"}, []string{"--one-file-system", "--ignore-cache-dirs", "--progress-interval"})
 		})},
-		{file: "49-args-performance.yaml", findings: []string{"info VK205", "warning VK207", "warning VK211"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+		{file: "49-args-performance.yaml", findings: []string{"info VK205", "warning VK207", "warning VK211"}, says: []string{"--read-buffer-size", "uploads everything"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
 			t.Helper()
 			w.checkPolicy(t, "big-files@apps:/data", values{"splitter.algorithm": "FIXED-4M"})
 			checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=16", "--no-progress"}, []string{"--progress", "--block-size", "--read-buffer-size"})
 		})},
-		{file: "50-args-exclusions.yaml", findings: []string{"info VK205"}, files: []string{"keep", "x.log", "tmp/y", "z.tmp"}, check: succeeded(func(t *testing.T, w *world, results []result.Result) {
+		{file: "50-args-exclusions.yaml", findings: []string{"info VK205"}, files: []string{
+			"keep", "x.log", "tmp/y", "z.tmp", "deep/thumbnails/t", "cache/CACHEDIR.TAG", "cache/c",
+		}, rules: cacheDirsAreKept, prepare: func(t *testing.T, w *world) {
 			t.Helper()
-			w.checkPolicy(t, "lean@apps:/data", values{"files.ignore": []string{"/tmp/", "*.log", "*.tmp"}, "files.ignoreCacheDirs": true})
-			if results[0].Snapshot.Files != 1 {
-				t.Errorf("%d files in the snapshot, want the one that is not ignored", results[0].Snapshot.Files)
+			w.write(t, "cache/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55")
+		}, check: succeeded(func(t *testing.T, w *world, results []result.Result) {
+			t.Helper()
+			w.checkPolicy(t, "lean@apps:/data", values{"files.ignore": []string{"/tmp/", "*.log", "*.tmp", "thumbnails"}, "files.ignoreCacheDirs": true})
+			// Of a cache directory kopia keeps the tag alone.
+			got := slices.Sorted(maps.Keys(kopiatest.Entries(t, w.repo.Restore(t, results[0].Snapshot.ID))))
+			if diff := cmp.Diff([]string{"cache", "deep", "keep"}, got); diff != "" {
+				t.Errorf("what is not ignored (-want +got):\n%s", diff)
 			}
 		})},
 		{file: "51-args-bandwidth.yaml", findings: []string{"info VK205"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
 			t.Helper()
 			w.checkLimits(t, values{"maxUploadSpeedBytesPerSecond": 10000000})
 		})},
-		{file: "52-args-complete.yaml", findings: []string{"info VK205", "warning VK207", "warning VK211"}, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+		{file: "52-args-complete.yaml", findings: []string{"info VK205", "warning VK207", "warning VK211"}, rules: cacheDirsAreKept, check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
 			t.Helper()
 			w.checkPolicy(t, "whole@apps:/data", values{
 				"files.oneFileSystem": true, "files.ignoreCacheDirs": true, "files.ignore": []string{"/var/log/"}, "splitter.algorithm": "FIXED-4M",

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,10 +18,27 @@ func recordedAs(identity, dir string) func(*testing.T, *world, []result.Result, 
 	})
 }
 
+// checkMinimal: a first run, and a plan for a cluster that says how it copies.
+func checkMinimal(t *testing.T, w *world, results []result.Result, e ended) {
+	t.Helper()
+	recordedAs("photos@home:/data", ".")(t, w, results, e)
+	if !results[0].Repository.Created {
+		t.Error("the result does not say that the repository was created")
+	}
+	snapshots := "snapshotAPI: true\nsnapshotClasses: [{name: snap, driver: csi.example, deletionPolicy: Delete, default: true}]\n"
+	for facts, copied := range map[string]string{"": "Copy       Direct (", snapshots: "Copy       Snapshot: class snap"} {
+		plan := w.run(t, "plan", "-f", filepath.Join("testdata", "01-minimal.yaml"), "--mover-image", "registry.example/mover:1",
+			"--facts", w.file(t, "facts.yaml", clusterFacts("home", "photos")+facts))
+		if plan.code != 0 || !strings.Contains(plan.stdout, copied) {
+			t.Errorf("exit %d, want %q\n%s%s", plan.code, copied, plan.stdout, plan.stderr)
+		}
+	}
+}
+
 // pathRows are the manifests about where data is read and how it is recorded.
 func pathRows() []row {
 	return []row{
-		{file: "01-minimal.yaml", fresh: true, check: recordedAs("photos@home:/data", ".")},
+		{file: "01-minimal.yaml", fresh: true, check: checkMinimal},
 		{
 			file: "02-source-path-database.yaml", files: []string{"var/lib/mariadb/ibdata", "elsewhere"},
 			check: recordedAs("orders-db@shop:/data/var/lib/mariadb", "var/lib/mariadb"),
@@ -64,15 +82,31 @@ func pathRows() []row {
 			file: "09-both-fragment.yaml", files: []string{"incoming/ledger/x", "y"},
 			check: recordedAs("ledger@books:/opt/ledger", "incoming/ledger"),
 		},
-		{file: "10-two-sources.yaml", files: []string{"mail/store/a", "mail/index/b"}, check: succeeded(checkOwnRetention)},
+		{
+			file: "10-two-sources.yaml", files: []string{"mail/store/a", "mail/index/b"},
+			prepare: moreSnapshotsThanAreKept, check: succeeded(checkOwnRetention),
+		},
 	}
 }
 
-// checkOwnRetention backs up twice more: each source keeps as many as it says,
-// also the one with a sourcePathOverride, and from the first run on.
+// The identities of 10-two-sources.yaml.
+const store, index = "mail-store-keeper@office:/data/mail/store", "mail-index-keeper@office:/index"
+
+// moreSnapshotsThanAreKept makes snapshots that another client left behind.
+func moreSnapshotsThanAreKept(t *testing.T, w *world) {
+	t.Helper()
+	for identity, dir := range map[string]string{store: "mail/store", index: "mail/index"} {
+		for range 3 {
+			w.repo.Run(t, "snapshot", "create", filepath.Join(w.volume, dir), "--override-source="+identity)
+		}
+	}
+	w.checkRecorded(t, store, index)
+}
+
+// checkOwnRetention backs up once more: each source keeps as many as it says,
+// also the one with a sourcePathOverride, and already at the first run.
 func checkOwnRetention(t *testing.T, w *world, _ []result.Result) {
 	t.Helper()
-	const store, index = "mail-store-keeper@office:/data/mail/store", "mail-index-keeper@office:/index"
 	count := func(want map[string]int) {
 		t.Helper()
 		got := map[string]int{}
@@ -85,15 +119,14 @@ func checkOwnRetention(t *testing.T, w *world, _ []result.Result) {
 			}
 		}
 	}
+	count(map[string]int{store: 1, index: 2})
 	files := []string{"testdata/10-two-sources.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "office"))}
 	w.checkPolicy(t, store, values{"retention.keepLatest": 1, "retention.keepAnnual": 0})
 	w.checkPolicy(t, index, values{"retention.keepLatest": 2})
-	for i, want := range []map[string]int{{store: 1, index: 2}, {store: 1, index: 2}} {
-		w.write(t, "mail/store/new", strings.Repeat("s", i+1))
-		w.write(t, "mail/index/new", strings.Repeat("i", i+1))
-		w.mustBackup(t, files...)
-		count(want)
-	}
+	w.write(t, "mail/store/new", "s")
+	w.write(t, "mail/index/new", "i")
+	w.mustBackup(t, files...)
+	count(map[string]int{store: 1, index: 2})
 }
 
 // triggerRows are the manifests about when a backup runs.

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -33,37 +35,46 @@ func policyRows() []row {
 		}, nil)},
 		{file: "14-compression.yaml", check: effective(diary, values{"compression.compressorName": "zstd"}, nil)},
 		{
-			file: "15-actions.yaml", findings: []string{"warning VK145"}, flags: []string{"--run-actions"},
+			file: "15-actions.yaml", findings: []string{"warning VK145"}, says: []string{"mysqldump"}, flags: []string{"--run-actions"},
 			prepare: func(t *testing.T, w *world) {
 				t.Helper()
 				w.program(t, "mysqldump", "echo dumped-before-the-snapshot")
 			},
 			check: checkActions("dumped-before-the-snapshot", "after-the-snapshot"),
 		},
-		{file: "16-policy-configmap.yaml", findings: []string{"warning VK308"}, check: effective("", values{
-			"retention.keepDaily": 11, "retention.keepAnnual": 3, "retention.keepMonthly": 7,
+		{file: "16-policy-configmap.yaml", findings: []string{"warning VK308"}, says: []string{"compressionLevel"}, check: effective("", values{
+			"retention.keepDaily": 11, "retention.keepWeekly": 5, "retention.keepAnnual": 8, "retention.keepMonthly": 7,
 			"compression.compressorName": "zstd", "files.ignore": []string{".cache", "*.bak"}, "files.ignoreDotFiles": []string{".nobackup"},
 			"files.maxFileSize": 1 << 30, "errorHandling.ignoreFileErrors": true, "upload.maxParallelFileReads": 4,
 		}, values{"maxUploadSpeedBytesPerSecond": 10485760, "maxDownloadSpeedBytesPerSecond": 20971520})},
-		{file: "17-policy-secret.yaml", findings: []string{"info VK310", "warning VK308"}, check: checkPolicySecret},
-		{file: "19-20-every-key.yaml", fresh: true, findings: []string{"info VK309", "info VK310", "warning VK306", "warning VK308"}, check: checkEveryKey},
+		{
+			file: "17-policy-secret.yaml", findings: []string{"info VK310", "warning VK308"},
+			says: []string{"encryptionAlgorithm"}, check: checkPolicySecret,
+		},
+		{
+			file: "19-20-every-key.yaml", fresh: true, findings: []string{"info VK309", "info VK310", "warning VK306", "warning VK308"},
+			says:  []string{"compressionLevel", "downloadParallelism", "encryptionAlgorithm", "hashingAlgorithm", "eccOverheadPercent"},
+			check: checkEveryKey,
+		},
 		{
 			file: "21-file-and-inline.yaml", findings: []string{"warning VK308"}, flags: []string{"--run-actions"},
 			check: func(t *testing.T, w *world, results []result.Result, e ended) {
 				t.Helper()
 				checkActions("the backup begins", "the backup has ended")(t, w, results, e)
 				w.checkPolicy(t, "shop@live:/data", values{
-					"retention.keepHourly": 48, "retention.keepDaily": 15, "retention.keepAnnual": 5, "upload.maxParallelFileReads": 8,
+					"retention.keepHourly": kept{48}, "retention.keepDaily": 15, "retention.keepAnnual": 5, "upload.maxParallelFileReads": 8,
 				})
 				w.checkPolicy(t, "", values{"retention.keepHourly": 24, "files.oneFileSystem": true})
+				w.checkLimits(t, values{"maxUploadSpeedBytesPerSecond": 104857600})
 				checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=4"}, nil)
+				checkProvenance(t, w)
 			},
 		},
-		{file: "25-compliance.yaml", findings: []string{"info VK140"}, prepare: func(t *testing.T, w *world) {
-			t.Helper()
-			w.repo.Run(t, "policy", "set", "--global", "--add-ignore=*.old", "--ignore-file-errors=true")
+		{file: "25-compliance.yaml", findings: []string{"info VK140"}, rules: []string{
+			"--add-ignore=*.old", "--ignore-file-errors=true", "--ignore-dir-errors=true",
 		}, check: effective("", values{
-			"files.ignore": nil, "files.oneFileSystem": true, "errorHandling.ignoreFileErrors": false, "retention.keepAnnual": 999,
+			"files.ignore": nil, "files.oneFileSystem": true, "errorHandling.ignoreFileErrors": false, "errorHandling.ignoreDirectoryErrors": false,
+			"retention.keepDaily": 45, "retention.keepMonthly": 30, "retention.keepAnnual": 999,
 		}, nil)},
 		{file: "27-two-environments.yaml", findings: []string{"info VK140", "info VK306"}, check: effective("", values{
 			"compression.compressorName": "s2-default", "retention.keepDaily": 2,
@@ -74,11 +85,16 @@ func policyRows() []row {
 			file: "32-manual-config-used.yaml", findings: []string{"warning VK180"},
 			check: effective("music@home:/data", values{"compression.compressorName": "zstd"}, nil),
 		},
-		{file: "38-finance.yaml", findings: []string{"warning VK307", "warning VK308"}, check: effective("", values{
-			"retention.keepDaily": 300, "compression.compressorName": "zstd-best-compression", "files.oneFileSystem": true,
+		{file: "38-finance.yaml", findings: []string{"warning VK307", "warning VK308"}, says: []string{
+			"encryption", "auditLog", "requireTwoFactorAuth", "ignoreDeleted",
+		}, check: effective("", values{
+			"retention.keepDaily": 300, "retention.keepAnnual": 999, "compression.compressorName": "zstd-best-compression", "files.oneFileSystem": true,
 		}, values{"maxUploadSpeedBytesPerSecond": 52428800})},
-		{file: "39-development.yaml", check: effective("", values{"retention.keepDaily": 5, "retention.keepWeekly": 2},
-			values{"maxUploadSpeedBytesPerSecond": 5242880})},
+		{file: "39-development.yaml", check: func(t *testing.T, w *world, results []result.Result, e ended) {
+			t.Helper()
+			effective("", values{"retention.keepDaily": 5, "retention.keepWeekly": 2}, values{"maxUploadSpeedBytesPerSecond": 5242880})(t, w, results, e)
+			checkKopiaRunsNoActions(t, w)
+		}},
 		{file: "45-invalid-json.yaml", fresh: true, exit: 3, findings: []string{"error VK301", "info VK140"}, check: checkInvalidJSON},
 	}
 }
@@ -143,8 +159,45 @@ func checkEveryKey(t *testing.T, w *world, results []result.Result, e ended) {
 	}, values{"maxUploadSpeedBytesPerSecond": 52428800, "maxDownloadSpeedBytesPerSecond": 104857600})(t, w, results, e)
 	checkValues(t, "repository", w.asMover(t, "repository", "status", "--json"), values{
 		"contentFormat.ecc": "REED-SOLOMON-CRC32", "contentFormat.eccOverheadPercent": 2,
-		"contentFormat.hash": "BLAKE2B-256-128", "contentFormat.encryption": "AES256-GCM-HMAC-SHA256",
+		"contentFormat.hash": "BLAKE3-256", "contentFormat.encryption": "CHACHA20-POLY1305-HMAC-SHA256",
 	})
+	checkKopiaRunsNoActions(t, w)
+}
+
+// checkKopiaRunsNoActions: the actions of this product are run by itself; what
+// stands in the repository's policies must not run in the mover.
+func checkKopiaRunsNoActions(t *testing.T, w *world) {
+	t.Helper()
+	config := decoded(t, "kopia.config", readFile(t, filepath.Join(w.dir, "kopia.config")))
+	if at(config, "enableActions") == true {
+		t.Error("the mover's kopia would run the actions of the repository's policies")
+	}
+}
+
+// checkProvenance: the plan says which layer each value comes from.
+func checkProvenance(t *testing.T, w *world) {
+	t.Helper()
+	e := w.run(t, append([]string{"plan", "-o", "json", "--source-dir", w.volume},
+		w.local("testdata/21-file-and-inline.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "live")))...)...)
+	var planned plan.Plan
+	if err := json.Unmarshal([]byte(e.stdout), &planned); err != nil {
+		t.Fatalf("exit %d: %v\n%s", e.code, err, e.stderr)
+	}
+	got := map[string]string{}
+	for _, target := range planned.Policy {
+		for _, value := range target.Values {
+			got[target.Target+" "+value.Path] = value.After + " from " + value.From
+		}
+	}
+	for where, want := range map[string]string{
+		"shop@live:/data retention.keepHourly": "48 from spec.kopia.retain",
+		"(global) retention.keepHourly":        "24 from global-policy.json",
+		"(global) upload.maxParallelFileReads": "8 from global-policy.json",
+	} {
+		if got[where] != want {
+			t.Errorf("the plan says of %s: %q, want %q", where, got[where], want)
+		}
+	}
 }
 
 // checkInvalidJSON: refused for people; with --policy-errors=warn the documented
