@@ -23,8 +23,8 @@ func effects() []string {
 }
 
 func layers() []layer {
-	leaves := []string{"internal/problem", "internal/secret", "internal/result"}
-	pure := append([]string{"internal/spec", "internal/kopiaexec/argv", "internal/kopiaexec/policy", "internal/kopiaexec/storage", "internal/fault"}, leaves...)
+	leaves := []string{"internal/problem", "internal/secret", "internal/result", "internal/fault", "internal/kopiaexec/release"}
+	pure := append([]string{"internal/spec", "internal/kopiaexec/argv", "internal/kopiaexec/policy", "internal/kopiaexec/storage"}, leaves...)
 	mover := append([]string{"internal/kopiaexec"}, pure...)
 	return []layer{
 		{"internal/problem", nil, effects()},
@@ -32,10 +32,12 @@ func layers() []layer {
 		{"internal/fault", nil, effects()},
 		{"internal/version", nil, effects()},
 		{"internal/result", []string{"internal/fault"}, effects()},
+		{"internal/kopiaexec/release", nil, effects()},
 		{"internal/kopiaexec/argv", leaves, effects()},
 		{"internal/kopiaexec/policy", leaves, effects()},
-		{"internal/kopiaexec/storage", append([]string{"internal/fault"}, leaves...), effects()},
+		{"internal/kopiaexec/storage", leaves, effects()},
 		{"internal/spec", []string{"internal/problem", "internal/secret"}, effects()},
+		{"internal/crd", []string{"internal/spec", "internal/problem", "internal/secret"}, effects()},
 		{"internal/validate", pure, effects()},
 		{"internal/plan", append([]string{"internal/validate"}, pure...), effects()},
 		{"internal/status", append([]string{"internal/plan", "internal/validate"}, pure...), effects()},

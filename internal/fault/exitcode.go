@@ -52,12 +52,13 @@ func CodeOf(err error) ExitCode {
 	return KindOf(err).ExitCode()
 }
 
-// worstFirst is the order in which the code of several sources is chosen.
-func worstFirst() []ExitCode { return []ExitCode{3, 2, 143, 130, 1, 7, 6, 9, 4, 5, 8, 0} }
+// WorstFirst returns all codes in the order in which that of several sources is
+// chosen.
+func WorstFirst() []ExitCode { return []ExitCode{3, 2, 143, 130, 1, 7, 6, 9, 4, 5, 8, 0} }
 
 // Worst returns the code that stands for several verdicts; none gives OK.
 func Worst(codes ...ExitCode) ExitCode {
-	for _, c := range worstFirst() {
+	for _, c := range WorstFirst() {
 		if slices.Contains(codes, c) {
 			return c
 		}

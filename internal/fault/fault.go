@@ -64,11 +64,30 @@ func (e *Error) WithHint(hint string) *Error { e.Hint = hint; return e }
 // WithWhy sets Why and returns e.
 func (e *Error) WithWhy(why string) *Error { e.Why = why; return e }
 
-// KindOf returns the kind of the first Error in err's chain, or Failed.
+// KindOf returns the kind of the first Error in err's chain, or Failed. Of
+// several joined errors the kind with the worst exit code counts, so that no
+// failure hides behind a milder one beside it.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Kind
+	for err != nil {
+		switch e := err.(type) { //nolint:errorlint // this is the walk along the chain
+		case *Error:
+			return e.Kind
+		case interface{ Unwrap() []error }:
+			return worstKind(e.Unwrap())
+		}
+		err = errors.Unwrap(err)
 	}
 	return Failed
+}
+
+// worstKind is the kind that stands for several errors.
+func worstKind(errs []error) Kind {
+	kinds := map[ExitCode]Kind{}
+	codes := make([]ExitCode, len(errs))
+	for i, err := range errs {
+		kind := KindOf(err)
+		codes[i] = kind.ExitCode()
+		kinds[codes[i]] = kind
+	}
+	return kinds[Worst(codes...)]
 }

@@ -2,7 +2,6 @@ package fault_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +39,12 @@ func TestCodeOfFindsTheKindBehindWrapping(t *testing.T) {
 		"a fault":                   {fault.New(fault.Repository, "x"), 7},
 		"a wrapped fault":           {fmt.Errorf("run: %w", fault.New(fault.Refused, "x")), 5},
 		"a fault that wraps":        {fault.New(fault.TimedOut, "wait: %w", io.EOF), 6},
-		"a fault among joined ones": {errors.Join(io.EOF, fault.New(fault.Leftover, "x")), 8},
+		"the worst of joined ones":  {errors.Join(fault.New(fault.Leftover, "x"), fault.New(fault.Refused, "x")), 5},
+		"joined with a plain error": {errors.Join(io.EOF, fault.New(fault.Leftover, "x")), 1},
+		"joined and wrapped":        {fmt.Errorf("run: %w", errors.Join(fault.New(fault.Leftover, "x"), io.EOF)), 1},
+		"a fault around joined ones": {
+			fault.New(fault.Refused, "wait: %w", errors.Join(io.EOF, fault.New(fault.Usage, "x"))), 5,
+		},
 	}
 	for name, c := range cases {
 		if got := fault.CodeOf(c.err); got != c.want {
@@ -80,25 +84,6 @@ error: second
        line
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestReportJSONIsOneDocument(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	err := fault.New(fault.Refused, "a < b").At("pvc data").WithHint("do c")
-	if e := fault.ReportJSON(&b, err); e != nil {
-		t.Fatal(e)
-	}
-	var got map[string]map[string]any
-	if e := json.Unmarshal(b.Bytes(), &got); e != nil {
-		t.Fatal(e)
-	}
-	want := map[string]map[string]any{"error": {
-		"kind": "Refused", "where": "pvc data", "message": "pvc data: a < b", "hint": "do c", "exitCode": 5.0,
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }

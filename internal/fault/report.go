@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,29 +28,6 @@ func Report(w io.Writer, err error) {
 			fmt.Fprintf(w, "  fix: %s\n", indent(f.Hint))
 		}
 	}
-}
-
-// document is the JSON form of an error, a promise to scripts.
-type document struct {
-	Kind     Kind     `json:"kind"`
-	Where    string   `json:"where,omitempty"`
-	Message  string   `json:"message"`
-	Why      string   `json:"why,omitempty"`
-	Hint     string   `json:"hint,omitempty"`
-	ExitCode ExitCode `json:"exitCode"`
-}
-
-// ReportJSON writes err as one JSON document {"error": {...}}; of several
-// joined errors the first decides, the others follow in its message.
-func ReportJSON(w io.Writer, err error) error {
-	d := document{Kind: KindOf(err), Message: err.Error(), ExitCode: CodeOf(err)}
-	var f *Error
-	if errors.As(err, &f) {
-		d.Where, d.Why, d.Hint = f.Where, f.Why, f.Hint
-	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(map[string]document{"error": d})
 }
 
 // flatten takes apart what errors.Join made, keeping the order.

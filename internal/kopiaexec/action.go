@@ -25,7 +25,8 @@ type Action struct {
 	ScriptDir string
 	// Env is the whole environment; nothing is inherited.
 	Env []string
-	// Timeout bounds it; at its end the whole process group is killed.
+	// Timeout bounds it, as a deadline of Run's context does; at its end the whole
+	// process group is killed.
 	Timeout time.Duration
 }
 
@@ -47,6 +48,15 @@ func (a Action) Run(ctx context.Context, log func(string)) (result.ActionReport,
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env, cmd.Dir = a.Env, a.Dir
 	ownGroup(cmd)
+	defer tie(cmd)()
+	// Judged when the signal is sent: an action that has ended by itself may keep
+	// Wait past its limit, by a child that holds its output open.
+	cancelCommand := cmd.Cancel
+	cmd.Cancel = func() error {
+		err := cancelCommand()
+		report.TimedOut = err == nil && errors.Is(context.Cause(limited), context.DeadlineExceeded)
+		return err
+	}
 	cmd.WaitDelay = actionKillDelay
 	if err := cmd.Start(); err != nil {
 		return report, fmt.Errorf("start the %s action: %w", a.Name, err)
@@ -55,7 +65,6 @@ func (a Action) Run(ctx context.Context, log func(string)) (result.ActionReport,
 	killGroup(cmd)
 	out.flush()
 	report.ExitCode = cmd.ProcessState.ExitCode()
-	report.TimedOut = errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil
 	if !endedByItself(err) {
 		return report, fmt.Errorf("wait for the %s action: %w", a.Name, err)
 	}

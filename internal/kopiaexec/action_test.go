@@ -65,6 +65,27 @@ func TestActionThatIgnoresTheEndIsKilled(t *testing.T) {
 	}
 }
 
+// It ended in time by itself; that its output stays open longer is another's doing.
+func TestActionThatLeavesAChildIsNotTimedOut(t *testing.T) {
+	t.Parallel()
+	report, lines, err := act(t, "sleep 60 & echo started", time.Second)
+	if err != nil || report.TimedOut || report.ExitCode != 0 || !slices.Equal(lines, []string{"started"}) {
+		t.Errorf("report %+v, output %q, error %v", report, lines, err)
+	}
+}
+
+// The caller's own limit, as what is left of a grace period, is a time limit too.
+func TestActionThatIsEndedByTheCallersDeadlineIsTimedOut(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	a := kopiaexec.Action{Name: "x", Command: "exec sleep 60", Dir: t.TempDir(), Env: []string{"PATH=" + kopiaexec.DefaultPath}, Timeout: time.Minute}
+	report, err := a.Run(ctx, func(string) {})
+	if err != nil || !report.TimedOut || report.ExitCode != -1 {
+		t.Errorf("report %+v, error %v", report, err)
+	}
+}
+
 // A child of the action is asked to end like the action, and killed when it does not.
 func TestChildrenOfAnActionEndWithIt(t *testing.T) {
 	t.Parallel()

@@ -101,6 +101,55 @@ func (c Cache) Wipe() error {
 	return c.Prepare()
 }
 
+// aside is where SetAside puts what the cache holds.
+func (c Cache) aside() string { return c.dir + ".aside" }
+
+// SetAside makes the cache empty in such a way that PutBack can undo it; Forget
+// makes it final. The cache must be held.
+func (c Cache) SetAside() error {
+	if err := c.Forget(); err != nil {
+		return err
+	}
+	if err := os.Rename(c.dir, c.aside()); err != nil {
+		return fmt.Errorf("set the cache aside: %w", err)
+	}
+	return c.Prepare()
+}
+
+// PutBack gives the cache what SetAside has taken from it, in place of what has
+// come since.
+func (c Cache) PutBack() error {
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fmt.Errorf("empty the cache: %w", err)
+	}
+	if err := os.Rename(c.aside(), c.dir); err != nil {
+		return fmt.Errorf("put the cache back: %w", err)
+	}
+	return nil
+}
+
+// Forget removes what SetAside has set aside.
+func (c Cache) Forget() error {
+	if err := os.RemoveAll(c.aside()); err != nil {
+		return fmt.Errorf("remove the cache that was set aside: %w", err)
+	}
+	return nil
+}
+
+// Remove removes the cache for good, and gives it back. It must be held, and
+// nobody may come for it: a cache of that name would not be the one that others
+// wait for.
+func (c Cache) Remove() error {
+	defer c.Release()
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fmt.Errorf("remove the cache: %w", err)
+	}
+	if err := os.Remove(c.dir + ".lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the cache's lock: %w", err)
+	}
+	return nil
+}
+
 // Empty reports whether the cache holds nothing of an earlier run.
 func (c Cache) Empty() bool {
 	entries, err := os.ReadDir(c.Dir())

@@ -2,6 +2,7 @@ package kopiaexec
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 // Child is the mover as a process of this machine: this program's own mover
-// command, in a process group of its own so that a terminal's Ctrl-C reaches
+// command, in a session of its own so that a terminal's Ctrl-C reaches
 // the command alone, which then asks the mover to stop.
 type Child struct {
 	// Executable is this program; Args are the mover command's.
@@ -28,14 +29,17 @@ type Child struct {
 	// Stderr takes what the mover says outside its log: nothing, but for a
 	// fault before it could begin.
 	Stderr io.Writer
+
+	// maxLine is maxLogLine, but for a test.
+	maxLine int
 }
 
 // ParentFD is the file descriptor on which a Child sees its parent's death: the
 // read end of a pipe that nobody writes to.
 const ParentFD = 3
 
-// maxLine bounds a line of the mover's log; a list of snapshots is the longest.
-const maxLine = 256 << 20
+// maxLogLine bounds a line of the mover's log; a list of snapshots is the longest.
+const maxLogLine = 256 << 20
 
 // Ended is how a Child ended.
 type Ended struct {
@@ -57,7 +61,7 @@ func (c Child) Run(ctx context.Context) (Ended, error) {
 	cmd := exec.CommandContext(ctx, c.Executable, c.Args...)
 	cmd.Env, cmd.Stderr, cmd.ExtraFiles = c.Env, c.Stderr, []*os.File{alive}
 	cmd.WaitDelay = c.Grace
-	ownGroup(cmd)
+	ownSession(cmd)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return Ended{}, fmt.Errorf("make the mover's output: %w", err)
@@ -68,13 +72,17 @@ func (c Child) Run(ctx context.Context) (Ended, error) {
 		return Ended{}, fmt.Errorf("start the mover: %w", err)
 	}
 	scanner := bufio.NewScanner(stdout)
-	scanner.Buffer(nil, maxLine)
+	scanner.Buffer(nil, cmp.Or(c.maxLine, maxLogLine))
 	for scanner.Scan() {
 		c.OnLine(scanner.Text())
 	}
 	readErr := scanner.Err()
+	// Nobody may stop reading: a mover whose pipe is full never ends.
+	_, _ = io.Copy(io.Discard, stdout)
+	err = cmd.Wait()
+	killSession(cmd)
 	var exit *exec.ExitError
-	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) && ctx.Err() == nil {
+	if err != nil && !errors.As(err, &exit) && ctx.Err() == nil {
 		return Ended{}, fmt.Errorf("wait for the mover: %w", err)
 	}
 	if readErr != nil && ctx.Err() == nil {

@@ -26,19 +26,24 @@ const (
 	ReasonKopia            Reason = "KopiaFailed"
 )
 
-// Diagnosis is what a failed kopia said, with its documented meaning.
+// Diagnosis is what a failed kopia said, or what was seen without it, with its
+// documented meaning.
 type Diagnosis struct {
 	Kind   fault.Kind
 	Reason Reason
-	// Text is kopia's own line.
-	Text string
+	// Text is kopia's own line. Seen takes its place when kopia was not asked.
+	Text, Seen string
 	// Why is the meaning of that line; Hint one thing to do. Either may be empty.
 	Why, Hint string
 }
 
 // Err renders the diagnosis; doing says what was tried, as "open the repository".
 func (d Diagnosis) Err(doing string) *fault.Error {
-	return fault.New(d.Kind, "%s: kopia says: %s", doing, d.Text).WithWhy(d.Why).WithHint(d.Hint)
+	found := "kopia says: " + d.Text
+	if d.Seen != "" {
+		found = d.Seen
+	}
+	return fault.New(d.Kind, "%s: %s", doing, found).WithWhy(d.Why).WithHint(d.Hint)
 }
 
 // class is one row of the table: a log in which every text of all occurs in

@@ -92,8 +92,8 @@ func TestDiagnoseOnRealKopia(t *testing.T) {
 		for _, s := range situations() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				if s.asRoot && os.Geteuid() != 0 {
-					t.Skip("skipped: only root can mount")
+				if s.asRoot {
+					kopiatest.NeedRoot(t)
 				}
 				c := newClient(t, kopia, s.asRoot)
 				s.damage(t, c)
@@ -209,7 +209,7 @@ func (c *client) mount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", c.repo.Dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("skipped: mount: %v", err)
+		kopiatest.Unable(t, "mount: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(c.repo.Dir, syscall.MNT_DETACH); err != nil {
@@ -252,7 +252,7 @@ func (c *client) forbid(t *testing.T) {
 	// Root reads everything unless it gives that right up.
 	setpriv, err := exec.LookPath("setpriv")
 	if err != nil {
-		t.Skip("skipped: root needs setpriv to give up its rights")
+		kopiatest.Unable(t, "root needs setpriv to give up its rights")
 	}
 	shim := filepath.Join(c.dir, "kopia-without-rights")
 	text := "#!/bin/sh\nexec " + setpriv + " --bounding-set=-all --inh-caps=-all '" + c.runner.Kopia + "' \"$@\"\n"

@@ -3,6 +3,8 @@
 package kopiaexec
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -12,11 +14,22 @@ import (
 // context then sends SIGTERM to the group.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.Cancel = func() error { return signalGroup(cmd, syscall.SIGTERM) }
 }
 
 // killGroup ends whatever the finished cmd left running in its group.
 func killGroup(cmd *exec.Cmd) {
-	// The usual answer is ESRCH: nothing was left.
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	// The usual answer is that nothing was left.
+	_ = signalGroup(cmd, syscall.SIGKILL)
+}
+
+// signalGroup returns os.ErrProcessDone for a group that is gone: its process
+// may have been reaped in the same instant, and os/exec takes any other error
+// for a failure of a run that was none.
+func signalGroup(cmd *exec.Cmd, signal syscall.Signal) error {
+	err := syscall.Kill(-cmd.Process.Pid, signal)
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
 }

@@ -14,15 +14,16 @@ var (
 		`(?: \(\d+ fatal errors\))?(?: \(\d+ errors ignored\))?(?:, estimating\.\.\.|, estimated [0-9.]+ [KMGTPE]?B \([0-9.]+%\) [0-9hmsµn.]+ left)? *`)
 	fatalErrors = regexp.MustCompile(`\((\d+) fatal errors\)`)
 	estimate    = regexp.MustCompile(`, estimated ([0-9.]+ [A-Za-z]+) \([0-9.]+%\) (\S+) left`)
-	restoreLine = regexp.MustCompile(`^Processed (\d+) \(([^)]*)\) of \d+ \(([^)]*)\)`)
+	restoreLine = regexp.MustCompile(`^Processed (\d+) \(([^)]*)\) of \d+ \(([^)]*)\)` +
+		`(?:, skipped \d+ \([^)]*\))?(?:, ignored \d+ errors)?(?: [0-9.]+ [KMGTPE]?B/s \([0-9.]+%\) remaining [0-9hms]+)?\. *`)
 )
 
 // parseProgress reads one of kopia's progress lines. Sizes are as exact as
 // kopia prints them: one decimal of a decimal unit. An error that ends kopia
 // follows its last progress without a line break; it is returned as rest.
 func parseProgress(line string) (p result.Progress, rest string, ok bool) {
-	if m := restoreLine.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-		return result.Progress{HashedFiles: number(m[1]), HashedBytes: parseSize(m[2]), EstimatedBytes: parseSize(m[3])}, "", true
+	if m := restoreLine.FindStringSubmatch(line); m != nil {
+		return result.Progress{HashedFiles: number(m[1]), HashedBytes: parseSize(m[2]), EstimatedBytes: parseSize(m[3])}, line[len(m[0]):], true
 	}
 	m := progressLine.FindStringSubmatch(line)
 	if m == nil {

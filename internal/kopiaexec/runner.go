@@ -76,6 +76,7 @@ func (r *Runner) Run(ctx context.Context, call Call) (Output, error) {
 	stderr := &stderrSplitter{onProgress: r.OnProgress, onLog: r.OnLog}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	ownGroup(cmd)
+	defer tie(cmd)()
 	cmd.WaitDelay = r.Grace
 	if err := ctx.Err(); err != nil {
 		return Output{ExitCode: -1}, fmt.Errorf("kopia was not started: %w", context.Cause(ctx))

@@ -50,6 +50,32 @@ func TestStderrIsCutIntoProgressAndLog(t *testing.T) {
 	}
 }
 
+// A restore that fails ends its progress no more than an upload does.
+func TestErrorAfterTheProgressOfARestore(t *testing.T) {
+	t.Parallel()
+	rows := map[string]string{
+		"at its beginning": "Processed 3 (1.2 MB) of 5 (3 MB).",
+		"with an estimate": "Processed 3 (1.2 MB) of 5 (3 MB), skipped 1 (0 B), ignored 2 errors 1.2 MB/s (40.1%) remaining 1h0m3s.",
+		"over a long line": "Processed 3 (1.2 MB) of 5 (3 MB).      ",
+	}
+	for name, line := range rows {
+		var seen []result.Progress
+		s := &stderrSplitter{onProgress: func(p result.Progress) { seen = append(seen, p) }}
+		text := "Restoring to local filesystem (/t)\n\r" + line + "\r" + line + "error restoring: no space left on device\n"
+		if _, err := s.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		progress := result.Progress{HashedFiles: 3, HashedBytes: 1_200_000, EstimatedBytes: 3_000_000}
+		if diff := cmp.Diff([]result.Progress{progress, progress}, seen); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+		log := []string{"Restoring to local filesystem (/t)", "error restoring: no space left on device"}
+		if diff := cmp.Diff(log, s.log); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
 func TestLogKeepsTheLastLinesWithoutNoise(t *testing.T) {
 	t.Parallel()
 	s := &stderrSplitter{}

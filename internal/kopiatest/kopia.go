@@ -7,8 +7,6 @@ package kopiatest
 import (
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -23,10 +21,7 @@ func Kopia(t testing.TB) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if slices.Contains(strings.Split(os.Getenv("VK_REQUIRE"), ","), "kopia") {
-		t.Fatalf("VK_REQUIRE has kopia, but there is none at %s: make kopia", path)
-	}
-	t.Skipf("skipped: no kopia at %s (make kopia)", path)
+	Unable(t, "no kopia at %s (make kopia)", path)
 	return ""
 }
 

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,87 +37,6 @@ func TestObjectsDoNotShareState(t *testing.T) {
 	}
 }
 
-func TestTheLockNamesItsHolder(t *testing.T) {
-	t.Parallel()
-	state := StateOf(t.TempDir(), object("app"))
-	unlock, err := state.Lock("run-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = state.Lock("run-2")
-	if fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), "run run-1 (process ") {
-		t.Errorf("the second lock: %v", err)
-	}
-	unlock()
-	unlock, err = state.Lock("run-3")
-	if err != nil {
-		t.Fatalf("after the first was given back: %v", err)
-	}
-	unlock()
-}
-
-func TestALivingMoverKeepsItsSource(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	state := StateOf(dir, object("app"))
-	unlock, err := state.Lock("run-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := Begin(dir, "run-1", filepath.Join(dir, "work"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := HoldMoverLock(r.MoverLock()); err != nil {
-		t.Fatal(err)
-	}
-	// The command dies: its locks go, its mover's stays.
-	unlock()
-	if err := r.lock.Unlock(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := state.Lock("run-2"); fault.KindOf(err) != fault.Refused {
-		t.Errorf("locked beside a living mover: %v", err)
-	}
-	if _, err := Begin(dir, "run-2", filepath.Join(dir, "other")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(r.dir); err != nil {
-		t.Errorf("the run of a living mover was swept away: %v", err)
-	}
-}
-
-func TestADeadRunIsSweptAway(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	work := filepath.Join(dir, "work")
-	if err := os.MkdirAll(filepath.Join(work, "repository"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	dead, err := Begin(dir, "run-1", work)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := dead.lock.Unlock(); err != nil { // as death does
-		t.Fatal(err)
-	}
-	next, err := Begin(dir, "run-2", filepath.Join(dir, "other"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, gone := range []string{work, dead.dir} {
-		if _, err := os.Stat(gone); !os.IsNotExist(err) {
-			t.Errorf("%s is still there: %v", gone, err)
-		}
-	}
-	if err := next.End(); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "runs", "*")); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
-}
-
 func TestHistorySurvivesAndSaysWhatIsBroken(t *testing.T) {
 	t.Parallel()
 	state := StateOf(t.TempDir(), object("app"))
@@ -132,7 +50,7 @@ func TestHistorySurvivesAndSaysWhatIsBroken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if h, err = state.History(); err != nil || len(h.Results) != 2 || !h.HasSynced() {
+	if h, err = state.History(); err != nil || len(h.Results) != 2 || h.Status.LastSyncTime == nil {
 		t.Errorf("%d results, %v", len(h.Results), err)
 	}
 	if err := os.WriteFile(state.history, []byte("{"), 0o600); err != nil {
@@ -199,47 +117,6 @@ func TestAKeyCannotLeaveItsDirectory(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "escaped")); !os.IsNotExist(err) {
 		t.Error("the key left its directory")
-	}
-}
-
-func TestTwoResultsMustAgree(t *testing.T) {
-	t.Parallel()
-	r := func(outcome result.Outcome, code int, id string) *result.Result {
-		return &result.Result{
-			APIVersion: result.APIVersion, Kind: result.KindResult, RunID: "run", Outcome: outcome, ExitCode: code, Snapshot: &result.Snapshot{ID: id},
-		}
-	}
-	message := func(r *result.Result) []byte {
-		if r == nil {
-			return nil
-		}
-		data, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data
-	}
-	good := r(result.Succeeded, 0, "a")
-	cases := map[string]struct {
-		event, written *result.Result
-		agreed         bool
-	}{
-		"both":                  {good, good, true},
-		"the event alone":       {good, nil, true},
-		"the message alone":     {nil, good, true},
-		"neither":               {nil, nil, false},
-		"different outcomes":    {good, r(result.Failed, 1, "a"), false},
-		"different snapshots":   {good, r(result.Succeeded, 0, "b"), false},
-		"a message of nonsense": {nil, &result.Result{}, false},
-	}
-	for name, c := range cases {
-		got, err := agree(c.event, message(c.written), 1, "run")
-		if c.agreed != (err == nil) || c.agreed && got.Outcome != result.Succeeded {
-			t.Errorf("%s: %+v, %v", name, got, err)
-		}
-		if err != nil && fault.KindOf(err).ExitCode() != 1 {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

@@ -73,16 +73,33 @@ func (s State) Record(run status.Run) error {
 	return nil
 }
 
-// replaceFile writes beside the file, then renames.
+// replaceFile writes beside the file, then renames, each down to the disk.
 func replaceFile(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), privateDir); err != nil {
 		return err
 	}
 	part := name + ".part"
-	if err := os.WriteFile(part, data, privateFile); err != nil {
+	if err := writeSynced(part, data); err != nil {
 		return err
 	}
-	return os.Rename(part, name)
+	if err := os.Rename(part, name); err != nil {
+		return err
+	}
+	if dir, err := os.Open(filepath.Dir(name)); err == nil {
+		// Not every system can; the file is whole with or without it.
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+	return nil
+}
+
+func writeSynced(name string, data []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, privateFile)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // holder says who has the lock of an object.
@@ -104,8 +121,8 @@ func (s State) Lock(runID string) (unlock func(), err error) {
 	}
 	who := filepath.Join(s.dir, "holder.json")
 	by := readHolder(who)
-	if !free || by.RunID != "" && moverLives(s.stateDir, by.RunID) {
-		return nil, errors.Join(s.refuse(by), lock.Unlock())
+	if err := s.checkHolder(free, by); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
 	}
 	data, err := json.Marshal(holder{RunID: runID, PID: os.Getpid()})
 	if err == nil {
@@ -127,8 +144,19 @@ func readHolder(name string) holder {
 	return h
 }
 
-// refuse names the run that is under way.
-func (s State) refuse(by holder) error {
+// checkHolder refuses while the run that had the lock last, or its mover, lives.
+func (s State) checkHolder(free bool, by holder) error {
+	busy := !free
+	if free && by.RunID != "" {
+		var err error
+		if busy, err = moverLives(s.stateDir, by.RunID); err != nil {
+			return fault.New(fault.Refused, "tell whether the mover of run %s still works: %w", by.RunID, err).
+				At(s.object.String()).WithHint("when no mover of this source works on this machine, remove " + runDir(s.stateDir, by.RunID))
+		}
+	}
+	if !busy {
+		return nil
+	}
 	return fault.New(fault.Refused, "run %s (process %d) of this source is under way on this machine", by.RunID, by.PID).
 		At(s.object.String()).WithHint("wait for its end, or stop that process")
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,8 +66,11 @@ func (t *Target) Undo(_ context.Context, action plan.Cleanup) error {
 	return t.remove()
 }
 
-// remove removes the private directory and sees it gone.
-func (t *Target) remove() error {
+// remove removes the private directory, then takes the run off the record.
+func (t *Target) remove() error { return errors.Join(t.removeWorkDir(), t.Run.End()) }
+
+// removeWorkDir removes the private directory and sees it gone.
+func (t *Target) removeWorkDir() error {
 	dir := t.WorkDir
 	if err := os.RemoveAll(dir); err != nil {
 		return fault.New(fault.Leftover, "remove the private directory: %w", err).At(dir)
@@ -106,13 +110,13 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 		return nil, fault.New(fault.Failed, "write the task: %w", err)
 	}
 	termination := filepath.Join(t.WorkDir, terminationFile)
-	collect := collector{observer: t.Observer, runID: task.RunID, now: t.Now}
+	collect := run.Collector{Observer: t.Observer, Task: task, Began: t.Now(), Now: t.Now}
 	end, err := kopiaexec.Child{
 		Executable: t.Executable,
 		Args:       []string{"mover", "--task", taskPath, "--termination-log", termination, "--lock", t.Run.MoverLock(), "--watch-parent"},
 		Env:        t.Env,
 		Grace:      time.Duration(task.GracePeriod) + moverMargin,
-		OnLine:     collect.line,
+		OnLine:     collect.Line,
 		Stderr:     t.Stderr,
 	}.Run(ctx)
 	if err != nil {
@@ -122,59 +126,5 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 		return nil, context.Cause(ctx)
 	}
 	message, _ := os.ReadFile(termination) // absent when the mover died
-	return agree(collect.result, message, end.ExitCode, task.RunID)
-}
-
-// agree returns the Result that arrived as an event, as a termination message,
-// or both ways; two that contradict each other are as good as none.
-func agree(event *result.Result, message []byte, code int, runID string) (*result.Result, error) {
-	written, err := result.Decode(message) // fails also on an empty message
-	switch {
-	case err != nil && event == nil:
-		return nil, unknown(runID, "the mover ended with exit code %d and left no result", code)
-	case err != nil:
-		return event, nil //nolint:nilerr // one of the two suffices
-	case event == nil:
-		return written, nil
-	case event.RunID != written.RunID, event.Outcome != written.Outcome, snapshotID(event) != snapshotID(written):
-		return nil, unknown(runID, "the mover's two results differ: %s and %s", event.Outcome, written.Outcome)
-	}
-	return event, nil
-}
-
-// unknown is the fault of a run whose outcome nobody can tell.
-func unknown(runID, format string, args ...any) error {
-	return fault.New(fault.Failed, format, args...).WithWhy("the outcome is unknown; a snapshot may exist").
-		WithHint("look for the run's tag among the snapshots: volsync-kopia-run:" + runID)
-}
-
-func snapshotID(r *result.Result) string {
-	if r.Snapshot == nil {
-		return ""
-	}
-	return r.Snapshot.ID
-}
-
-// collector passes the mover's log on and keeps the Result.
-type collector struct {
-	observer run.Observer
-	runID    string
-	now      func() time.Time
-	result   *result.Result
-}
-
-func (c *collector) line(line string) {
-	event, err := result.DecodeEventLine([]byte(line))
-	if err != nil {
-		event = &result.Event{
-			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: c.now(), RunID: c.runID,
-			Type: result.EventLog, Message: line,
-		}
-	}
-	if event.Type == result.EventResult {
-		// The executor reports the final Result, once.
-		c.result = event.Result
-		return
-	}
-	c.observer.Observe(*event)
+	return collect.Agree(message, fmt.Sprintf("the mover ended with exit code %d", end.ExitCode)), nil
 }

@@ -14,11 +14,13 @@ func WorkDir(runtimeDir, runID string) string {
 			continue
 		}
 		if info, err := os.Stat(base); err == nil && info.IsDir() {
-			return filepath.Join(base, "kubectl-volsync-kopia-"+runID)
+			return filepath.Join(base, workDirName(runID))
 		}
 	}
-	return filepath.Join(os.TempDir(), "kubectl-volsync-kopia-"+runID)
+	return filepath.Join(os.TempDir(), workDirName(runID))
 }
+
+func workDirName(runID string) string { return "kubectl-volsync-kopia-" + runID }
 
 // DefaultStateDir returns where local state is kept when nobody says: below
 // XDG_STATE_HOME, or its default. home is the user's home directory.

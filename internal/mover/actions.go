@@ -1,20 +1,20 @@
 package mover
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-// defaultActionTimeout is the documentation page's own limit.
-const defaultActionTimeout = 5 * time.Minute
-
 // beforeAction runs beforeSnapshot. Its failure ends the run before a snapshot.
 func (d *driver) beforeAction(ctx context.Context) error {
+	d.sayActionsOff()
 	if !d.hasActions() || d.task.Backup.Actions.Before == "" {
 		return nil
 	}
@@ -33,15 +33,15 @@ func (d *driver) beforeAction(ctx context.Context) error {
 	return nil
 }
 
-// afterAction runs afterSnapshot, also when the run has been cancelled: then
-// within the grace period. Its failure is a warning.
+// afterAction runs afterSnapshot, also when the run has been cancelled or is
+// cancelled meanwhile: then within the grace period. Its failure is a warning.
 func (d *driver) afterAction(ctx context.Context) {
 	if !d.hasActions() || d.task.Backup.Actions.After == "" {
 		return
 	}
 	d.begin("afterSnapshot")
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.afterLimit(ctx))
-	defer cancel()
+	detached, end := d.graceful(ctx)
+	defer end()
 	report, err := d.act(detached, "afterSnapshot", d.task.Backup.Actions.After)
 	why := faulty(report)
 	if err != nil {
@@ -52,21 +52,30 @@ func (d *driver) afterAction(ctx context.Context) {
 	}
 }
 
+// graceful returns a context that outlives ctx by what is left of the grace
+// period then, and what frees it.
+func (d *driver) graceful(ctx context.Context) (context.Context, func()) {
+	detached, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(d.graceLeft(), func() { cancel(context.DeadlineExceeded) })
+	})
+	return detached, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // leastForAfter is what an after-action gets even when the grace period is used
 // up: with the delay of a kill it fits in what a pod's own limit leaves beyond.
 const leastForAfter = 3 * time.Second
 
-// afterLimit is the action's own limit, or for a cancelled run what is left of
-// the grace period.
-func (d *driver) afterLimit(ctx context.Context) time.Duration {
-	if ctx.Err() == nil {
-		return d.actionTimeout() + time.Minute // the action's own limit comes first
-	}
+// graceLeft is what is left of the grace period of a cancelled run.
+func (d *driver) graceLeft() time.Duration {
 	left := d.grace()
 	if since := d.cancelledAt.Load(); since != nil {
 		left -= d.options.Clock().Sub(*since)
 	}
-	return min(d.actionTimeout(), max(left, leastForAfter))
+	return max(left, leastForAfter)
 }
 
 // kopiaGrace is kopia's part of the grace period: an after-action, which may
@@ -85,6 +94,15 @@ func (d *driver) hasActions() bool {
 	return d.task.Backup.Actions != nil && (d.settings.EnableActions == nil || *d.settings.EnableActions)
 }
 
+// sayActionsOff tells the log of actions that do not run: whoever wrote them
+// may rely on what they do.
+func (d *driver) sayActionsOff() {
+	if d.task.Backup.ActionsOff || d.task.Backup.Actions != nil && !d.hasActions() {
+		d.log.sayf("VK318 the actions are not run: %s turns them off (enableActions)",
+			cmp.Or(d.settings.Origins[policy.SettingEnableActions].From, "the configuration"))
+	}
+}
+
 func (d *driver) actionTimeout() time.Duration {
 	switch {
 	case d.settings.ActionTimeout > 0:
@@ -92,7 +110,7 @@ func (d *driver) actionTimeout() time.Duration {
 	case d.task.Backup.Actions.Timeout > 0:
 		return time.Duration(d.task.Backup.Actions.Timeout)
 	}
-	return defaultActionTimeout
+	return time.Duration(result.DefaultActionTimeout)
 }
 
 func (d *driver) act(ctx context.Context, name, command string) (result.ActionReport, error) {

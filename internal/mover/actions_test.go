@@ -81,6 +81,15 @@ func TestActionsCanBeTurnedOff(t *testing.T) {
 	if len(o.Actions) != 0 {
 		t.Errorf("actions ran: %+v", o.Actions)
 	}
+	const said = "VK318 the actions are not run: repository.config turns them off (enableActions)\n"
+	if strings.Count(o.log, said) != 1 {
+		t.Errorf("the log does not say once that the actions are turned off:\n%s", o.log)
+	}
+	// A plan that knows of it leaves the commands out of the task.
+	w.task.Backup.Actions, w.task.Backup.ActionsOff = nil, true
+	if o = w.run(t); strings.Count(o.log, said) != 1 {
+		t.Errorf("the log of a task without the commands does not say it:\n%s", o.log)
+	}
 }
 
 func TestFailedBeforeActionMakesNoSnapshotAndAfterStillRuns(t *testing.T) {
@@ -106,5 +115,26 @@ func TestAfterActionRunsWhenTheSnapshotFails(t *testing.T) {
 	o.want(t, result.Failed, 1, "KopiaFailed")
 	if _, err := os.Stat(w.dir + "/after"); err != nil {
 		t.Error("the after-action did not run")
+	}
+}
+
+// A cancel that comes while the after-action runs leaves it what is left of the
+// grace period, as one that came before it does.
+func TestCancelBoundsAnAfterActionUnderWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.task.GracePeriod = result.Duration(4 * time.Second)
+	w.task.Backup.Actions = &result.Actions{After: "echo begun; sleep 60; echo done"}
+	start := time.Now()
+	o := runCancelledFast(t, w, "afterSnapshot: begun")
+	o.want(t, result.Cancelled, 143, "Cancelled")
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("the run went on for %s", took)
+	}
+	if len(o.Actions) != 1 || !o.Actions[0].TimedOut || strings.Contains(o.log, "afterSnapshot: done") {
+		t.Errorf("actions %+v\n%s", o.Actions, o.log)
+	}
+	if saved := w.repo.Snapshots(t); len(saved) != 1 || o.Snapshot == nil || o.Snapshot.ID != saved[0].ID {
+		t.Errorf("the result names %+v, the repository holds %v", o.Snapshot, saved)
 	}
 }

@@ -107,6 +107,9 @@ func (d *driver) snapshotWithActions(ctx context.Context, src source) (a attempt
 	if err := d.beforeAction(ctx); err != nil {
 		return a, err
 	}
+	if err := src.lookAgain(d.task.Backup); err != nil {
+		return a, err
+	}
 	if err := d.checkNotEmpty(src); err != nil || d.res.Outcome == result.Skipped {
 		return a, err
 	}
@@ -117,27 +120,19 @@ func (d *driver) snapshotWithActions(ctx context.Context, src source) (a attempt
 func (d *driver) snapshot(ctx context.Context, src source) (attempt, error) {
 	d.begin("snapshot")
 	d.sayParallel()
-	options := argv.SnapshotOptions{Path: src.dir, Tags: d.task.Backup.Tags, Extra: d.task.Backup.Args, Progress: true}
-	if src.dir != d.res.Identity.Path {
-		options.Source = d.res.Identity.String()
-	}
-	command := argv.SnapshotCreate(d.paths, options)
+	command := argv.SnapshotCreate(d.paths, argv.SnapshotOptions{
+		Path: src.dir, Source: argv.SnapshotSource(src.dir, d.res.Identity),
+		Tags: d.task.Backup.Tags, Extra: d.task.Backup.Args, Progress: true,
+	})
 	out, err := d.runner.Run(ctx, kopiaexec.Call{Command: command})
-	a := attempt{out: out, stopped: ctx.Err() != nil}
-	if err != nil {
-		return a, failed("Kopia", err)
-	}
-	a.snapshot, err = kopiaexec.DecodeSnapshot(out.Stdout)
-	if err != nil && !a.stopped {
-		return a, failed("UnreadableResult", fault.New(fault.Failed, "%w", err))
-	}
+	a, err := attemptOf(out, err, ctx.Err() != nil)
 	if a.snapshot != nil {
 		a.snapshot.UploadedBytes = out.Progress.UploadedBytes
-		d.redactErrors(a.snapshot)
+		d.boundErrors(a.snapshot)
 		d.log.sayf("Kopia printed snapshot %s: %d files, %s.", a.snapshot.ID, a.snapshot.Files, size(a.snapshot.Size))
 		d.log.event(result.Event{Type: result.EventSnapshot, Snapshot: a.snapshot})
 	}
-	return a, nil
+	return a, err
 }
 
 // sayParallel names the number of parallel uploads, wherever it comes from.
@@ -162,7 +157,7 @@ func (d *driver) sayParallel() {
 func (d *driver) follow(ctx context.Context, a attempt) error {
 	switch judge(a) {
 	case cancelled:
-		return d.cancelledWith(ctx, a.snapshot)
+		return d.cancelledWith(ctx, a)
 	case notSaved:
 		return notSavedError(a.out)
 	case unchanged:
@@ -171,32 +166,47 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 	}
 	if err := d.prove(ctx, a.snapshot); err != nil {
 		if ctx.Err() != nil {
-			return d.cancelledWith(ctx, a.snapshot)
+			return d.cancelledWith(ctx, a)
 		}
-		if judge(a) == doubtful || !a.out.OK() && reasonOf(err) == string(kopiaexec.ReasonSnapshotMissing) {
-			// What kopia said at the failure is worth more than that the
-			// snapshot is not there.
-			return diagnosed(fmt.Sprintf("save snapshot %s, which is not in the repository", a.snapshot.ID), a.out)
-		}
-		return err
+		return notProved(a, err)
 	}
 	d.res.Snapshot = a.snapshot
+	proved := fmt.Sprintf("snapshot %s proved: %d files, %s", a.snapshot.ID, a.snapshot.Files, size(a.snapshot.Size))
 	switch {
 	case judge(a) == doubtful:
 		return diagnosed(fmt.Sprintf("finish after snapshot %s, which is saved and proved", a.snapshot.ID), a.out)
 	case judge(a) == incomplete:
 		return incompleteError(a.snapshot)
 	case a.snapshot.Ignored > 0:
-		return d.ignored(a)
+		return d.ignored(a.snapshot, proved)
 	}
-	d.res.Message = fmt.Sprintf("snapshot %s proved: %d files, %s", a.snapshot.ID, a.snapshot.Files, size(a.snapshot.Size))
+	d.res.Message = proved
 	return nil
 }
 
+// notProved says why there is no proof. When kopia failed before, what it said
+// then is worth more than the proof's own failure, which may be only that the
+// snapshot is not there; anything else must be told beside it.
+func notProved(a attempt, err error) error {
+	missing := reasonOf(err) == string(kopiaexec.ReasonSnapshotMissing)
+	switch {
+	case missing && !a.out.OK():
+		return diagnosed(fmt.Sprintf("save snapshot %s, which is not in the repository", a.snapshot.ID), a.out)
+	case judge(a) == doubtful:
+		why := diagnosed(fmt.Sprintf("finish after snapshot %s", a.snapshot.ID), a.out)
+		return failed(reasonOf(why), fmt.Errorf("%w; whether it is saved is not known, for the proof failed too: %w", why, err))
+	}
+	return err
+}
+
 // cancelledWith names what kopia said to have saved before it ended.
-func (d *driver) cancelledWith(ctx context.Context, s *result.Snapshot) error {
-	if s == nil {
+func (d *driver) cancelledWith(ctx context.Context, a attempt) error {
+	s := a.snapshot
+	switch {
+	case a.nothingSaved():
 		return stopOf(ctx, "; no snapshot was made")
+	case s == nil:
+		return stopOf(ctx, fmt.Sprintf("; kopia named no snapshot, and the repository may hold a partial one, tagged %s:%s", result.RunTag, d.task.RunID))
 	}
 	d.res.Snapshot = s
 	what := "the partial snapshot"
@@ -207,34 +217,13 @@ func (d *driver) cancelledWith(ctx context.Context, s *result.Snapshot) error {
 }
 
 // ignored handles errors that a policy ignores: a warning, or with Strict an
-// incomplete snapshot.
-func (d *driver) ignored(a attempt) error {
-	s := a.snapshot
-	if len(s.Errors) == 0 {
-		s.Errors = ignoredErrors(a.out.Log)
-	}
-	d.redactErrors(s)
-	s.OmittedErrors = max(0, int(s.Ignored)-len(s.Errors))
+// incomplete snapshot. otherwise is what there is to say of the snapshot besides.
+func (d *driver) ignored(s *result.Snapshot, otherwise string) error {
 	text := fmt.Sprintf("%d files or directories could not be read, and a policy ignores that%s", s.Ignored, firstErrors(s))
 	if d.task.Backup.Strict {
 		return failed("FilesIgnored", fault.New(fault.Incomplete, "snapshot %s exists, but %s", s.ID, text))
 	}
 	d.warn("VK423", text)
-	d.res.Message = fmt.Sprintf("snapshot %s proved: %d files, %s; %d could not be read", s.ID, s.Files, size(s.Size), s.Ignored)
+	d.res.Message = fmt.Sprintf("%s; %d could not be read", otherwise, s.Ignored)
 	return nil
-}
-
-// ignoredErrors reads the first 10 of kopia's lines
-// `Ignored error when processing "path": why`, which the manifest leaves out.
-func ignoredErrors(log []string) []result.FileError {
-	const most = 10
-	var found []result.FileError
-	for _, line := range log {
-		_, rest, ok := strings.Cut(line, `Ignored error when processing "`)
-		path, why, whole := strings.Cut(rest, `": `)
-		if ok && whole && len(found) < most {
-			found = append(found, result.FileError{Path: path, Error: why})
-		}
-	}
-	return found
 }

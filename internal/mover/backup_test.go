@@ -17,8 +17,8 @@ func TestBackupSavesProvesAndRestores(t *testing.T) {
 		if !first.Repository.Created {
 			t.Error("the repository was not reported as created")
 		}
-		if first.KopiaProcesses > 6 {
-			t.Errorf("the first run took %d kopia processes, want at most 6\n%s", first.KopiaProcesses, first.log)
+		if first.KopiaProcesses != 5 {
+			t.Errorf("the first run took %d kopia processes, want 5\n%s", first.KopiaProcesses, first.log)
 		}
 		if first.Snapshot.Proved != result.ProveBlobs {
 			t.Errorf("proved %q", first.Snapshot.Proved)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/mover"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -64,9 +65,7 @@ func moreAtOnce() {
 // runAs runs the mover as a process of another user.
 func (w *world) runAs(t *testing.T, uid uint32) outcome {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can run the mover as another user")
-	}
+	kopiatest.NeedRoot(t)
 	w.giveTo(t, int(uid))
 	w.task.Kopia = publicCopy(t, w.dir, w.kopia)
 	self, err := os.Executable()

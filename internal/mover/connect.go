@@ -27,7 +27,7 @@ func (d *driver) readSecret() error {
 	d.log.hide(keys)
 	place, problems := storage.Resolve(d.task.Repository.Storage, keys)
 	if err := d.report(problems); err != nil {
-		return refused("RepositorySecret", fault.New(fault.Refused, "%w", err).At(d.secretName()))
+		return refused("RepositorySecret", fault.New(fault.Refused, "%w", err).At(d.secretName()).WithHint(firstFix(problems)))
 	}
 	if place.Type() != string(storage.Filesystem) {
 		return refused("BackendNotSupported", fault.New(fault.Refused,
@@ -49,17 +49,22 @@ func (d *driver) secretName() string {
 func (d *driver) report(problems problem.List) error {
 	var errs []error
 	for _, p := range problems {
-		switch p.Severity {
-		case problem.Error:
+		if p.Severity == problem.Error {
 			errs = append(errs, fmt.Errorf("%s: %s", p.Code, p.Message))
-			d.log.sayf("ERROR: %s %s", p.Code, p.Message)
-		case problem.Warning:
-			d.warn(p.Code, p.Message)
-		default:
-			d.log.sayf("%s %s", p.Code, p.Message)
 		}
+		d.find(p.Severity, p.Code, p.Message)
 	}
 	return errors.Join(errs...)
+}
+
+// firstFix is the way out of the first error.
+func firstFix(problems problem.List) string {
+	for _, p := range problems {
+		if p.Severity == problem.Error {
+			return p.Fix
+		}
+	}
+	return ""
 }
 
 // readKeys reads a mounted Secret: one file a key. The names that start with
@@ -124,7 +129,7 @@ func (d *driver) grace() time.Duration {
 
 // configure writes kopia's config and prepares the repository's cache.
 func (d *driver) configure() error {
-	limits := storage.Limits{
+	limits := result.Limits{
 		UploadBytesPerSecond:   firstPositive(d.task.Repository.UploadBytesPerSecond, d.settings.Limits.UploadBytesPerSecond),
 		DownloadBytesPerSecond: firstPositive(d.task.Repository.DownloadBytesPerSecond, d.settings.Limits.DownloadBytesPerSecond),
 	}
@@ -136,9 +141,7 @@ func (d *driver) configure() error {
 	if err != nil {
 		return failed("Config", err)
 	}
-	if err := d.holdCache(key); err != nil {
-		return failed("Cache", fault.New(fault.Failed, "%w", err))
-	}
+	d.holdCache(key)
 	d.config = kopiaexec.Config{
 		Storage: config, Password: d.keys.Password(), Identity: d.res.Identity, CacheDir: d.cache.Dir(),
 		ContentCacheBytes:  firstPositive(d.task.Repository.ContentCacheBytes, d.settings.Caching.ContentBytes),
@@ -151,20 +154,6 @@ func (d *driver) configure() error {
 	d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond, d.task.Repository.UploadBytesPerSecond)
 	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond, d.task.Repository.DownloadBytesPerSecond)
 	return nil
-}
-
-// holdCache takes the repository's cache; while another run uses it, this one
-// makes do with an empty one of its own.
-func (d *driver) holdCache(key string) error {
-	d.cache = kopiaexec.NewCache(d.task.CacheDir, key)
-	held, err := d.cache.Hold()
-	if held || err != nil {
-		return err
-	}
-	d.log.sayf("The repository's cache is in use by another run; this run begins with an empty one.")
-	d.cache = kopiaexec.NewCache(filepath.Join(d.task.WorkDir, "cache"), key)
-	_, err = d.cache.Hold()
-	return err
 }
 
 // sayLimit names a speed limit. One that is not the Task's own, but may come

@@ -48,11 +48,9 @@ func printedAndNotClaimed(t *testing.T, _ *world, o outcome) {
 // smallRepository puts the repository on a file system of its own, of 2 MiB.
 func (w *world) smallRepository(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can mount a small file system")
-	}
+	kopiatest.NeedRoot(t)
 	if err := syscall.Mount("tmpfs", w.repo.Dir, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("skipped: mount a small file system: %v", err)
+		kopiatest.Unable(t, "mount a small file system: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(w.repo.Dir, syscall.MNT_DETACH); err != nil {

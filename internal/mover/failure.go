@@ -51,22 +51,6 @@ func diagnosed(doing string, out kopiaexec.Output) error {
 	return failed(string(diagnosis.Reason), diagnosis.Err(doing))
 }
 
-// outcomeOf maps a fault's kind to the outcome that it gives.
-func outcomeOf(kind fault.Kind) result.Outcome {
-	switch kind {
-	case fault.Refused, fault.Invalid, fault.Usage:
-		return result.Refused
-	case fault.Incomplete:
-		return result.Incomplete
-	case fault.TimedOut:
-		return result.TimedOut
-	case fault.Interrupt, fault.Terminated:
-		return result.Cancelled
-	default:
-		return result.Failed
-	}
-}
-
 // conclude writes the end of the run into the Result.
 func (d *driver) conclude(ctx context.Context, err error) {
 	d.endPhase()
@@ -80,7 +64,7 @@ func (d *driver) conclude(ctx context.Context, err error) {
 		err = stop
 	}
 	kind := fault.KindOf(err)
-	d.res.Outcome, d.res.ExitCode = outcomeOf(kind), int(kind.ExitCode())
+	d.res.Outcome, d.res.ExitCode = result.OutcomeOf(kind), int(kind.ExitCode())
 	d.res.Reason, d.res.Message = string(kind), d.log.redact(err.Error())
 	if reason := reasonOf(err); reason != "" {
 		d.res.Reason = reason
@@ -116,7 +100,8 @@ func stopOf(ctx context.Context, what string) error {
 	return &failure{reason: "Cancelled", stop: true, err: fault.New(kind, "the run was cancelled%s", what)}
 }
 
-// succeed fills in a good end; warnings show in the outcome.
+// succeed fills in a good end; the Result's warnings show in the outcome, as
+// result.Outcome says.
 func (d *driver) succeed() {
 	d.res.ExitCode = 0
 	if d.res.Outcome == result.Unknown || d.res.Outcome == result.Succeeded {

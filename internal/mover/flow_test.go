@@ -26,8 +26,9 @@ func TestRefusalsWriteNothing(t *testing.T) {
 		"sourcePath is a file":             {func(_ *testing.T, w *world) { w.task.Backup.SourcePath = "/a.txt" }, 5, "SourcePathInvalid", "not a directory"},
 		"sourcePath is not there":          {func(_ *testing.T, w *world) { w.task.Backup.SourcePath = "sub dir/gone/deep" }, 5, "SourcePathMissing", "random.bin"},
 		"the volume is not there":          {func(_ *testing.T, w *world) { w.task.Backup.Root = w.dir + "/gone" }, 5, "SourceMissing", "gone"},
-		"the Secret has no password":       {func(t *testing.T, w *world) { w.secret(t, "KOPIA_PASSWORD", " \n") }, 5, "RepositorySecret", "KOPIA_PASSWORD"},
+		"the Secret has no password":       {func(t *testing.T, w *world) { w.secret(t, "KOPIA_PASSWORD", " \n") }, 5, "RepositorySecret", "add the password"},
 		"the Secret names a bucket":        {func(t *testing.T, w *world) { w.secret(t, "KOPIA_S3_BUCKET", "b") }, 5, "BackendNotSupported", "filesystem repositories only"},
+		"the Secret is for other storage":  {secretOfOtherStorage, 5, "RepositorySecret", "the repository is to be filesystem storage (/srv/repo), but the Secret's KOPIA_REPOSITORY says s3"},
 		"the Secret is not mounted":        {func(_ *testing.T, w *world) { w.task.Repository.SecretDir = w.dir + "/gone" }, 5, "SecretUnreadable", "gone"},
 		"the custom CA is not there":       {func(_ *testing.T, w *world) { w.task.Repository.CustomCAFile = w.dir + "/ca.crt" }, 5, "CustomCA", "ca.crt"},
 		"there is no kopia":                {func(_ *testing.T, w *world) { w.task.Kopia = w.dir + "/gone" }, 1, "KopiaMissing", "gone"},
@@ -63,6 +64,14 @@ func TestRefusalsWriteNothing(t *testing.T) {
 	}
 }
 
+// secretOfOtherStorage has the task name a directory, as --repository-dir and a
+// repositoryPVC do, beside a Secret that names a bucket.
+func secretOfOtherStorage(t *testing.T, w *world) {
+	t.Helper()
+	w.secret(t, "KOPIA_REPOSITORY", "s3://bucket")
+	w.task.Repository.Storage.Filesystem = &result.FilesystemStorage{Path: "/srv/repo"}
+}
+
 // policy puts a file into the policy ConfigMap.
 func (w *world) policy(t *testing.T, name, content string) {
 	t.Helper()
@@ -86,6 +95,7 @@ func TestSourcePath(t *testing.T) {
 	}{
 		"below the root":                      {"sub dir", "/data/sub dir", false, "/data/sub dir", "random.bin", result.Succeeded},
 		"with the mount path in front":        {"/data/sub dir", "/data/data/sub dir", false, "/data/sub dir", "random.bin", result.SucceededWithWarnings},
+		"below a directory named data":        {"data/x", "/data/data/x", false, "/data/data/x", "in data", result.Succeeded},
 		"the mount path itself":               {"/data", "/data/data", false, "/data", "a.txt", result.SucceededWithWarnings},
 		"with the mount path and an override": {"/data/sub dir", "/old/place", true, "/old/place", "random.bin", result.SucceededWithWarnings},
 	}
@@ -94,6 +104,10 @@ func TestSourcePath(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, kopia)
+			kopiatest.Write(t, w.data+"/x/not in data", "x")
+			if row.sourcePath == "data/x" {
+				kopiatest.Write(t, w.data+"/data/x/in data", "x")
+			}
 			w.task.Backup.SourcePath, w.task.Backup.PathOverridden, w.task.Identity.Path = row.sourcePath, row.overridden, row.planned
 			o := w.run(t)
 			o.want(t, row.outcome, 0, "")
@@ -142,12 +156,16 @@ func TestPolicyLogIsTheDocumentationPages(t *testing.T) {
 func TestRepositoryDirectoryIsMadeOnAnEmptyVolumeOnly(t *testing.T) {
 	t.Parallel()
 	kopia := kopiatest.Kopia(t)
-	for name, file := range map[string]string{"empty": "lost+found/x", "in use": "photos/1.jpg"} {
+	for name, files := range map[string][]string{
+		"empty": {"lost+found/x"}, "in use": {"photos/1.jpg"}, "in use beside a file named lost+found": {"lost+found", "photos/1.jpg"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newBareWorld(t, kopia)
 			volume := filepath.Join(w.dir, "volume")
-			kopiatest.Write(t, filepath.Join(volume, file), "x")
+			for _, file := range files {
+				kopiatest.Write(t, filepath.Join(volume, file), "x")
+			}
 			if err := os.Remove(filepath.Join(w.secrets, "KOPIA_REPOSITORY")); err != nil {
 				t.Fatal(err)
 			}

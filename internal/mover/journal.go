@@ -39,12 +39,12 @@ type journal struct {
 // shorter one would be found everywhere.
 const minSecret = 4
 
-// hide makes the journal replace the values of the keys, except of those that
-// name the place, which messages must be able to show.
+// hide makes the journal replace the values of the keys. Of those that name the
+// place, which messages must be able to show, it replaces only a password.
 func (j *journal) hide(keys storage.Keys) {
 	for name, value := range keys {
-		text := strings.TrimSpace(string(value.Reveal()))
-		if storage.IsPlace(name) || len(text) < minSecret {
+		text := storage.Hidden(name, value)
+		if len(text) < minSecret {
 			continue
 		}
 		j.secrets = append(j.secrets, text, base64.StdEncoding.EncodeToString([]byte(text)))

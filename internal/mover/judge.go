@@ -3,6 +3,7 @@ package mover
 import (
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
@@ -38,6 +39,29 @@ type attempt struct {
 	snapshot *result.Snapshot
 	// stopped is true when we told kopia to end.
 	stopped bool
+}
+
+// attemptOf reads what a run of kopia left, whatever ended it: err is the
+// Runner's, and what kopia has printed by then counts all the same.
+func attemptOf(out kopiaexec.Output, err error, stopped bool) (attempt, error) {
+	a := attempt{out: out, stopped: stopped}
+	var unreadable error
+	a.snapshot, unreadable = kopiaexec.DecodeSnapshot(out.Stdout)
+	switch {
+	case stopped || a.snapshot != nil:
+		return a, nil
+	case err != nil:
+		return a, failed("Kopia", err)
+	case unreadable != nil:
+		return a, failed("UnreadableResult", fault.New(fault.Failed, "%w", unreadable))
+	}
+	return a, nil
+}
+
+// nothingSaved reports whether kopia can have saved nothing: it was not started,
+// or SIGTERM ended it, which it does not once it can write.
+func (a attempt) nothingSaved() bool {
+	return a.snapshot == nil && a.out.ExitCode < 0 && (a.out.Signal == 0 || a.out.Signal == syscall.SIGTERM)
 }
 
 // identicalMark is in kopia's log when a policy lets it skip an identical snapshot.
@@ -105,6 +129,9 @@ func incompleteError(s *result.Snapshot) error {
 	return failed(reason, err)
 }
 
+// mostErrors is how many unreadable files are named.
+const mostErrors = 10
+
 // firstErrors names the first files that could not be read.
 func firstErrors(s *result.Snapshot) string {
 	if len(s.Errors) == 0 {
@@ -113,6 +140,9 @@ func firstErrors(s *result.Snapshot) string {
 	var lines []string
 	for _, e := range s.Errors {
 		lines = append(lines, fmt.Sprintf("%s: %s", e.Path, e.Error))
+	}
+	if s.OmittedErrors > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", s.OmittedErrors))
 	}
 	return ": " + strings.Join(lines, ", ")
 }

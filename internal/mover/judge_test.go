@@ -1,12 +1,48 @@
 package mover
 
 import (
+	"errors"
 	"syscall"
 	"testing"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
+
+// What kopia has printed is read also when the wait for it has failed.
+func TestAttemptOf(t *testing.T) {
+	t.Parallel()
+	const manifest = `{"id":"a","source":{},"rootEntry":{"summ":{"files":1}}}`
+	gone := errors.New("wait for kopia: no such process")
+	rows := map[string]struct {
+		stdout  string
+		err     error
+		stopped bool
+		id      string
+		reason  string
+	}{
+		"a snapshot":                            {manifest, nil, false, "a", ""},
+		"a snapshot, and the wait failed":       {manifest, gone, false, "a", ""},
+		"the same in a cancelled run":           {manifest, gone, true, "a", ""},
+		"nothing, and the wait failed":          {"", gone, false, "", "Kopia"},
+		"the same in a run that was cancelled":  {"", gone, true, "", ""},
+		"half a word":                           {`{"id":"a`, nil, false, "", "UnreadableResult"},
+		"half a word in a cancelled run":        {`{"id":"a`, nil, true, "", ""},
+		"nothing":                               {"", nil, false, "", ""},
+		"a list in the place of a snapshot":     {`[]`, nil, false, "", "UnreadableResult"},
+		"half a word, and the wait failed, too": {`{"id":"a`, gone, false, "", "Kopia"},
+	}
+	for name, row := range rows {
+		a, err := attemptOf(kopiaexec.Output{Stdout: []byte(row.stdout)}, row.err, row.stopped)
+		id := ""
+		if a.snapshot != nil {
+			id = a.snapshot.ID
+		}
+		if id != row.id || reasonOf(err) != row.reason || (err != nil) != (row.reason != "") || a.stopped != row.stopped {
+			t.Errorf("%s: snapshot %q, %v; want %q, %q", name, id, err, row.id, row.reason)
+		}
+	}
+}
 
 func TestJudge(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package mover
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
@@ -12,38 +13,43 @@ import (
 
 // list answers with the snapshots of one source, or of all.
 func (d *driver) list(ctx context.Context) error {
-	source := d.task.Identity.String()
-	if d.task.List.All {
-		source = ""
-	}
-	snapshots, err := d.openList(ctx, source)
+	snapshots, err := d.openList(ctx, d.task.List.All)
 	if err != nil {
 		return err
-	}
-	if !d.task.List.Incomplete {
-		snapshots = completeOnly(snapshots)
 	}
 	d.res.Snapshots = snapshots
 	d.res.Message = fmt.Sprintf("%d snapshots", len(snapshots))
 	return nil
 }
 
-// openList prepares everything and runs the list as the first command.
-func (d *driver) openList(ctx context.Context, source string) ([]result.Snapshot, error) {
+// identities are those that the task's source may be recorded under.
+func (d *driver) identities() []result.Identity {
+	if d.task.Otherwise == nil {
+		return []result.Identity{d.task.Identity}
+	}
+	return []result.Identity{d.task.Identity, *d.task.Otherwise}
+}
+
+// openList prepares everything and lists the source's snapshots, or with all
+// those of every source, as the first command. The newest are last.
+func (d *driver) openList(ctx context.Context, all bool) ([]result.Snapshot, error) {
 	if err := d.readSecret(); err != nil {
 		return nil, err
 	}
 	if err := d.findKopia(ctx); err != nil {
 		return nil, err
 	}
-	// Of the policy configuration only speed limits and cache sizes matter here.
-	if err := d.resolvePolicies("", nil); err != nil {
+	if err := d.resolveSettings(); err != nil {
 		return nil, err
 	}
 	if err := d.configure(); err != nil {
 		return nil, err
 	}
 	d.begin("repository")
+	source := d.task.Identity.String()
+	if all {
+		source = ""
+	}
 	stdout, err := d.open(ctx, argv.SnapshotList(d.paths, source))
 	if err != nil {
 		return nil, err
@@ -52,5 +58,14 @@ func (d *driver) openList(ctx context.Context, source string) ([]result.Snapshot
 	if err != nil {
 		return nil, failed("UnreadableResult", fault.New(fault.Failed, "%w", err))
 	}
+	if all || d.task.Otherwise == nil {
+		return snapshots, nil
+	}
+	more, err := d.listed(ctx, d.task.Otherwise.String())
+	if err != nil {
+		return nil, err
+	}
+	snapshots = append(snapshots, more...)
+	slices.SortStableFunc(snapshots, func(a, b result.Snapshot) int { return a.StartTime.Compare(b.StartTime) })
 	return snapshots, nil
 }

@@ -115,17 +115,23 @@ func (w *world) check(t *testing.T, o outcome) {
 	if err != nil {
 		t.Fatalf("termination message: %v\n%s", err, message)
 	}
-	lines := bytes.Split(bytes.TrimSpace([]byte(o.log)), []byte("\n"))
-	event, err := result.DecodeEventLine(lines[len(lines)-1])
-	if err != nil {
-		t.Fatalf("last line of the log: %v\n%s", err, o.log)
-	}
-	for name, r := range map[string]*result.Result{"termination message": short, "last event": event.Result} {
+	for name, r := range map[string]*result.Result{"termination message": short, "last event": lastEvent(t, o.log)} {
 		if r.Outcome != o.Outcome || r.ExitCode != o.ExitCode || snapshotID(*r) != snapshotID(o.Result) {
 			t.Errorf("the %s says %s %d %q, Run returned %s %d %q", name,
 				r.Outcome, r.ExitCode, snapshotID(*r), o.Outcome, o.ExitCode, snapshotID(o.Result))
 		}
 	}
+}
+
+// lastEvent is the Result in the last line of the log.
+func lastEvent(t *testing.T, log string) *result.Result {
+	t.Helper()
+	lines := bytes.Split(bytes.TrimSpace([]byte(log)), []byte("\n"))
+	event, err := result.DecodeEventLine(lines[len(lines)-1])
+	if err != nil {
+		t.Fatalf("last line of the log: %v\n%s", err, log)
+	}
+	return event.Result
 }
 
 func snapshotID(r result.Result) string {

@@ -3,6 +3,7 @@ package mover
 import (
 	"context"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -36,13 +38,15 @@ type driver struct {
 	log     *journal
 	res     result.Result
 
-	keys    storage.Keys
-	place   storage.Location
-	cache   kopiaexec.Cache
-	config  kopiaexec.Config
-	paths   argv.Paths
-	runner  *kopiaexec.Runner
-	version string
+	keys  storage.Keys
+	place storage.Location
+	cache kopiaexec.Cache
+	// ownCache is true for a cache that goes with the run.
+	ownCache bool
+	config   kopiaexec.Config
+	paths    argv.Paths
+	runner   *kopiaexec.Runner
+	version  string
 
 	policyFiles []*policyFile
 	settings    policy.Resolution
@@ -59,8 +63,10 @@ type driver struct {
 // fault.Terminated) chooses the exit code.
 func Run(ctx context.Context, task result.Task, options Options) result.Result {
 	d := newDriver(task, options)
-	defer func() { d.cache.Release() }()
 	defer context.AfterFunc(ctx, d.noteCancel)()
+	for _, w := range task.Warnings {
+		d.warn(w.Code, w.Message)
+	}
 	d.conclude(ctx, d.operate(ctx))
 	d.publish()
 	return d.res
@@ -136,10 +142,21 @@ func (d *driver) endPhase() {
 	d.phase = ""
 }
 
-// warn adds to the Result's warnings and to the log.
+// warn is for what this run met: it adds to the Result's warnings, which change
+// the outcome (see result.Outcome), and to the log.
 func (d *driver) warn(code, message string) {
 	w := result.Warning{Code: code, Message: d.log.redact(message)}
 	d.res.Warnings = append(d.res.Warnings, w)
-	d.log.sayf("WARNING: %s", message)
+	d.log.sayf("WARNING: %s %s", code, message)
 	d.log.event(result.Event{Type: result.EventWarning, Warning: &w})
+}
+
+// find is for what the Secret, the policy files and the manifest say, whatever
+// the run meets: it adds to the log alone.
+func (d *driver) find(severity problem.Severity, code, message string) {
+	prefix := ""
+	if severity != problem.Info {
+		prefix = strings.ToUpper(string(severity)) + ": "
+	}
+	d.log.sayf("%s%s %s", prefix, code, message)
 }

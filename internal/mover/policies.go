@@ -3,14 +3,8 @@ package mover
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -21,23 +15,8 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-// policyFile is one document that holds policies, and what became of it.
-type policyFile struct {
-	// title is how the log names it: "global policy".
-	title string
-	// otherwise is what the log says the run continues with.
-	otherwise string
-	// name is the document's name in findings, path where it was read.
-	name, path string
-	doc        *policy.Document
-	// broken are the reasons for which it is not used.
-	broken []string
-	// syntax is true when it is not even JSON.
-	syntax bool
-}
-
 // resolvePolicies reads the policy documents and works out what they mean,
-// before anything is written anywhere.
+// before anything is written anywhere. extra are layers below the manifest's own.
 func (d *driver) resolvePolicies(source policy.Target, extra []result.PolicyLayer) error {
 	global, err := d.policyFile("global policy", d.task.Policy.GlobalFile, "policies")
 	if err != nil {
@@ -47,134 +26,57 @@ func (d *driver) resolvePolicies(source policy.Target, extra []result.PolicyLaye
 	if err != nil {
 		return err
 	}
-	structured := d.parse(&policyFile{title: "structured repository config", otherwise: "settings", name: "spec.kopia.policyConfig.repositoryConfig"}, d.task.Policy.Structured)
-	manual := d.parse(&policyFile{title: "manual config", otherwise: "settings", name: "KOPIA_MANUAL_CONFIG"}, d.keys.ManualConfig().Reveal())
-	in := policy.Inputs{
+	return d.resolve(policy.Inputs{
 		Source: source, Inline: append(extra, d.task.Policy.Inline...),
 		FromSecret: d.task.Policy.FromSecret, AllowActions: d.task.Policy.AllowActions,
+	}, global, config)
+}
+
+// resolveSettings is resolvePolicies for what only reads the repository. Of the
+// documents nothing but speed limits, cache sizes and the like matters then, so
+// the global policy is not looked at, and no document's fault is a reason to read
+// nothing: restores are wanted when much else is broken.
+func (d *driver) resolveSettings() error {
+	config, err := d.policyFile("repository config", d.task.Policy.RepositoryConfigFile, "settings")
+	if err != nil {
+		config = &policyFile{title: "repository config", otherwise: "settings", broken: []string{err.Error()}}
 	}
-	names := policy.NamesFor(d.version)
-	for {
-		in.Global, in.RepositoryConfig, in.Structured, in.Manual = global.usable(), config.usable(), structured.usable(), manual.usable()
-		d.settings = policy.Resolve(in, names)
-		dropped, err := d.drop(d.settings.Notes, global, config, structured, manual)
-		if err != nil {
-			return err
-		}
-		if !dropped {
-			break
-		}
-	}
+	d.task.Policy.OnError = result.PolicyErrorsWarn
+	return d.resolve(policy.Inputs{FromSecret: d.task.Policy.FromSecret}, nil, config)
+}
+
+// resolve works out what the documents mean, without those that cannot be used.
+// An error in the manifest's own fields is final.
+func (d *driver) resolve(in policy.Inputs, global, config *policyFile) error {
+	structured := d.structured()
+	manual := d.parse(&policyFile{title: "manual config", otherwise: "settings", name: "KOPIA_MANUAL_CONFIG"}, d.keys.ManualConfig().Reveal())
+	in.Global, in.RepositoryConfig, in.Structured, in.Manual = global.document(), config.document(), structured.document(), manual.document()
 	for _, f := range []*policyFile{global, config, structured, manual} {
 		if f != nil {
 			d.policyFiles = append(d.policyFiles, f)
 		}
 	}
+	settings, dropped := policy.ResolveDropping(in, policy.NamesFor(d.version))
+	d.settings = settings
+	for _, note := range settings.Notes {
+		if note.Severity == problem.Error {
+			return failed("ManifestInvalid", fault.New(fault.Invalid, "%s: %s", note.File, note.Message).WithHint(note.Fix))
+		}
+	}
+	for _, f := range d.policyFiles {
+		f.drop(dropped)
+	}
 	return d.judgePolicies()
 }
 
-func (f *policyFile) usable() *policy.Document {
-	if f == nil || len(f.broken) > 0 {
-		return nil
-	}
-	return f.doc
-}
-
-// policyFile reads one file of the policy ConfigMap or Secret; nil: there is
-// none, and none is promised.
-func (d *driver) policyFile(title, name, otherwise string) (*policyFile, error) {
-	if d.task.Policy.Dir == "" || name == "" {
-		return nil, nil
-	}
-	planned, promised := d.task.Policy.SHA256[name]
-	data, err := readBelow(d.task.Policy.Dir, name)
-	if errors.Is(err, fs.ErrNotExist) && !promised {
-		return nil, nil
-	}
-	f := &policyFile{title: title, otherwise: otherwise, name: name, path: filepath.Join(d.task.Policy.Dir, name)}
-	if err != nil {
-		return nil, refused("PolicyUnreadable", fault.New(fault.Refused, "read the %s file: %w", title, err))
-	}
-	sum := sha256.Sum256(data)
-	if promised && hex.EncodeToString(sum[:]) != planned {
-		return nil, refused("PolicyChanged", fault.New(fault.Refused, "%s has changed since the plan was made", f.path).
-			WithHint("run again, so that the plan and the run see the same policies"))
-	}
-	return d.parse(f, data), nil
-}
-
-// parse reads f's JSON; nil when there is none.
-func (d *driver) parse(f *policyFile, data []byte) *policyFile {
-	if len(bytes.TrimSpace(data)) == 0 && f.path == "" {
-		return nil
-	}
-	doc, err := policy.ParseDocument(f.name, data)
-	if err != nil {
-		f.syntax = true
-		f.broken = []string{err.Error()}
-	}
-	f.doc = doc
-	return f
-}
-
-// readBelow reads a file of a mounted volume without leaving it, and not much
-// more of it than a policy may have.
-func readBelow(dir, name string) ([]byte, error) {
-	f, err := os.OpenInRoot(dir, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, policy.MaxSize+1))
-}
-
-// drop marks the documents that the error notes are about as broken and
-// reports whether there was one. An error in the manifest's own fields is final.
-func (d *driver) drop(notes []policy.Note, files ...*policyFile) (bool, error) {
-	dropped := false
-	for _, note := range notes {
-		if note.Severity != problem.Error {
-			continue
-		}
-		f := byName(files, note.File)
-		if f == nil {
-			return false, failed("ManifestInvalid", fault.New(fault.Invalid, "%s: %s", note.File, note.Message).WithHint(note.Fix))
-		}
-		f.broken = append(f.broken, place(note)+note.Message)
-		dropped = true
-	}
-	return dropped, nil
-}
-
-func byName(files []*policyFile, name string) *policyFile {
-	for _, f := range files {
-		if f != nil && f.name == name {
-			return f
-		}
-	}
-	return nil
-}
-
-// place prints where in its file a note is.
-func place(note policy.Note) string {
-	if note.Line == 0 {
-		return note.File + " " + note.Pointer + ": "
-	}
-	return fmt.Sprintf("%s:%d:%d: ", note.File, note.Line, note.Column)
-}
-
 // judgePolicies ends the run when a document is broken, unless the task says
-// that the run goes on; then each becomes a warning.
+// that the run goes on; then each is warned of.
 func (d *driver) judgePolicies() error {
 	var broken []string
 	for _, f := range d.policyFiles {
 		broken = append(broken, f.broken...)
 	}
-	if len(broken) == 0 {
-		d.reportNotes()
-		return nil
-	}
-	if d.task.Policy.OnError != result.PolicyErrorsWarn {
+	if len(broken) > 0 && d.task.Policy.OnError != result.PolicyErrorsWarn {
 		for _, line := range broken {
 			d.log.sayf("ERROR: %s", line)
 		}
@@ -182,17 +84,17 @@ func (d *driver) judgePolicies() error {
 			WithHint("correct it, or continue without it by --policy-errors=warn"))
 	}
 	d.reportNotes()
+	for _, f := range d.policyFiles {
+		for _, why := range f.broken {
+			d.warn("VK427", fmt.Sprintf("the %s is not used: %s", f.title, why))
+		}
+	}
 	return nil
 }
 
 func (d *driver) reportNotes() {
 	for _, note := range d.settings.Notes {
-		switch note.Severity {
-		case problem.Warning:
-			d.warn(note.Code, place(note)+note.Message)
-		default:
-			d.log.sayf("%s %s%s", note.Code, place(note), note.Message)
-		}
+		d.find(note.Severity, note.Code, place(note)+note.Message)
 	}
 }
 
@@ -207,6 +109,7 @@ func (d *driver) applyPolicies(ctx context.Context, now policy.Export) error {
 	if len(diff.NotManaged) > 0 {
 		d.log.sayf("Global policy values that the manifest does not name, left as they are: %s", strings.Join(diff.NotManaged, ", "))
 	}
+	d.sayHidden(d.settings.Desired.HiddenIgnoreRules(now))
 	if len(diff.Import) > 0 {
 		data, err := diff.Import.Encode()
 		if err != nil {
@@ -223,6 +126,20 @@ func (d *driver) applyPolicies(ctx context.Context, now policy.Export) error {
 	d.res.Policy.Changes = diff.Changes
 	d.logPolicyFiles()
 	return nil
+}
+
+// sayHidden tells of the ignore rules of the global policy that the source's own
+// list replaces: whoever wrote them may rely on them.
+func (d *driver) sayHidden(hidden policy.Hidden) {
+	if hidden.Count == 0 {
+		return
+	}
+	which := strconv.Itoa(hidden.Count)
+	if len(hidden.Rules) > 0 {
+		which = strings.Join(hidden.Rules, ", ")
+	}
+	d.find(problem.Info, "VK428", fmt.Sprintf(
+		"ignore rules of the global policy (%s) do not apply to this source: its own list replaces them", which))
 }
 
 func orUnset(text string) string {
@@ -251,9 +168,6 @@ func (d *driver) logPolicyFiles() {
 		d.res.Policy.Failed++
 		if f.syntax {
 			d.log.sayf("ERROR: Invalid JSON in %s file", f.title)
-		}
-		for _, why := range f.broken {
-			d.warn("VK427", fmt.Sprintf("the %s is not used: %s", f.title, why))
 		}
 		d.log.sayf("Continuing with default %s", f.otherwise)
 	}

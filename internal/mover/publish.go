@@ -14,6 +14,7 @@ const cacheWarningPercent = 80
 // and the last event line. Either suffices.
 func (d *driver) publish() {
 	d.measure()
+	d.releaseCache()
 	d.res.EndTime = d.options.Clock().UTC()
 	d.log.sayf("%s: %s", d.res.Outcome, d.res.Message)
 	if d.res.Hint != "" {
@@ -43,11 +44,14 @@ func (d *driver) measure() {
 	}
 }
 
-// redactErrors is for the texts of a snapshot that kopia wrote.
-func (d *driver) redactErrors(s *result.Snapshot) {
+// boundErrors keeps the first of the files that a snapshot lacks. Their texts are
+// kopia's.
+func (d *driver) boundErrors(s *result.Snapshot) {
+	s.Errors = s.Errors[:min(len(s.Errors), mostErrors)]
 	for i, e := range s.Errors {
 		s.Errors[i] = result.FileError{Path: d.log.redact(e.Path), Error: d.log.redact(e.Error)}
 	}
+	s.OmittedErrors = max(0, int(s.Failed+s.Ignored)-len(s.Errors))
 }
 
 func (d *driver) writeTermination() error {

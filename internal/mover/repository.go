@@ -26,7 +26,7 @@ func (d *driver) open(ctx context.Context, command argv.Command) ([]byte, error)
 		return nil, failed("Cache", fault.New(fault.Failed, "%w", err))
 	}
 	wasEmpty := d.cache.Empty()
-	out, err := d.first(ctx, command, wasEmpty)
+	out, emptied, err := d.first(ctx, command, wasEmpty)
 	if err != nil {
 		return nil, err
 	}
@@ -35,12 +35,12 @@ func (d *driver) open(ctx context.Context, command argv.Command) ([]byte, error)
 		return nil, failed("Cache", fault.New(fault.Failed, "%w", err))
 	}
 	d.res.Repository.UniqueID = id
-	if !d.cache.Belongs(id, wasEmpty) {
+	if !d.cache.Belongs(id, wasEmpty || emptied) {
 		d.log.sayf("The cache belongs to another repository and is emptied.")
 		if err := d.cache.Wipe(); err != nil {
 			return nil, failed("Cache", fault.New(fault.Failed, "%w", err))
 		}
-		if out, err = d.first(ctx, command, true); err != nil {
+		if out, _, err = d.first(ctx, command, true); err != nil {
 			return nil, err
 		}
 	}
@@ -52,33 +52,74 @@ func (d *driver) open(ctx context.Context, command argv.Command) ([]byte, error)
 
 // first runs the command; a missing repository is created where that is
 // allowed, and a failure without a known reason is tried once more with an
-// empty cache, which may be what is broken.
-func (d *driver) first(ctx context.Context, command argv.Command, wasEmpty bool) (kopiaexec.Output, error) {
-	out, err := d.runner.Run(ctx, kopiaexec.Call{Command: command})
-	if err != nil {
-		return out, failed("Kopia", err)
+// empty cache, for the kept one may be what is broken. It reports whether that
+// was so: then the cache holds nothing but what the command has put there.
+func (d *driver) first(ctx context.Context, command argv.Command, wasEmpty bool) (out kopiaexec.Output, emptied bool, err error) {
+	if err := d.look(ctx); err != nil {
+		return out, false, err
+	}
+	if out, err = d.runner.Run(ctx, kopiaexec.Call{Command: command}); err != nil {
+		return out, false, failed("Kopia", err)
 	}
 	if out.OK() || ctx.Err() != nil || out.Signal != 0 {
-		return out, d.opened(out)
+		return out, false, d.opened(out)
 	}
 	diagnosis := kopiaexec.Diagnose(out.Log)
 	switch {
 	case d.mayCreate(diagnosis.Reason):
 		if err := d.create(ctx, diagnosis); err != nil {
-			return out, err
+			return out, false, err
 		}
-	case !wasEmpty && diagnosis.Kind != fault.Repository:
-		d.log.sayf("The repository cannot be opened with this cache; trying once more with an empty one.")
-		if err := d.cache.Wipe(); err != nil {
-			return out, failed("Cache", fault.New(fault.Failed, "%w", err))
+		if out, err = d.runner.Run(ctx, kopiaexec.Call{Command: command}); err != nil {
+			return out, false, failed("Kopia", err)
 		}
-	default:
-		return out, d.opened(out)
+	case !wasEmpty && diagnosis.Reason == kopiaexec.ReasonKopia:
+		return d.withEmptyCache(ctx, command)
 	}
-	if out, err = d.runner.Run(ctx, kopiaexec.Call{Command: command}); err != nil {
-		return out, failed("Kopia", err)
+	return out, false, d.opened(out)
+}
+
+// withEmptyCache runs the command with an empty cache in the place of the kept
+// one, which comes back when it turns out not to have been at fault: it may be
+// gigabytes that somebody has paid for.
+func (d *driver) withEmptyCache(ctx context.Context, command argv.Command) (kopiaexec.Output, bool, error) {
+	d.log.sayf("The repository cannot be opened with this cache; trying once more with an empty one.")
+	if err := d.cache.SetAside(); err != nil {
+		return kopiaexec.Output{}, false, failed("Cache", fault.New(fault.Failed, "%w", err))
 	}
-	return out, d.opened(out)
+	out, err := d.runner.Run(ctx, kopiaexec.Call{Command: command})
+	if err != nil {
+		err = failed("Kopia", err)
+	} else {
+		err = d.opened(out)
+	}
+	settle := d.cache.Forget
+	if err != nil {
+		settle = d.cache.PutBack
+	}
+	if lost := settle(); lost != nil {
+		// Never a reason to fail: an empty cache serves as well.
+		d.log.sayf("%v", lost)
+	}
+	return out, err == nil, err
+}
+
+// look recognises a directory that certainly holds no repository before kopia,
+// which would write into it, is started there. The repository is created where
+// that is allowed; whatever cannot be told without kopia is left to it.
+func (d *driver) look(ctx context.Context) error {
+	place := d.place.Storage.Filesystem
+	if place == nil {
+		return nil
+	}
+	diagnosis, certain := kopiaexec.DiagnoseDirectory(place.Path)
+	switch {
+	case !certain:
+		return nil
+	case d.mayCreate(diagnosis.Reason):
+		return d.create(ctx, diagnosis)
+	}
+	return failed(string(diagnosis.Reason), diagnosis.Err("open the repository"))
 }
 
 func (d *driver) opened(out kopiaexec.Output) error {
@@ -159,16 +200,16 @@ func makeDirectory(place *result.FilesystemStorage, automatic bool) error {
 }
 
 // shardsFile is written by kopia when it opens a directory, also one that holds
-// no repository.
+// no repository; here only by an older release or somebody else's kopia.
 const shardsFile = ".shards"
 
 // checkEmpty fails on the first file below dir. Directories without files do
 // not count, and neither do the file system's own lost+found and the file that
-// kopia's attempt to open has left.
+// an attempt of kopia's to open it has left.
 func checkEmpty(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
-		case path == filepath.Join(dir, lostFound):
+		case path == filepath.Join(dir, lostFound) && entry.IsDir():
 			return fs.SkipDir
 		case err != nil:
 			return err

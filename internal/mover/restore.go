@@ -23,11 +23,7 @@ func (d *driver) restore(ctx context.Context) error {
 	if info, err := os.Stat(task.TargetDir); err != nil || !info.IsDir() {
 		return refused("TargetMissing", fault.New(fault.Refused, "the target %q is not an existing directory", task.TargetDir))
 	}
-	source := d.task.Identity.String()
-	if task.SnapshotID != "" {
-		source = "" // an id may be any source's
-	}
-	list, err := d.openList(ctx, source)
+	list, err := d.openList(ctx, task.SnapshotID != "") // an id may be any source's
 	if err != nil {
 		return err
 	}
@@ -35,8 +31,15 @@ func (d *driver) restore(ctx context.Context) error {
 	if err != nil {
 		return d.noMatch(ctx, err)
 	}
-	if chosen.Incomplete != "" {
+	switch {
+	case chosen.Incomplete != "":
 		d.warn("VK425", fmt.Sprintf("snapshot %s was asked for by its id and is incomplete (kopia's word: %q)", chosen.ID, chosen.Incomplete))
+	case chosen.Failed > 0:
+		d.boundErrors(&chosen)
+		d.warn("VK429", fmt.Sprintf("snapshot %s lacks %s that could not be read when it was taken%s", chosen.ID, missed(chosen.Failed), firstErrors(&chosen)))
+	}
+	if slices.Contains(d.identities(), chosen.Identity) {
+		d.res.Identity = chosen.Identity
 	}
 	d.log.sayf("Restoring snapshot %s of %s, taken %s: %d files, %s.",
 		chosen.ID, chosen.Identity, chosen.StartTime.UTC().Format(time.RFC3339), chosen.Files, size(chosen.Size))
@@ -65,6 +68,14 @@ func choose(list []result.Snapshot, task result.RestoreTask) (result.Snapshot, e
 	return candidates[task.Previous], nil
 }
 
+// missed counts what a snapshot lacks.
+func missed(n int64) string {
+	if n == 1 {
+		return "1 file or directory"
+	}
+	return fmt.Sprintf("%d files or directories", n)
+}
+
 func asOf(t *time.Time) string {
 	if t == nil {
 		return ""
@@ -78,11 +89,11 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 	if err != nil {
 		return err
 	}
-	held := map[string]int{}
+	identities, held := d.identities(), map[string]int{}
 	var own []result.Snapshot
 	for _, s := range completeOnly(all) {
 		held[s.Identity.String()]++
-		if s.Identity == d.task.Identity {
+		if slices.Contains(identities, s.Identity) {
 			own = append(own, s)
 		}
 	}
@@ -95,7 +106,11 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 	if len(names) > 0 {
 		there = "the repository holds complete snapshots of: " + strings.Join(names, ", ") + timesOf(own)
 	}
-	return refused("NoSnapshot", fault.New(fault.Refused, "no snapshot of %s to restore: %w", d.task.Identity, why).WithHint(there))
+	wanted := identities[0].String()
+	if len(identities) > 1 {
+		wanted += " or " + identities[1].String()
+	}
+	return refused("NoSnapshot", fault.New(fault.Refused, "no snapshot of %s to restore: %w", wanted, why).WithHint(there))
 }
 
 // timesOf lists the newest snapshots that could be asked for instead.
@@ -106,7 +121,11 @@ func timesOf(list []result.Snapshot) string {
 	}
 	var times []string
 	for _, s := range newestFirst(list)[:min(len(list), most)] {
-		times = append(times, fmt.Sprintf("%s (%s)", s.StartTime.UTC().Format(time.RFC3339), s.ID))
+		what := s.ID
+		if s.Failed > 0 {
+			what += ", " + missed(s.Failed) + " missed"
+		}
+		times = append(times, fmt.Sprintf("%s (%s)", s.StartTime.UTC().Format(time.RFC3339), what))
 	}
 	if len(list) > most {
 		times = append(times, fmt.Sprintf("and %d older ones", len(list)-most))
@@ -127,17 +146,31 @@ func (d *driver) write(ctx context.Context, s result.Snapshot) error {
 	if err != nil {
 		return failed("Kopia", err)
 	}
-	report := restored(out.Log)
+	report, told := restored(out.Log)
 	report.TargetDir, report.Size = task.TargetDir, s.Size
-	d.res.Restore = &report
-	if ctx.Err() != nil {
-		return stopOf(ctx, fmt.Sprintf("; %s holds a part of snapshot %s", task.TargetDir, s.ID))
+	if told {
+		d.res.Restore = &report
 	}
-	if !out.OK() {
+	switch {
+	case ctx.Err() != nil:
+		return stopOf(ctx, fmt.Sprintf("; %s holds a part of snapshot %s", task.TargetDir, s.ID))
+	case !out.OK():
 		return diagnosed("restore snapshot "+s.ID, out)
+	case !told:
+		return failed("UnreadableResult", fault.New(fault.Failed, "kopia ended without an error and did not say what it restored of snapshot %s", s.ID))
+	case report.Files < s.Files && !partial(task.Args):
+		return failed("FilesNotRestored", fault.New(fault.Incomplete, "kopia restored %d of %d files of snapshot %s to %s", report.Files, s.Files, s.ID, task.TargetDir).
+			WithHint("what it says of the others stands in the mover's log"))
 	}
 	d.res.Message = fmt.Sprintf("snapshot %s restored to %s: %d files, %s", s.ID, task.TargetDir, report.Files, size(s.Size))
 	return nil
+}
+
+// partial reports whether the arguments ask for less than every file.
+func partial(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return strings.HasPrefix(arg, "--shallow") || strings.HasPrefix(arg, "--skip-existing")
+	})
 }
 
 // restoreArgs adds to the task's arguments what every restore is done with.
@@ -155,14 +188,14 @@ func (d *driver) restoreArgs() []string {
 
 var restoredLine = regexp.MustCompile(`^Restored (\d+) files, (\d+) directories and (\d+) symbolic links`)
 
-// restored reads kopia's last word about a restore.
-func restored(log []string) result.RestoreReport {
+// restored reads kopia's last word about a restore; false: it did not say it.
+func restored(log []string) (result.RestoreReport, bool) {
 	for _, line := range slices.Backward(log) {
 		if m := restoredLine.FindStringSubmatch(line); m != nil {
-			return result.RestoreReport{Files: count(m[1]), Dirs: count(m[2]), Symlinks: count(m[3])}
+			return result.RestoreReport{Files: count(m[1]), Dirs: count(m[2]), Symlinks: count(m[3])}, true
 		}
 	}
-	return result.RestoreReport{}
+	return result.RestoreReport{}, false
 }
 
 // count reads digits that a pattern has matched; too many of them give 0.

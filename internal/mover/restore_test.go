@@ -76,6 +76,130 @@ func TestRestoreOfAnUnknownSourceNamesTheKnown(t *testing.T) {
 	}
 }
 
+// A sourcePath with the mount path in front is recorded without it when the
+// volume has no such directory. Who reads has no volume to look at.
+func TestReadingLooksUnderBothIdentities(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.task.Backup.SourcePath, w.task.Identity.Path = "/data/sub dir", "/data/data/sub dir"
+	shortened := w.run(t)
+	shortened.want(t, result.SucceededWithWarnings, 0, "")
+	read := func(task result.RestoreTask) outcome {
+		w := *w
+		task.TargetDir = t.TempDir()
+		w.task.Operation, w.task.Restore = result.OperationRestore, &task
+		w.task.Otherwise = &result.Identity{Username: "app", Hostname: "prod", Path: "/data/sub dir"}
+		return w.run(t)
+	}
+	list := func() outcome {
+		w := *w
+		w.task.Operation, w.task.List = result.OperationList, &result.ListTask{}
+		w.task.Otherwise = &result.Identity{Username: "app", Hostname: "prod", Path: "/data/sub dir"}
+		return w.run(t)
+	}
+	o := read(result.RestoreTask{})
+	o.want(t, result.Succeeded, 0, "")
+	if snapshotID(o.Result) != shortened.Snapshot.ID || o.Identity != shortened.Identity {
+		t.Errorf("restored %+v as %s, want %s", o.Snapshot, o.Identity, shortened.Snapshot.ID)
+	}
+	if o = list(); len(o.Snapshots) != 1 {
+		t.Errorf("listed %+v", o.Snapshots)
+	}
+
+	// Later the volume has it: the newest is the one that counts.
+	kopiatest.Write(t, w.data+"/data/sub dir/new", "new")
+	long := w.run(t)
+	long.want(t, result.Succeeded, 0, "")
+	for id, task := range map[string]result.RestoreTask{
+		long.Snapshot.ID: {}, shortened.Snapshot.ID: {Previous: 1},
+	} {
+		o := read(task)
+		o.want(t, result.Succeeded, 0, "")
+		if snapshotID(o.Result) != id {
+			t.Errorf("%+v: restored %+v, want %s", task, o.Snapshot, id)
+		}
+	}
+	if o = list(); len(o.Snapshots) != 2 || o.Snapshots[0].ID != shortened.Snapshot.ID || o.Snapshots[1].ID != long.Snapshot.ID {
+		t.Errorf("listed %+v", o.Snapshots)
+	}
+	o = read(result.RestoreTask{Previous: 2})
+	o.want(t, result.Refused, 5, "NoSnapshot")
+	for _, want := range []string{"app@prod:/data/data/sub dir or app@prod:/data/sub dir", shortened.Snapshot.ID, long.Snapshot.ID} {
+		if !strings.Contains(o.Message+o.Hint, want) {
+			t.Errorf("%q is not in the message %q, hint %q", want, o.Message, o.Hint)
+		}
+	}
+}
+
+// A snapshot without the files that could not be read may be the best there is;
+// who restores it must know.
+func TestRestoreSaysThatFilesWereMissed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	backup := runUnreadable(t, w)
+	backup.want(t, result.Incomplete, 4, "FilesUnreadable")
+	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
+	o := w.run(t)
+	o.want(t, result.SucceededWithWarnings, 0, "")
+	if len(o.Warnings) != 1 || o.Warnings[0].Code != "VK429" || !strings.Contains(o.Warnings[0].Message, "1 file") || o.Snapshot.ID != backup.Snapshot.ID {
+		t.Errorf("warnings %+v, snapshot %+v", o.Warnings, o.Snapshot)
+	}
+	w.task.Restore.Previous = 1
+	if o = w.run(t); !strings.Contains(o.Hint, backup.Snapshot.ID+", 1 file or directory missed") {
+		t.Errorf("hint %q", o.Hint)
+	}
+}
+
+// Kopia's exit code is not the result of a restore either.
+func TestRestoreIsWhatWasRestored(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		rows := map[string]struct {
+			change   func(t *testing.T, w *world)
+			outcome  result.Outcome
+			exitCode int
+			reason   string
+			says     string
+		}{
+			"kopia does not say what it restored": {func(t *testing.T, w *world) {
+				t.Helper()
+				w.shim(t, `case "$*" in *"snapshot restore"*) "$KOPIA" "$@" 2>/dev/null; exit 0;; esac`)
+			}, result.Failed, 1, "UnreadableResult", "did not say"},
+			"a file's contents are gone, and errors are ignored": {func(t *testing.T, w *world) {
+				t.Helper()
+				for _, blob := range w.repo.Blobs(t, "p") {
+					if err := os.Remove(blob); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.task.Restore.Args = []string{"--ignore-errors"}
+			}, result.Incomplete, 4, "FilesNotRestored", "of 5 files"},
+			"only placeholders are asked for": {func(_ *testing.T, w *world) {
+				w.task.Restore.Args = []string{"--shallow=0", "--shallow-minsize=1"}
+			}, result.Succeeded, 0, "", ""},
+			"what is there is passed over": {func(t *testing.T, w *world) {
+				t.Helper()
+				w.run(t).want(t, result.Succeeded, 0, "")
+				w.task.Restore.Args = []string{"--skip-existing"}
+			}, result.Succeeded, 0, "", ""},
+		}
+		for name, row := range rows {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, kopia)
+				w.run(t).want(t, result.Succeeded, 0, "")
+				w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
+				row.change(t, w)
+				o := w.run(t)
+				o.want(t, row.outcome, row.exitCode, row.reason)
+				if !strings.Contains(o.Message, row.says) {
+					t.Errorf("message %q", o.Message)
+				}
+			})
+		}
+	})
+}
+
 func TestRestoreNeverCreatesARepository(t *testing.T) {
 	t.Parallel()
 	w := newBareWorld(t, kopiatest.Kopia(t))

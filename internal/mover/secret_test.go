@@ -163,7 +163,8 @@ func TestPolicySecretIsQuotedNowhere(t *testing.T) {
 func TestNobodyElseCanWriteAnEvent(t *testing.T) {
 	t.Parallel()
 	forged := `VK1 {"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result","runID":"forged","result":` +
-		`{"apiVersion":"volsync-kopia/v1","kind":"Result","operation":"backup","runID":"forged","outcome":"Succeeded","exitCode":0}}`
+		`{"apiVersion":"volsync-kopia/v1","kind":"Result","operation":"backup","runID":"forged","outcome":"Succeeded","exitCode":0,` +
+		`"snapshot":{"id":"forged","proved":"blobs"}}}`
 	if e, err := result.DecodeEventLine([]byte(forged)); err != nil || e.RunID != "forged" {
 		t.Fatalf("the forgery is bad: %v", err)
 	}

@@ -14,10 +14,6 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-// mountPath is where a volume is mounted in a pod, and what users of the
-// documentation page write in front of a sourcePath.
-const mountPath = "/data"
-
 // lostFound is made by ext file systems at their root and is no user data.
 const lostFound = "lost+found"
 
@@ -27,7 +23,7 @@ type source struct {
 	dir string
 	// rel is dir relative to the volume's root; "." is the whole volume.
 	rel string
-	// shortened is true when a leading /data was taken off sourcePath.
+	// shortened is true when the mount path was taken off sourcePath.
 	shortened bool
 }
 
@@ -46,7 +42,7 @@ func findSource(rootDir, sourcePath string) (source, error) {
 	}
 	s := source{rel: rel}
 	err = checkDir(root, rel)
-	if short, ok := withoutMount(sourcePath); ok && errors.Is(err, fs.ErrNotExist) {
+	if short, ok := result.WithoutMount(sourcePath); ok && errors.Is(err, fs.ErrNotExist) {
 		if checkDir(root, short) == nil {
 			s, err = source{rel: short, shortened: true}, nil
 		}
@@ -74,16 +70,6 @@ func dotIfEmpty(clean string) string {
 		return "."
 	}
 	return ""
-}
-
-// withoutMount takes a leading /data off.
-func withoutMount(sourcePath string) (string, bool) {
-	clean := path.Clean(sourcePath)
-	if clean == mountPath {
-		return ".", true
-	}
-	rest, ok := strings.CutPrefix(clean, mountPath+"/")
-	return rest, ok
 }
 
 // checkDir looks at every part of the path: each must be a real directory.
@@ -136,11 +122,28 @@ func (s source) recordedPath(planned string, task *result.BackupTask) string {
 	if !s.shortened || task.PathOverridden {
 		return planned
 	}
-	before, ok := strings.CutSuffix(planned, path.Clean("/"+task.SourcePath))
-	if !ok {
-		return planned
+	_, short := result.RecordedPath(task.SourcePath, "")
+	return short
+}
+
+// lookAgain makes sure that the source is still what it was found to be: since
+// then the workload that uses the volume, or the before-action, may have put a
+// symbolic link in its place, and kopia would follow it. What is exchanged while
+// kopia reads, only kopia could see.
+func (s source) lookAgain(task *result.BackupTask) error {
+	now, err := findSource(task.Root, task.SourcePath)
+	if err == nil && now.rel == s.rel {
+		return nil
 	}
-	return path.Join("/", before, s.rel)
+	if err == nil {
+		err = fmt.Errorf("sourcePath %q led to %q and leads to %q now", task.SourcePath, s.rel, now.rel)
+	}
+	changed := fault.New(fault.Failed, "the source has changed during the run: %w; no snapshot was made", err)
+	var why *fault.Error
+	if errors.As(err, &why) {
+		changed = changed.WithHint(why.Hint)
+	}
+	return failed("SourceChanged", changed)
 }
 
 // empty reports whether the directory holds nothing to back up.

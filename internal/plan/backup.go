@@ -17,16 +17,20 @@ import (
 func BuildBackup(in Input) (Plan, problem.List) {
 	b, plan := begin(in)
 	plan.Skip = b.checkOperator()
-	id := b.identity()
+	id, otherwise := b.identity()
 	p := b.decidePolicies(id)
 	place := siteOf(in.Env, in.Options)
-	plan.Identity, plan.Otherwise = id, b.otherwise(id)
+	plan.Identity, plan.Otherwise = id, otherwise
 	plan.Policy = b.policyTable(p, id)
 	plan.Arguments = arguments(p)
 	plan.Cache = b.decideCache(cacheSizes{p.resolved.Caching.ContentBytes, p.resolved.Caching.MetadataBytes}, place.cacheDir)
 	plan.Repository = b.repository(place, p)
 	plan.Mover = Mover{Kopia: place.kopia}
 	task := b.taskFor(place, id, p, plan.Cache)
+	task.Backup = b.backupTask(place, p)
+	b.findLocalHooks()
+	task.Warnings = b.warnings
+	plan.Settings, plan.Actions = b.settings(p, task), b.actions(p, place)
 	if in.Env.Local != nil {
 		b.planLocal(place)
 	} else {
@@ -67,7 +71,7 @@ func objectOf(in Input) result.ObjectRef {
 
 // finish orders the findings and completes a plan that can run.
 func (b *builder) finish(plan Plan, place site, task *result.Task) (Plan, problem.List) {
-	if b.err != nil {
+	if b.err != nil && !b.findings.HasErrors() && !b.in.Findings.HasErrors() {
 		b.find(problem.Error, codeTemplate, "", "an object of the plan cannot be made: "+b.err.Error(), "please report this as a defect")
 	}
 	b.findings.Sort()
@@ -76,7 +80,7 @@ func (b *builder) finish(plan Plan, place site, task *result.Task) (Plan, proble
 		return plan, plan.Findings
 	}
 	plan.Steps, plan.Cleanup, plan.Task = b.steps, b.cleanup, task
-	plan.Commands = commands(place, task)
+	plan.Commands = commands(place, task, plan.Actions)
 	return plan, plan.Findings
 }
 
@@ -99,6 +103,7 @@ func (b *builder) repository(place site, p policies) Repository {
 func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
 	b.checkExtraClaims()
 	b.checkCacheClass(plan.Cache)
+	b.checkStatusObject()
 	plan.Mover.Image = b.in.Env.Image
 	plan.Mover.User, plan.Mover.Privileged = b.moverUser(), b.privileged()
 	plan.Mover.ServiceAccount = deref(b.kopia.MoverServiceAccount)
@@ -117,9 +122,12 @@ func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
 	plan.Needs = b.needs(c)
 	b.checkRetained(c)
 	b.checkRights(plan.Needs)
-	b.checkQuota(c)
-	if !b.findings.HasErrors() && plan.Skip == nil {
-		b.clusterSteps(c, plan.Cache, b.job(b.moverMounts(c, plan.Cache, p), where, task))
+	b.checkHooks(c)
+	if plan.Skip == nil {
+		// Also for a plan that is refused: what the steps create is what a quota
+		// is judged by, and every gap is told at once.
+		b.clusterSteps(c, plan.Cache, b.job(b.moverMounts(c, plan.Cache, p), where, task), task)
+		b.checkQuota()
 	}
 }
 

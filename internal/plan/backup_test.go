@@ -190,7 +190,7 @@ func TestTheTaskIsTheSameLocallyAndInAPodButForItsPlaces(t *testing.T) {
 	in.Options.RunActions = true
 	local, _ := plan.BuildBackup(in)
 	in.Facts, in.Env.Local = load(t, "snapshot").Facts, nil
-	in.Facts.Object = nil
+	in.Facts.Object, in.Facts.History = nil, nil
 	cluster, findings := plan.BuildBackup(in)
 	if findings.HasErrors() || local.Task == nil {
 		t.Fatal(findings, local.Findings)

@@ -18,6 +18,8 @@ type builder struct {
 	findings problem.List
 	steps    []Step
 	cleanup  []Cleanup
+	// warnings are what the run's Result starts with.
+	warnings []result.Warning
 	// actionsOff is true when the manifest's configuration turns actions off.
 	actionsOff bool
 	// err is the first failure to make a template: a defect, not a finding.

@@ -2,6 +2,7 @@ package plan
 
 // The findings of a plan; each is documented in package problem.
 const (
+	codeActionsOff             = "VK318"
 	codeClaimMissing           = "VK501"
 	codeBlockVolume            = "VK502"
 	codePodClaimInUse          = "VK503"
@@ -30,4 +31,8 @@ const (
 	codeSecretMissing          = "VK526"
 	codeTemplate               = "VK527"
 	codeCacheTooSmall          = "VK528"
+	codeHookDetached           = "VK540"
+	codeHooksLocal             = "VK541"
+	// CodeHookFailed is of a run's warning, not of a finding.
+	CodeHookFailed = "VK542"
 )

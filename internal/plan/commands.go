@@ -10,24 +10,43 @@ import (
 // placeholderID stands for the snapshot's id, which only the run knows.
 const placeholderID = "ID"
 
-// commands are the argument vectors that the mover runs, made by the very
-// functions that it uses.
-func commands(place site, task *result.Task) []Command {
-	paths := argv.Paths{ConfigFile: path.Join(place.workDir, configFile), LogDir: path.Join(place.workDir, logDir)}
+// commands are the argument vectors of a backup, made by the very functions that
+// the mover uses.
+func commands(place site, task *result.Task, actions *Actions) []Command {
 	if task.Backup == nil {
-		return readCommands(paths, task)
+		return nil
 	}
+	paths := argv.Paths{ConfigFile: path.Join(place.workDir, configFile), LogDir: path.Join(place.workDir, logDir)}
 	dir := path.Join(place.root, task.Backup.SourcePath)
 	options := argv.SnapshotOptions{
-		Path: dir, Source: task.Identity.String(), Tags: task.Backup.Tags, Extra: task.Backup.Args, Progress: true,
+		Path: dir, Source: argv.SnapshotSource(dir, task.Identity), Tags: task.Backup.Tags, Extra: task.Backup.Args, Progress: true,
 	}
 	list := []Command{
 		{Purpose: "read the policies", Args: argv.PolicyExport(paths).Args},
 		{Purpose: "write the policies", When: "only if different", Args: argv.PolicyImport(paths).Args},
-		{Purpose: "snapshot", Args: argv.SnapshotCreate(paths, options).Args},
 	}
+	list = append(list, around(actions, Command{Purpose: "snapshot", Args: argv.SnapshotCreate(paths, options).Args})...)
 	if task.Backup.Prove == result.ProveManifest {
 		return append(list, Command{Purpose: "the proof", Args: argv.SnapshotList(paths, task.Identity.String()).Args})
 	}
 	return append(list, Command{Purpose: "the proof", Args: argv.SnapshotVerify(paths, placeholderID, task.Backup.Prove).Args})
+}
+
+// around puts the actions where they run: each is there only if it has a command.
+func around(actions *Actions, snapshot Command) []Command {
+	list := []Command{snapshot}
+	if actions == nil || actions.Off != "" {
+		return list
+	}
+	when := ""
+	if actions.Unread != "" {
+		when = "unless " + actions.Unread + ", turns it off"
+	}
+	if actions.Before != "" {
+		list = []Command{{Action: actionBefore, Purpose: "the action; if it fails, there is no snapshot", When: when}, snapshot}
+	}
+	if actions.After != "" {
+		list = append(list, Command{Action: actionAfter, Purpose: "the action, whatever came of the snapshot", When: when})
+	}
+	return list
 }

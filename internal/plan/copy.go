@@ -215,9 +215,12 @@ func (b *builder) checkActions(c *Copy) {
 
 // hasActions reports whether the manifest has any action that is not turned
 // off by its own configuration (enableActions: false).
-func (b *builder) hasActions() bool {
+func (b *builder) hasActions() bool { return b.namesActions() && !b.actionsOff }
+
+// namesActions reports whether the manifest has any action.
+func (b *builder) namesActions() bool {
 	a := b.kopia.Actions
-	return a != nil && !b.actionsOff && (a.BeforeSnapshot != "" || a.AfterSnapshot != "")
+	return a != nil && (a.BeforeSnapshot != "" || a.AfterSnapshot != "")
 }
 
 // readOnlyMany reports that ReadOnlyMany is the only mode.

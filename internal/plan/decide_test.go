@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -39,112 +40,6 @@ func codesOf(list problem.List, severity problem.Severity) []string {
 		}
 	}
 	return codes
-}
-
-// refusal is a change that makes the plain Snapshot case impossible, with the
-// one code that must say so.
-type refusal struct {
-	code   string
-	change change
-}
-
-func claimRefusals() map[string]refusal {
-	return map[string]refusal{
-		"the claim is gone": {"VK501", func(in *plan.Input, _ *spec.KopiaSource) { in.Facts.Claims = nil }},
-		"the claim is Pending, so nothing can be copied": {"VK501", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.Claims[0].Phase = corev1.ClaimPending
-		}},
-		"the volume belongs to another claim now": {"VK501", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.Claims[0].Volume.ClaimUID = "another"
-		}},
-		"the volume is not a CSI volume": {"VK504", func(in *plan.Input, k *spec.KopiaSource) {
-			in.Facts.Claims[0].Volume.Driver = ""
-			k.CopyMethod = spec.CopyClone
-		}},
-		"the named snapshot class is of another driver": {"VK504", func(in *plan.Input, k *spec.KopiaSource) {
-			in.Facts.SnapshotClasses = append(in.Facts.SnapshotClasses, plan.SnapshotClass{Name: "ebs", Driver: "ebs.csi.aws.com"})
-			k.VolumeSnapshotClassName = new("ebs")
-		}},
-		"the named snapshot class does not exist": {"VK504", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.VolumeSnapshotClassName = new("typo")
-		}},
-		"two default snapshot classes": {"VK505", func(in *plan.Input, _ *spec.KopiaSource) {
-			twin := in.Facts.SnapshotClasses[0]
-			twin.Name = "twin"
-			in.Facts.SnapshotClasses = append(in.Facts.SnapshotClasses, twin)
-		}},
-		"Snapshot is asked for and not served": {"VK506", func(in *plan.Input, _ *spec.KopiaSource) { in.Facts.SnapshotAPI = false }},
-		"the StorageClass does not exist":      {"VK507", func(_ *plan.Input, k *spec.KopiaSource) { k.StorageClassName = new("typo") }},
-		"the StorageClass is of another driver": {"VK507", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.StorageClassName = new("local-path")
-		}},
-		"the cache's StorageClass does not exist": {"VK507", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.CacheStorageClassName = new("typo")
-		}},
-		"a statically made claim has no class to copy with": {"VK507", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.Claims[0].StorageClass = new("")
-		}},
-	}
-}
-
-func placementRefusals() map[string]refusal {
-	return map[string]refusal{
-		"two local volumes on two nodes": {"VK508", func(in *plan.Input, k *spec.KopiaSource) {
-			k.CopyMethod, k.RepositoryPVC = spec.CopyDirect, new("backups")
-			in.Facts.Claims[0].Consumers = nil
-			in.Facts.Claims[0].Volume.NodeAffinity = topologyOf("zone", "a", "b")
-			in.Facts.Claims = append(in.Facts.Claims, plan.Claim{Name: "backups", Volume: &plan.Volume{NodeAffinity: topologyOf("zone", "c")}})
-		}},
-		"two pods on two nodes hold the volumes": {"VK508", func(in *plan.Input, k *spec.KopiaSource) {
-			k.CopyMethod, k.RepositoryPVC = spec.CopyDirect, new("backups")
-			in.Facts.Claims = append(in.Facts.Claims, plan.Claim{Name: "backups", Consumers: []plan.Consumer{{Pod: "b", Node: "node-9"}}})
-		}},
-		"a clone smaller than its source": {"VK509", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.CopyMethod, k.Capacity = spec.CopyClone, quantity("1Gi")
-		}},
-		"actions on a read-only copy": {"VK512", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadOnlyMany}
-			k.Actions = &spec.Actions{BeforeSnapshot: "sync"}
-		}},
-		"actions on the live volume": {"VK513", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.CopyMethod, k.Actions = spec.CopyDirect, &spec.Actions{AfterSnapshot: "sync"}
-		}},
-	}
-}
-
-func runRefusals() map[string]refusal {
-	return map[string]refusal{
-		"an operator owns a Job, whatever is forced": {"VK515", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.Object.Jobs, in.Options.Force = []string{"volsync-src-postgres"}, true
-		}},
-		"an operator was here within the hour": {"VK515", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.Object.Managers = []plan.Manager{{Name: "manager", Time: metav1.NewTime(in.Env.Now.Add(-59 * time.Minute))}}
-		}},
-		"a class that keeps, without the right to clean up": {"VK519", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.SnapshotClasses[0].DeletionPolicy = "Retain"
-		}},
-		"no quota left for the copy": {"VK520", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.Quotas = []plan.Quota{{
-				Name: "q",
-				Hard: corev1.ResourceList{corev1.ResourceRequestsStorage: *quantity("30Gi")},
-				Used: corev1.ResourceList{corev1.ResourceRequestsStorage: *quantity("20Gi")},
-			}}
-		}},
-		"a privileged mover in a restricted namespace": {"VK521", func(in *plan.Input, _ *spec.KopiaSource) {
-			in.Facts.Namespace.Annotations = map[string]string{plan.AnnotationPrivilegedMovers: "true"}
-			in.Facts.Namespace.Labels = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
-		}},
-		"a policy ConfigMap that is not in the cluster": {"VK522", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.PolicyConfig = &spec.PolicyConfig{ConfigMapName: "policies"}
-		}},
-		"a policy file that is named and missing": {"VK522", func(in *plan.Input, k *spec.KopiaSource) {
-			k.PolicyConfig = &spec.PolicyConfig{ConfigMapName: "policies", GlobalPolicyFilename: "mine.json"}
-			in.Facts.ConfigMaps = []plan.ConfigMap{{Name: "policies", Data: map[string]string{"global-policy.json": "{}"}}}
-		}},
-		"a task that no annotation can carry": {"VK525", func(_ *plan.Input, k *spec.KopiaSource) {
-			k.Actions = &spec.Actions{BeforeSnapshot: string(make([]byte, 300<<10))}
-		}},
-	}
 }
 
 func TestWhatCannotWorkIsRefusedBeforeAnythingIsMade(t *testing.T) {
@@ -195,6 +90,17 @@ func TestWhatCanWorkIsNotRefused(t *testing.T) {
 			in.Facts.Claims[0].Volume.NodeAffinity = topologyOf("zone", "a", "b")
 			in.Facts.Claims = append(in.Facts.Claims, plan.Claim{Name: "backups", Volume: &plan.Volume{NodeAffinity: topologyOf("zone", "b")}})
 		},
+		"a copy and a repository that a pod holds in the same zone": func(in *plan.Input, k *spec.KopiaSource) {
+			*in = waitsForItsConsumer(*in)
+			k.RepositoryPVC = new("backups")
+			in.Facts.Claims = append(in.Facts.Claims, plan.Claim{Name: "backups", Consumers: []plan.Consumer{
+				{Pod: "b", Node: "node-9", NodeLabels: map[string]string{"zone": "a"}},
+			}})
+		},
+		"two volumes that are attached to one node": func(in *plan.Input, k *spec.KopiaSource) {
+			k.CopyMethod, k.RepositoryPVC = spec.CopyDirect, new("backups")
+			in.Facts.Claims = append(in.Facts.Claims, plan.Claim{Name: "backups", Volume: &plan.Volume{AttachedTo: "node-2"}})
+		},
 		"an operator that left more than an hour ago": func(in *plan.Input, _ *spec.KopiaSource) {
 			in.Facts.Object.Managers = []plan.Manager{{Name: "manager", Time: metav1.NewTime(in.Env.Now.Add(-61 * time.Minute))}}
 		},
@@ -215,6 +121,14 @@ func TestWhatCanWorkIsNotRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// waitsForItsConsumer makes the source's class one that places the copy where the
+// mover is, and the source a volume of zone a.
+func waitsForItsConsumer(in plan.Input) plan.Input {
+	in.Facts.StorageClasses[0].BindingMode = storagev1.VolumeBindingWaitForFirstConsumer
+	in.Facts.Claims[0].Volume.NodeAffinity = topologyOf("zone", "a")
+	return in
 }
 
 // withPolicies adds a policy ConfigMap whose content in the cluster is not the

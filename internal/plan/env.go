@@ -16,6 +16,8 @@ type Env struct {
 	RunID string `json:"runID"`
 	// Version is this tool's release.
 	Version string `json:"version,omitempty"`
+	// Holder says who runs the run, as user@host, for whoever finds its Lease.
+	Holder string `json:"holder,omitempty"`
 	// Image is the mover image; a development build has none.
 	Image string `json:"image,omitempty"`
 	// KopiaVersion is the version of kopia in the mover, which decides the flag
@@ -75,6 +77,10 @@ type Options struct {
 	// UseCluster accepts a cluster's policy ConfigMap that differs from the
 	// input's.
 	UseCluster bool `json:"useCluster,omitempty"`
+
+	// Exec are the application's hooks of the command line; unused: those of the
+	// source's annotations. Its Timeout counts for either.
+	Exec spec.Hooks `json:"exec,omitzero"`
 
 	Prove            result.Proof           `json:"prove"`
 	OnEmpty          result.OnEmpty         `json:"onEmpty"`

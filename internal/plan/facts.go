@@ -30,12 +30,13 @@ type Facts struct {
 	Namespace   Namespace `json:"namespace"`
 	// Object is the live object of the run; nil: it is not in the cluster.
 	Object *Object `json:"object,omitempty"`
+	// History is what earlier runs left in the object's history; nil: none did.
+	History *History `json:"history,omitempty"`
 	// Claims are the claims that the plan can name: the source, the repository's,
 	// those of moverVolumes and the kept cache. One that is absent does not exist.
 	Claims          []Claim         `json:"claims,omitempty"`
 	StorageClasses  []StorageClass  `json:"storageClasses,omitempty"`
 	SnapshotClasses []SnapshotClass `json:"snapshotClasses,omitempty"`
-	CSIDrivers      []CSIDriver     `json:"csiDrivers,omitempty"`
 	// ConfigMaps are the policy ConfigMaps; one that is absent does not exist.
 	ConfigMaps []ConfigMap `json:"configMaps,omitempty"`
 	Quotas     []Quota     `json:"quotas,omitempty"`
@@ -53,10 +54,10 @@ const (
 	FactObject          FactName = "object"
 	FactClaims          FactName = "claims"
 	FactVolumes         FactName = "volumes"
+	FactAttachments     FactName = "attachments"
 	FactConsumers       FactName = "consumers"
 	FactStorageClasses  FactName = "storageClasses"
 	FactSnapshotClasses FactName = "snapshotClasses"
-	FactCSIDrivers      FactName = "csiDrivers"
 	FactConfigMaps      FactName = "configMaps"
 	FactQuotas          FactName = "quotas"
 )
@@ -82,14 +83,20 @@ type Object struct {
 	Spec           json.RawMessage `json:"spec,omitempty"`
 	LastManualSync string          `json:"lastManualSync,omitempty"`
 	LastSyncTime   *metav1.Time    `json:"lastSyncTime,omitempty"`
-	// LastFiles is how many files the last proved snapshot held, from the
-	// history; nil: no history.
-	LastFiles *int64 `json:"lastFiles,omitempty"`
 	// Managers wrote the status, from metadata.managedFields.
 	Managers []Manager `json:"managers,omitempty"`
 	// Jobs are Jobs that have the object as their controller, by name: an
 	// operator's, as this tool's Jobs have no controller.
 	Jobs []string `json:"jobs,omitempty"`
+}
+
+// History is what this tool itself has kept of an object's earlier runs, in the
+// history ConfigMap or in local state.
+type History struct {
+	LastManualSync string       `json:"lastManualSync,omitempty"`
+	LastSyncTime   *metav1.Time `json:"lastSyncTime,omitempty"`
+	// LastFiles is how many files the last proved snapshot held; nil: unknown.
+	LastFiles *int64 `json:"lastFiles,omitempty"`
 }
 
 // Manager is a field manager that wrote the object's status.
@@ -122,6 +129,9 @@ type Volume struct {
 	Driver       string                     `json:"driver,omitempty"`
 	NodeAffinity *corev1.VolumeNodeAffinity `json:"nodeAffinity,omitempty"`
 	ClaimUID     string                     `json:"claimUID,omitempty"`
+	// AttachedTo is the node that a VolumeAttachment holds the volume on; empty:
+	// none does, or FactAttachments is unknown.
+	AttachedTo string `json:"attachedTo,omitempty"`
 }
 
 // Consumer is a pod that uses a claim.
@@ -152,12 +162,6 @@ type SnapshotClass struct {
 	// DeletionPolicy is Delete or Retain.
 	DeletionPolicy string `json:"deletionPolicy,omitempty"`
 	Default        bool   `json:"default,omitempty"`
-}
-
-// CSIDriver is an installed CSI driver.
-type CSIDriver struct {
-	Name          string                  `json:"name"`
-	FSGroupPolicy storagev1.FSGroupPolicy `json:"fsGroupPolicy,omitempty"`
 }
 
 // ConfigMap is a policy ConfigMap: its content, or, where the content was not
@@ -205,6 +209,24 @@ func (f Facts) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("writing facts: %w", err)
 	}
 	return out, nil
+}
+
+// lastManualSync is the manual tag that was served last: the object's status
+// says so, or for an object that is not in the cluster the history.
+func (f *Facts) lastManualSync() string {
+	switch {
+	case f.Object != nil:
+		return f.Object.LastManualSync
+	case f.History != nil:
+		return f.History.LastManualSync
+	}
+	return ""
+}
+
+// hasSynced reports whether any run is known to have left a proved snapshot.
+func (f *Facts) hasSynced() bool {
+	live, kept := f.Object, f.History
+	return live != nil && live.LastSyncTime != nil || kept != nil && (kept.LastSyncTime != nil || kept.LastFiles != nil)
 }
 
 // isUnknown reports whether the fact could not be read.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -29,7 +30,8 @@ type caseOptions struct {
 	Options plan.Options `json:"options"`
 }
 
-// loadCase reads a golden folder as plan's input.
+// loadCase reads a golden folder as plan's input, with the findings that the
+// commands come with.
 func loadCase(t *testing.T, dir string) plan.Input {
 	t.Helper()
 	manifest := readFile(t, filepath.Join(dir, "manifest.yaml"))
@@ -51,6 +53,10 @@ func loadCase(t *testing.T, dir string) plan.Input {
 			t.Fatal(err)
 		}
 	}
+	problems = append(problems, validate.Set(set, validate.Options{
+		KopiaVersion: custom.Env.KopiaVersion, PolicyErrors: custom.Options.PolicyErrors,
+	})...)
+	problems.Sort()
 	return plan.Input{
 		Set: set, Document: set.Sources()[0], Facts: facts,
 		Env: custom.Env, Options: custom.Options, Findings: problems,

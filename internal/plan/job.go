@@ -22,7 +22,7 @@ const moverProgram = "kubectl-volsync_kopia"
 // job is the mover's Job, suspended: it owns everything else of the run, so it
 // is made before there is anything to mount.
 func (b *builder) job(m *mounts, where placement, task *result.Task) *batchv1.Job {
-	meta := b.meta(b.name(), roleMover)
+	meta := b.jobMeta()
 	return &batchv1.Job{
 		TypeMeta:   typeMeta("batch/v1", "Job"),
 		ObjectMeta: meta,
@@ -32,7 +32,7 @@ func (b *builder) job(m *mounts, where placement, task *result.Task) *batchv1.Jo
 			Completions:             new(int32(1)),
 			BackoffLimit:            new(int32(0)),
 			TTLSecondsAfterFinished: new(int32(uncollected / time.Second)),
-			Template:                b.pod(meta.Annotations, m, where, task),
+			Template:                b.pod(b.meta(b.name(), RoleMover).Annotations, m, where, task),
 		},
 	}
 }
@@ -68,9 +68,12 @@ func (b *builder) pod(annotations map[string]string, m *mounts, where placement,
 // it; the mover builds kopia's environment itself.
 func (b *builder) container(m *mounts) corev1.Container {
 	c := corev1.Container{
-		Name:    "mover",
-		Image:   b.in.Env.Image,
-		Command: []string{moverProgram, "mover", "--task", path.Join(podTask, taskFile)},
+		Name:  "mover",
+		Image: b.in.Env.Image,
+		Command: []string{
+			moverProgram, "mover", "--task", path.Join(podTask, taskFile),
+			"--termination-log", corev1.TerminationMessagePathDefault,
+		},
 		Env: []corev1.EnvVar{
 			{Name: "HOME", Value: "/tmp"},
 			{Name: "KOPIA_CONFIG_PATH", Value: path.Join(podWork, configFile)},

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"maps"
+	"strconv"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,6 +29,25 @@ const (
 	AnnotationObject = "volsync-kopia/object"
 	// AnnotationTask carries the Task as JSON on the pod.
 	AnnotationTask = "volsync-kopia/task"
+	// AnnotationHolder on a Lease says who runs the run, as user@host.
+	AnnotationHolder = "volsync-kopia/holder"
+	// AnnotationStarted on a Job is when its mover was allowed to start: a Job
+	// that is suspended all the same was cancelled.
+	AnnotationStarted = "volsync-kopia/started"
+	// AnnotationCollected on a Job says that its Result is in the history, so
+	// that nobody needs the Job any more.
+	AnnotationCollected = "volsync-kopia/collected"
+	// AnnotationResult on a collected Job is the Result: the pod may be gone.
+	AnnotationResult = "volsync-kopia/result"
+	// AnnotationKeep, AnnotationManualTag, AnnotationScheduled and
+	// AnnotationWritesStatus on a Job are what whoever collects its Result must
+	// know, should the command be dead by then: how many seconds the Job then
+	// stays, spec.trigger.manual as it was, whether there is a schedule, and
+	// whether the object's status is this run's to write.
+	AnnotationKeep         = "volsync-kopia/keep"
+	AnnotationManualTag    = "volsync-kopia/manual-tag"
+	AnnotationScheduled    = "volsync-kopia/scheduled"
+	AnnotationWritesStatus = "volsync-kopia/writes-status"
 	// AnnotationVersion is this tool's version.
 	AnnotationVersion = "volsync-kopia/version"
 	// AnnotationLiveActions on a source allows actions with copyMethod Direct.
@@ -40,15 +61,18 @@ const (
 	AnnotationCopyTrigger    = "volsync.backube/copy-trigger"
 	// AnnotationLatestCopyTrigger is the value that was served last.
 	AnnotationLatestCopyTrigger = "volsync.backube/latest-copy-trigger"
+	// AnnotationLatestCopyStatus is how far the copy is, a Trigger's state.
+	AnnotationLatestCopyStatus = "volsync.backube/latest-copy-status"
 )
 
 // The values of LabelRole.
 const (
-	roleMover   = "mover"
+	RoleMover   = "mover"
+	roleAsk     = "ask"
 	roleCopy    = "copy"
 	roleCache   = "cache"
 	roleLease   = "lease"
-	roleHistory = "history"
+	RoleHistory = "history"
 )
 
 // labels are those of an object with the role; run is empty for objects that
@@ -78,6 +102,28 @@ func (b *builder) meta(name, role string) metav1.ObjectMeta {
 	}
 }
 
+// jobMeta is the Job's metadata, with what is needed to collect its Result.
+func (b *builder) jobMeta() metav1.ObjectMeta {
+	m := b.meta(b.name(), RoleMover)
+	maps.Copy(m.Annotations, b.hookAnnotations())
+	m.Annotations[AnnotationKeep] = strconv.FormatInt(b.keepSeconds(), 10)
+	m.Annotations[AnnotationWritesStatus] = strconv.FormatBool(b.statusObject())
+	if t := b.source.Spec.Trigger; t != nil {
+		if t.Manual != "" {
+			m.Annotations[AnnotationManualTag] = t.Manual
+		}
+		if t.Schedule != nil {
+			m.Annotations[AnnotationScheduled] = *t.Schedule
+		}
+	}
+	return m
+}
+
+// keepSeconds is how long the Job stays once its Result was collected.
+func (b *builder) keepSeconds() int64 {
+	return int64((time.Duration(b.in.Options.KeepJob) + time.Second - 1) / time.Second)
+}
+
 // lastingMeta is the metadata of an object that outlives the run: it belongs
 // to the source, and goes with it where the source is in the cluster.
 func (b *builder) lastingMeta(kind NameKind, role string) metav1.ObjectMeta {
@@ -95,7 +141,7 @@ func (b *builder) lastingMeta(kind NameKind, role string) metav1.ObjectMeta {
 func (b *builder) podLabels() map[string]string {
 	l := map[string]string{}
 	maps.Copy(l, b.kopia.MoverPodLabels)
-	maps.Copy(l, b.labels(roleMover, b.in.Env.RunID))
+	maps.Copy(l, b.labels(RoleMover, b.in.Env.RunID))
 	l[LabelOwnerName] = labelValue(b.object.Name)
 	return l
 }

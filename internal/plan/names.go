@@ -15,6 +15,7 @@ type NameKind string
 // The kinds of names.
 const (
 	NameSource NameKind = "src"
+	NameAsk    NameKind = "ask"
 	NameCache  NameKind = "cache"
 	NameStatus NameKind = "status"
 	NameCron   NameKind = "cron"

@@ -8,19 +8,19 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
+// The API groups outside Kubernetes itself.
 const (
-	groupSnapshot = "snapshot.storage.k8s.io"
-	groupVolSync  = "volsync.backube"
+	GroupSnapshot = "snapshot.storage.k8s.io"
+	GroupVolSync  = "volsync.backube"
 )
 
-// needs are the rights that a backup uses, least first needed; what is created
-// decides.
+// needs are the rights that a backup uses: what is always read and written
+// first, then what the copy decides, then what is only good to know.
 func (b *builder) needs(c *Copy) []Rule {
 	rules := []Rule{
 		{Resource: "persistentvolumeclaims", Verbs: []string{"get"}},
@@ -30,30 +30,33 @@ func (b *builder) needs(c *Copy) []Rule {
 		{Resource: "configmaps", Verbs: []string{"create", "get", "patch"}},
 		{Group: "batch", Resource: "jobs", Verbs: []string{"create", "delete", "get", "list", "patch", "watch"}},
 		{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "delete", "get", "update"}},
-		{Group: groupVolSync, Resource: "replicationsources", Verbs: []string{"get"}, Optional: b.in.Facts.Object == nil},
+		{Group: GroupVolSync, Resource: "replicationsources", Verbs: []string{"get"}, Optional: b.in.Facts.Object == nil},
 	}
 	if c.Method != spec.CopyDirect || b.cacheIsClaim() {
-		rules[0].Verbs = []string{"create", "get", "watch"}
+		rules[0].Verbs = []string{"create", "get"}
 	}
 	if c.Method != spec.CopyDirect {
-		rules[0].Verbs = []string{"create", "delete", "get", "watch"}
+		rules[0].Verbs = []string{"create", "delete", "get", "list", "watch"}
+		rules[1].Verbs = []string{"delete", "get", "list", "watch"} // a claim stays while a pod names it
 	}
 	if b.usesTrigger(c) {
 		rules[0].Verbs = append(rules[0].Verbs, "patch")
 		slices.Sort(rules[0].Verbs)
 	}
 	if c.Method == spec.CopySnapshot {
-		rules = append(rules, Rule{Group: groupSnapshot, Resource: "volumesnapshots", Verbs: []string{"create", "delete", "get", "watch"}})
+		rules = append(rules, Rule{Group: GroupSnapshot, Resource: "volumesnapshots", Verbs: []string{"create", "delete", "get", "list", "watch"}})
 	}
 	if b.in.Facts.Object != nil {
-		rules = append(rules, Rule{Group: groupVolSync, Resource: "replicationsources/status", Verbs: []string{"patch"}})
+		rules = append(rules, Rule{Group: GroupVolSync, Resource: "replicationsources/status", Verbs: []string{"patch"}})
 	}
 	rules = append(rules, b.reclaimNeeds(c)...)
+	rules = append(rules, HookNeeds(b.hooks())...)
 	return append(rules,
 		Rule{Resource: "namespaces", Verbs: []string{"get"}, Optional: true, ClusterScoped: true},
 		Rule{Resource: "persistentvolumes", Verbs: []string{"get"}, Optional: true, ClusterScoped: true},
 		Rule{Group: "storage.k8s.io", Resource: "storageclasses", Verbs: []string{"get", "list"}, Optional: true, ClusterScoped: true},
-		Rule{Group: groupSnapshot, Resource: "volumesnapshotclasses", Verbs: []string{"list"}, Optional: true, ClusterScoped: true},
+		Rule{Group: "storage.k8s.io", Resource: "volumeattachments", Verbs: []string{"list"}, Optional: true, ClusterScoped: true},
+		Rule{Group: GroupSnapshot, Resource: "volumesnapshotclasses", Verbs: []string{"list"}, Optional: true, ClusterScoped: true},
 	)
 }
 
@@ -61,7 +64,7 @@ func (b *builder) needs(c *Copy) []Rule {
 func (b *builder) reclaimNeeds(c *Copy) []Rule {
 	var rules []Rule
 	if b.snapshotRetained(c) {
-		rules = append(rules, Rule{Group: groupSnapshot, Resource: "volumesnapshotcontents", Verbs: []string{"patch"}, ClusterScoped: true})
+		rules = append(rules, Rule{Group: GroupSnapshot, Resource: "volumesnapshotcontents", Verbs: []string{"patch"}, ClusterScoped: true})
 	}
 	if b.volumeRetained(c) {
 		rules = append(rules, Rule{Resource: "persistentvolumes", Verbs: []string{"patch"}, ClusterScoped: true})
@@ -91,7 +94,7 @@ func (b *builder) checkRetained(c *Copy) {
 		}
 	}
 	refuse(b.snapshotRetained(c), fmt.Sprintf("VolumeSnapshotClass %q", c.SnapshotClass),
-		groupSnapshot, "volumesnapshotcontents", "spec.kopia.volumeSnapshotClassName")
+		GroupSnapshot, "volumesnapshotcontents", "spec.kopia.volumeSnapshotClassName")
 	refuse(b.volumeRetained(c), fmt.Sprintf("StorageClass %q", c.StorageClass),
 		"", "persistentvolumes", "spec.kopia.storageClassName")
 }
@@ -119,7 +122,7 @@ func (b *builder) checkRights(needs []Rule) {
 	}
 	b.find(problem.Error, codeRights, "",
 		fmt.Sprintf("missing rights in namespace %q: %s", b.object.Namespace, strings.Join(missing, "; ")),
-		"as an administrator: kubectl volsync-kopia doctor --print-role -f FILE | kubectl apply -f -")
+		"as an administrator: kubectl volsync-kopia doctor --print-role -f FILE"+b.hookFlags()+" | kubectl apply -f -")
 }
 
 // qualified is the resource with its group, as jobs.batch.
@@ -132,44 +135,6 @@ func qualified(r Rule) string {
 		sub = "/" + sub
 	}
 	return name + "." + r.Group + sub
-}
-
-// checkQuota refuses a run that a ResourceQuota would stop half-way.
-func (b *builder) checkQuota(c *Copy) {
-	want := b.wanted(c)
-	for _, quota := range b.in.Facts.Quotas {
-		for _, name := range sortedKeys(want) {
-			hard, limited := quota.Hard[name]
-			if !limited {
-				continue
-			}
-			total := quota.Used[name].DeepCopy()
-			total.Add(want[name])
-			if total.Cmp(hard) > 0 {
-				used, more := quota.Used[name], want[name]
-				b.find(problem.Error, codeQuota, "",
-					fmt.Sprintf("ResourceQuota %q allows %s of %s; %s is used and the run needs %s more",
-						quota.Name, hard.String(), name, used.String(), more.String()),
-					"free some of it, or ask for a larger quota")
-			}
-		}
-	}
-}
-
-// wanted is what a run adds to the namespace's quota.
-func (b *builder) wanted(c *Copy) corev1.ResourceList {
-	want := corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(1, resource.DecimalSI), "count/jobs.batch": *resource.NewQuantity(1, resource.DecimalSI)}
-	if c.Method == spec.CopyDirect {
-		return want
-	}
-	want[corev1.ResourcePersistentVolumeClaims] = *resource.NewQuantity(1, resource.DecimalSI)
-	if size, err := resource.ParseQuantity(c.Size); err == nil {
-		want[corev1.ResourceRequestsStorage] = size
-	}
-	if c.Method == spec.CopySnapshot {
-		want["count/volumesnapshots."+groupSnapshot] = *resource.NewQuantity(1, resource.DecimalSI)
-	}
-	return want
 }
 
 // sortedKeys returns the keys of a map in order.

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -16,7 +15,10 @@ import (
 type place struct {
 	claim string
 	path  string // the field that names it
-	// node is set when a pod holds the volume there.
+	// copied is true for a copy of the claim, which is mounted in its place.
+	copied bool
+	// node is set when the volume can be mounted nowhere else: pod holds it
+	// there, or with no pod it is attached there.
 	node, pod   string
 	nodeLabels  map[string]string
 	tolerations []corev1.Toleration
@@ -41,8 +43,7 @@ func (b *builder) placeMover(c *Copy) placement {
 	var p placement
 	for i := range places {
 		if places[i].node != "" {
-			p.node = places[i].node
-			p.reason = fmt.Sprintf("pod %s holds claim %s there", places[i].pod, places[i].claim)
+			p.node, p.reason = places[i].node, places[i].reason()
 			p.tolerations = places[i].tolerations
 			break
 		}
@@ -56,8 +57,13 @@ func (b *builder) placeMover(c *Copy) placement {
 // places lists the volumes that bind the mover to a node.
 func (b *builder) places(c *Copy) []place {
 	var places []place
-	if c.Method == spec.CopyDirect {
+	switch {
+	case c.Method == spec.CopyDirect:
 		places = b.addPlace(places, c.Claim, "spec.sourcePVC")
+	case len(b.copyTopology(c)) > 0:
+		places = append(places, place{
+			claim: c.Claim, path: "spec.sourcePVC", copied: true, topology: topology(b.in.Facts.claim(c.Claim)),
+		})
 	}
 	for _, ref := range b.extraClaims() {
 		places = b.addPlace(places, ref.claim, ref.path)
@@ -108,17 +114,26 @@ func (b *builder) addPlace(places []place, name, path string) []place {
 	}
 	p := place{claim: name, path: path, topology: topology(claim)}
 	if !sharedAcrossNodes(claim.AccessModes) {
-		for i := range claim.Consumers {
-			if user := &claim.Consumers[i]; user.Node != "" {
-				p.node, p.pod, p.nodeLabels, p.tolerations = user.Node, user.Pod, user.NodeLabels, user.Tolerations
-				break
-			}
-		}
+		p.hold(claim)
 	}
 	if p.node == "" && len(p.topology) == 0 {
 		return places
 	}
 	return append(places, p)
+}
+
+// hold finds the node that a claim of one node is on: a pod says best where, and
+// without one the volume may still be attached.
+func (p *place) hold(claim *Claim) {
+	for i := range claim.Consumers {
+		if user := &claim.Consumers[i]; user.Node != "" {
+			p.node, p.pod, p.nodeLabels, p.tolerations = user.Node, user.Pod, user.NodeLabels, user.Tolerations
+			return
+		}
+	}
+	if claim.Volume != nil {
+		p.node = claim.Volume.AttachedTo
+	}
 }
 
 // sharedAcrossNodes reports whether several nodes can mount the claim at once.
@@ -154,62 +169,6 @@ func volumeTerms(claim *Claim) []corev1.NodeSelectorTerm {
 		return nil
 	}
 	return claim.Volume.NodeAffinity.Required.NodeSelectorTerms
-}
-
-// checkConflicts reports every pair of volumes that no node can mount.
-func (b *builder) checkConflicts(places []place) {
-	for i := range places {
-		for j := range places[:i] {
-			if why := conflict(&places[j], &places[i]); why != "" {
-				b.find(problem.Error, codeNodeConflict, places[i].path,
-					fmt.Sprintf("no node can mount both claim %q and claim %q: %s", places[j].claim, places[i].claim, why),
-					"use a repository volume that every node can mount (ReadWriteMany or NFS), or copyMethod Snapshot or Clone for the source")
-			}
-		}
-	}
-}
-
-// conflict says why two volumes cannot meet on a node, or "".
-func conflict(x, y *place) string {
-	if x.node != "" && y.node != "" && x.node != y.node {
-		return fmt.Sprintf("pod %s holds the first on node %s, pod %s the second on node %s", x.pod, x.node, y.pod, y.node)
-	}
-	if why := nodeAgainst(x, y); why != "" {
-		return why
-	}
-	if why := nodeAgainst(y, x); why != "" {
-		return why
-	}
-	for _, key := range sortedKeys(x.topology) {
-		values := y.topology[key]
-		if len(values) == 0 {
-			continue
-		}
-		if !slices.ContainsFunc(x.topology[key], func(v string) bool { return slices.Contains(values, v) }) {
-			return fmt.Sprintf("%s must be %s for the first and %s for the second",
-				key, strings.Join(x.topology[key], " or "), strings.Join(values, " or "))
-		}
-	}
-	return ""
-}
-
-// nodeAgainst says why the node that holds x cannot mount y, or "". A label
-// that is not known decides nothing.
-func nodeAgainst(x, y *place) string {
-	if x.node == "" {
-		return ""
-	}
-	for _, key := range sortedKeys(y.topology) {
-		value, known := x.nodeLabels[key]
-		if !known && key == corev1.LabelHostname && len(x.nodeLabels) == 0 {
-			value, known = x.node, true
-		}
-		if known && !slices.Contains(y.topology[key], value) {
-			return fmt.Sprintf("pod %s holds claim %s on node %s, but claim %s needs %s %s",
-				x.pod, x.claim, x.node, y.claim, key, strings.Join(y.topology[key], " or "))
-		}
-	}
-	return ""
 }
 
 // copyTopology returns the node affinity that a copy inherits from its source.

@@ -54,8 +54,8 @@ func (b *builder) paused() *Skip {
 
 // manualTrigger skips a run whose manual tag was served already.
 func (b *builder) manualTrigger() *Skip {
-	trigger, live := b.source.Spec.Trigger, b.in.Facts.Object
-	if trigger == nil || trigger.Manual == "" || live == nil || b.in.Options.Force || live.LastManualSync != trigger.Manual {
+	trigger := b.source.Spec.Trigger
+	if trigger == nil || trigger.Manual == "" || b.in.Options.Force || b.in.Facts.lastManualSync() != trigger.Manual {
 		return nil
 	}
 	return &Skip{
@@ -84,7 +84,17 @@ func (b *builder) operator() string {
 	return ""
 }
 
-// interval is the time between two scheduled runs; 0 without a valid schedule.
+// Bounds of the look ahead at a schedule: a week shows what differs between its
+// days, so many runs what differs between months; the last ends it for a
+// schedule that runs every minute.
+const (
+	aheadTime    = 8 * 24 * time.Hour
+	minAheadRuns = 10
+	maxAheadRuns = 12000
+)
+
+// interval is the longest time between two scheduled runs, whatever the hour is
+// now; 0 without a valid schedule.
 func (b *builder) interval() time.Duration {
 	if b.source.Spec.Trigger == nil || b.source.Spec.Trigger.Schedule == nil {
 		return 0
@@ -93,8 +103,16 @@ func (b *builder) interval() time.Duration {
 	if err != nil {
 		return 0 // the manifest's problem is reported by validation
 	}
-	next := schedule.Next(b.in.Env.Now)
-	return schedule.Next(next).Sub(next)
+	var longest time.Duration
+	last := schedule.Next(b.in.Env.Now)
+	for n := 0; n < maxAheadRuns && (n < minAheadRuns || last.Sub(b.in.Env.Now) < aheadTime); n++ {
+		next := schedule.Next(last)
+		if last.IsZero() || next.IsZero() {
+			break // it runs no more
+		}
+		longest, last = max(longest, next.Sub(last)), next
+	}
+	return longest
 }
 
 // liveSpec decodes the live object's spec, or nil.
@@ -113,16 +131,17 @@ func (b *builder) liveSpec() *spec.ReplicationSourceSpec {
 // statusObject reports whether the live object's status is this run's to
 // write: the object exists and its spec is the one that is run.
 func (b *builder) statusObject() bool {
-	if b.in.Facts.Object == nil {
-		return false
-	}
-	if live := b.liveSpec(); live != nil && !equality.Semantic.DeepEqual(*live, b.source.Spec) {
+	live := b.liveSpec()
+	return b.in.Facts.Object != nil && (live == nil || equality.Semantic.DeepEqual(*live, b.source.Spec))
+}
+
+// checkStatusObject says when the object is another than the file's.
+func (b *builder) checkStatusObject() {
+	if b.in.Facts.Object != nil && !b.statusObject() {
 		b.find(problem.Warning, codeOtherSpec, "spec",
 			"the object in the cluster has another spec, so its status is not written; the outcome goes to the history ConfigMap only",
 			"kubectl apply the file, or run the object by its name")
-		return false
 	}
-	return true
 }
 
 // unknown lists the facts that the plan did without, in order.

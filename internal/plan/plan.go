@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -35,13 +36,17 @@ type Plan struct {
 	Mover      Mover      `json:"mover"`
 	Repository Repository `json:"repository"`
 	// Policy is the desired policy by target, the source first.
-	Policy    []TargetPolicy `json:"policy,omitempty"`
-	Arguments []Argument     `json:"arguments,omitempty"`
-	Steps     []Step         `json:"steps,omitempty"`
+	Policy []TargetPolicy `json:"policy,omitempty"`
+	// Settings are what the run uses beside policies.
+	Settings  Settings   `json:"settings"`
+	Arguments []Argument `json:"arguments,omitempty"`
+	// Actions are the manifest's own commands around the snapshot; nil: none.
+	Actions *Actions `json:"actions,omitempty"`
+	Steps   []Step   `json:"steps,omitempty"`
 	// Cleanup is what a run that ends early undoes, in this order.
 	Cleanup []Cleanup `json:"cleanup,omitempty"`
-	// Commands are the argument vectors that the mover runs; upper-case words
-	// stand for what only the run knows.
+	// Commands are the argument vectors that the mover of a backup runs;
+	// upper-case words stand for what only the run knows.
 	Commands []Command `json:"commands,omitempty"`
 	// Needs are the rights that the steps use.
 	Needs []Rule `json:"needs,omitempty"`
@@ -50,6 +55,12 @@ type Plan struct {
 	Findings problem.List `json:"findings,omitempty"`
 	// Task is what the mover is told; absent when there are no steps.
 	Task *result.Task `json:"task,omitempty"`
+}
+
+// Detached reports whether the plan ends when the mover has started, which
+// nobody then follows.
+func (p *Plan) Detached() bool {
+	return len(p.Steps) > 0 && !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Kind == StepFollow || s.Kind == StepRun })
 }
 
 // Skip is a harmless reason not to run.
@@ -157,12 +168,16 @@ type Argument struct {
 	Applied string `json:"applied,omitempty"`
 }
 
-// Command is one command that the mover runs.
+// Command is one command of kopia that the mover runs, or the place of an action
+// among them.
 type Command struct {
 	// Purpose is a few words; When is the condition, empty: always.
-	Purpose string   `json:"purpose"`
-	When    string   `json:"when,omitempty"`
-	Args    []string `json:"args"`
+	Purpose string `json:"purpose"`
+	When    string `json:"when,omitempty"`
+	// Action is beforeSnapshot or afterSnapshot where that action runs instead
+	// of kopia; there are no Args then.
+	Action string   `json:"action,omitempty"`
+	Args   []string `json:"args,omitempty"`
 }
 
 // Rule is a right that a run needs.

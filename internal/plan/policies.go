@@ -20,11 +20,15 @@ type policies struct {
 	resolved policy.Resolution
 	args     argv.Classification
 	inline   []result.PolicyLayer
-	// structured is valid JSON or nil.
-	structured json.RawMessage
-	sha256     map[string]string
-	global     string
-	config     string
+	// structured is valid JSON that is used, or nil; structuredErrors say why
+	// there is text that is not.
+	structured       json.RawMessage
+	structuredErrors []string
+	sha256           map[string]string
+	global           string
+	config           string
+	// required are those of the two file names that the manifest itself gives.
+	required   []string
 	fromSecret bool
 	named      bool // the manifest names a ConfigMap or Secret
 	// unread is true when the files' content is not known to the plan, though
@@ -47,17 +51,14 @@ func (b *builder) decidePolicies(id result.Identity) policies {
 	if config := b.kopia.PolicyConfig; config != nil {
 		b.policyFiles(config, &p, &in)
 		if config.RepositoryConfig != nil {
-			if in.Structured = b.document(structuredLabel, []byte(*config.RepositoryConfig)); in.Structured != nil {
+			if in.Structured = b.structured(*config.RepositoryConfig); in.Structured != nil {
 				p.structured = compacted(*config.RepositoryConfig)
 			}
 		}
 	}
 	in.FromSecret = p.fromSecret
 	in.Manual = b.manualConfig()
-	p.resolved = policy.Resolve(in, policy.NamesFor(version))
-	for _, note := range p.resolved.Notes {
-		b.note(note)
-	}
+	b.resolve(in, policy.NamesFor(version), &p)
 	b.actionsOff = p.resolved.EnableActions != nil && !*p.resolved.EnableActions
 	return p
 }
@@ -112,6 +113,19 @@ func (b *builder) document(name string, data []byte) *policy.Document {
 	return doc
 }
 
+// structured parses the inline configuration. Text that is no JSON is an error
+// in every mode: nobody knows which repository it means.
+func (b *builder) structured(text string) *policy.Document {
+	doc, syntax := policy.ParseDocument(structuredLabel, []byte(text))
+	if syntax != nil {
+		n := syntax.Note()
+		n.Final = true
+		b.note(n)
+		return nil
+	}
+	return doc
+}
+
 // manualConfig is the KOPIA_MANUAL_CONFIG of a local run's Secret; on a cluster
 // only the mover reads it.
 func (b *builder) manualConfig() *policy.Document {
@@ -128,9 +142,12 @@ func (b *builder) manualConfig() *policy.Document {
 // note turns a policy note into a finding, unless validation gave it.
 func (b *builder) note(n policy.Note) {
 	p := problem.Problem{
-		Code: n.Code, Severity: b.policySeverity(n.Severity), Object: b.in.Document.Object(),
+		Code: n.Code, Severity: n.Severity, Object: b.in.Document.Object(),
 		Path:    strings.TrimSuffix(n.File+" "+n.Pointer, " "),
 		Message: n.Message, Fix: n.Fix,
+	}
+	if !n.Final {
+		p.Severity = b.policySeverity(n.Severity)
 	}
 	switch {
 	case n.File == structuredLabel:

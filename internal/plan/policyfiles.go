@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
@@ -16,6 +18,11 @@ import (
 // a cluster.
 func (b *builder) policyFiles(config *spec.PolicyConfig, p *policies, in *policy.Inputs) {
 	p.global, p.config = spec.FileNames(config)
+	for _, name := range []string{config.GlobalPolicyFilename, config.RepositoryConfigFilename} {
+		if name != "" {
+			p.required = append(p.required, name)
+		}
+	}
 	name, path := config.ConfigMapName, "spec.kopia.policyConfig.configMapName"
 	if config.SecretName != "" {
 		name, path, p.fromSecret = config.SecretName, "spec.kopia.policyConfig.secretName", true
@@ -30,27 +37,20 @@ func (b *builder) policyFiles(config *spec.PolicyConfig, p *policies, in *policy
 		data = b.localFiles(name, path, p.fromSecret)
 	case p.fromSecret:
 		p.unread = true
-		return
 	default:
 		data = b.clusterFiles(name, path, p)
 	}
-	if data == nil {
-		p.unread = len(p.sha256) > 0 || b.in.Facts.isUnknown(FactConfigMaps)
-		return
+	if data != nil {
+		in.Global = b.file(data, p, p.global, path)
+		in.RepositoryConfig = b.file(data, p, p.config, path)
 	}
-	in.Global = b.file(data, p, p.global, config.GlobalPolicyFilename != "", path)
-	in.RepositoryConfig = b.file(data, p, p.config, config.RepositoryConfigFilename != "", path)
 }
 
-// file parses one policy file and records its digest. A file that the manifest
-// names must be there; one with the default name need not.
-func (b *builder) file(data map[string]string, p *policies, key string, named bool, path string) *policy.Document {
+// file parses one policy file and records its digest.
+func (b *builder) file(data map[string]string, p *policies, key, path string) *policy.Document {
 	text, ok := data[key]
 	if !ok {
-		if named {
-			b.find(b.policySeverity(problem.Error), codePolicyMissing, path,
-				fmt.Sprintf("there is no key %q", key), "add the key, or correct the file name in policyConfig")
-		}
+		b.missingFile(p, key, path)
 		return nil
 	}
 	if !p.fromSecret {
@@ -60,6 +60,15 @@ func (b *builder) file(data map[string]string, p *policies, key string, named bo
 		p.sha256[key] = digest(text)
 	}
 	return b.document(key, []byte(text))
+}
+
+// missingFile reports a key that is not there. A file that the manifest names
+// must be; one with the default name need not.
+func (b *builder) missingFile(p *policies, key, path string) {
+	if slices.Contains(p.required, key) {
+		b.find(b.policySeverity(problem.Error), codePolicyMissing, path,
+			fmt.Sprintf("there is no key %q", key), "add the key, or correct the file name in policyConfig")
+	}
 }
 
 // localFiles returns the data of the policy object of the input.
@@ -85,7 +94,8 @@ func (b *builder) localFiles(name, path string, fromSecret bool) map[string]stri
 }
 
 // clusterFiles returns the data of the cluster's ConfigMap, which is the one
-// that the mover will read. The input's copy must agree with it.
+// that the mover will read, or nil where the plan does not know it. The input's
+// copy must agree with it.
 func (b *builder) clusterFiles(name, path string, p *policies) map[string]string {
 	var given map[string]string
 	if doc := b.inputConfigMap(name); doc != nil {
@@ -95,6 +105,7 @@ func (b *builder) clusterFiles(name, path string, p *policies) map[string]string
 	switch {
 	case live == nil && b.in.Facts.isUnknown(FactConfigMaps):
 		// The digests in the Task make the mover refuse another content.
+		p.unread = given == nil
 		return given
 	case live == nil:
 		fix := "create it with the policy files as keys"
@@ -109,10 +120,16 @@ func (b *builder) clusterFiles(name, path string, p *policies) map[string]string
 		b.compareFiles(name, path, given, live)
 	}
 	if live.Data == nil && len(live.SHA256) > 0 {
-		p.sha256 = live.SHA256
+		p.sha256, p.unread = live.SHA256, true
+		for _, key := range p.required {
+			if _, there := live.SHA256[key]; !there {
+				b.missingFile(p, key, path)
+			}
+		}
 		return nil
 	}
-	return live.Data
+	// A ConfigMap may hold nothing at all.
+	return maps.Collect(maps.All(live.Data))
 }
 
 // compareFiles refuses a cluster's ConfigMap that is not the input's.

@@ -72,7 +72,9 @@ func details(s *Step) string {
 // span prints a duration without its zero parts: 10m, not 10m0s.
 func span(d result.Duration) string {
 	text := time.Duration(d).String()
-	text = strings.TrimSuffix(text, "0s")
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
 	if strings.HasSuffix(text, "h0m") {
 		text = strings.TrimSuffix(text, "0m")
 	}
@@ -85,7 +87,11 @@ func (pr *printer) commands() {
 		if c.When != "" {
 			note += ", " + c.When
 		}
-		pr.linef("                kopia %s    # %s", shown(c.Args), note)
+		line := "kopia " + shown(c.Args)
+		if c.Action != "" {
+			line = c.Action
+		}
+		pr.linef("                %s    # %s", line, note)
 	}
 }
 
@@ -118,6 +124,9 @@ func (pr *printer) cleanup() string {
 		word := string(c.Action)
 		if c.Action == CleanupDeleteUnstarted {
 			word = "delete, unless it started,"
+		}
+		if c.Action == CleanupExec {
+			word = "the after hook, once begun,"
 		}
 		parts = append(parts, fmt.Sprintf("%s %d", word, c.Step))
 	}

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -9,20 +8,23 @@ import (
 // BuildRead plans what only reads a source's repository, on this machine:
 // listing its snapshots (task.List) or restoring one (task.Restore). The part
 // of the Task that says which is given; everything else is as for a backup of
-// the same source, so that both mean the same repository and identity.
-// in.Env.Local must be set.
+// the same source, so that both mean the same repository and identity. The plan
+// has no Commands: what is read decides about them. in.Env.Local must be set.
 func BuildRead(in Input, task result.Task) (Plan, problem.List) {
 	b, plan := begin(in)
 	place := siteOf(in.Env, in.Options)
-	plan.Operation, plan.Identity = task.Operation, b.identity()
+	plan.Operation = task.Operation
+	plan.Identity, plan.Otherwise = b.identity()
 	p := b.decidePolicies(plan.Identity)
 	plan.Cache = b.decideCache(cacheSizes{p.resolved.Caching.ContentBytes, p.resolved.Caching.MetadataBytes}, place.cacheDir)
 	plan.Repository = b.repository(place, p)
 	plan.Mover = Mover{Kopia: place.kopia}
 	whole := b.taskFor(place, plan.Identity, p, plan.Cache)
-	whole.Operation, whole.Backup, whole.Restore, whole.List = task.Operation, nil, task.Restore, task.List
+	whole.Operation, whole.Restore, whole.List = task.Operation, task.Restore, task.List
+	whole.Otherwise = plan.Otherwise
 	whole.Repository.Create = result.CreateNever
 	plan.Repository.Create = result.CreateNever
+	plan.Settings = b.settings(p, whole)
 	b.planLocal(place)
 	// Nothing is recorded of what only reads.
 	b.dropSteps(StepStatus)
@@ -39,18 +41,4 @@ func (b *builder) dropSteps(kind StepKind) {
 		}
 	}
 	b.steps = kept
-}
-
-// readCommands are the argument vectors of a task that only reads.
-func readCommands(paths argv.Paths, task *result.Task) []Command {
-	source := task.Identity.String()
-	if task.List != nil && task.List.All {
-		source = ""
-	}
-	list := []Command{{Purpose: "list the snapshots", Args: argv.SnapshotList(paths, source).Args}}
-	if task.Restore == nil {
-		return list
-	}
-	options := argv.RestoreOptions{Source: placeholderID, Target: task.Restore.TargetDir, Extra: task.Restore.Args, SkipOwners: task.Restore.SkipOwners, Progress: true}
-	return append(list, Command{Purpose: "restore", Args: argv.SnapshotRestore(paths, options).Args})
 }

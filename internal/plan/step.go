@@ -18,10 +18,18 @@ const (
 	// StepTrigger waits for the claim's copy trigger, or reports that it was
 	// served, as Trigger.State says.
 	StepTrigger StepKind = "trigger"
+	// StepExec runs a hook in the application, and records on the Job of its
+	// target how far the hooks are.
+	StepExec StepKind = "exec"
+	// StepAwait waits for the object of an earlier step.
+	StepAwait StepKind = "await"
 	// StepUnsuspend lets the Job start.
 	StepUnsuspend StepKind = "unsuspend"
 	// StepFollow reads the mover's log to its end and collects the Result.
 	StepFollow StepKind = "follow"
+	// StepAsk, only after a mover that left no Result, makes Object and asks the
+	// repository by it for a snapshot with the run's tag.
+	StepAsk StepKind = "ask"
 	// StepStatus writes the status, the history and an Event.
 	StepStatus StepKind = "status"
 	// StepReclaim changes the policy of what a Retain class would leave behind.
@@ -60,6 +68,7 @@ type Step struct {
 	Status  *Status  `json:"status,omitempty"`
 	Reclaim *Reclaim `json:"reclaim,omitempty"`
 	Prepare *Prepare `json:"prepare,omitempty"`
+	Exec    *Exec    `json:"exec,omitempty"`
 	// Owner is the owner that StepAdopt adds.
 	Owner Template `json:"owner,omitempty"`
 	// KeepSeconds is how long the Job stays; 0 removes it.
@@ -72,7 +81,9 @@ type Condition string
 
 // The conditions.
 const (
-	UntilReady     Condition = "ready"
+	UntilReady Condition = "ready"
+	// UntilTaken is when a snapshot holds its moment, and may not be ready.
+	UntilTaken     Condition = "taken"
 	UntilBound     Condition = "bound"
 	UntilScheduled Condition = "scheduled"
 	UntilStarted   Condition = "started"
@@ -150,8 +161,10 @@ const (
 	// CleanupDeleteUnstarted deletes a Job that never started; one that did
 	// stays for its log.
 	CleanupDeleteUnstarted CleanupAction = "deleteUnstarted"
-	CleanupRelease         CleanupAction = "release"
-	CleanupRemove          CleanupAction = "remove"
+	// CleanupExec runs Exec, the after hook, if it is due.
+	CleanupExec    CleanupAction = "exec"
+	CleanupRelease CleanupAction = "release"
+	CleanupRemove  CleanupAction = "remove"
 )
 
 // Cleanup undoes one step, if it was done.
@@ -159,4 +172,5 @@ type Cleanup struct {
 	Step   int           `json:"step"`
 	Action CleanupAction `json:"action"`
 	Title  string        `json:"title"`
+	Exec   *Exec         `json:"exec,omitempty"`
 }

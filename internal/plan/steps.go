@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"time"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -11,20 +9,24 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
-// leaseSeconds is how long a Lease may go without renewal.
-const leaseSeconds = 60
+// leaseSeconds is how long a Lease may go without renewal: as long as client-go's
+// leader election allows, so that a dead run is soon known to be dead.
+const leaseSeconds = 15
 
 // run collects the ids of the steps that later ones refer to.
 type run struct {
 	lease, job, snapshot, claim int
+	// hook is the step before the copy, from which on the after hook is due.
+	hook int
 }
 
 // clusterSteps lays out a run on the cluster: Lease, suspended Job that owns
 // the rest, copy, start, follow, outcome, and everything removed again.
-func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job) {
+func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job, task *result.Task) {
 	var r run
 	timeouts := b.in.Options.Timeouts
 	lease := b.template(b.lease())
@@ -50,6 +52,10 @@ func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job) {
 			Kind: StepFollow, Title: b.titleOf(r.job), Targets: []int{r.job},
 			Waits: []Wait{{UntilEnded, timeouts.Running}, {WhileReporting, timeouts.Idle}},
 		})
+		if c.Method == spec.CopyDirect {
+			b.afterHook(&r)
+		}
+		b.askIfUnknown(&r, job, task)
 		b.endSteps(&r)
 	}
 	b.clusterCleanup(&r)
@@ -58,12 +64,14 @@ func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job) {
 // copySteps make the point-in-time copy, and wait only where waiting can end:
 // a claim that waits for its consumer is bound by the mover's pod.
 func (b *builder) copySteps(r *run, c *Copy) {
+	b.awaitTrigger(c)
+	b.beforeHook(r)
 	if c.Method == spec.CopyDirect {
 		return
 	}
-	b.awaitTrigger(c)
 	if c.Method == spec.CopySnapshot {
-		r.snapshot = b.create("VolumeSnapshot", b.snapshot(c), r.job, Wait{UntilReady, b.in.Options.Timeouts.SnapshotReady})
+		r.snapshot = b.create("VolumeSnapshot", b.snapshot(c), r.job, b.snapshotWaits()...)
+		b.snapshotTaken(r)
 		if b.snapshotRetained(c) {
 			b.add(Step{
 				Kind: StepReclaim, Title: "VolumeSnapshotContent of " + b.name(), Targets: []int{r.snapshot},
@@ -86,12 +94,18 @@ func (b *builder) copySteps(r *run, c *Copy) {
 		step.Note, step.Waits = "", []Wait{{UntilBound, b.in.Options.Timeouts.Bound}}
 	}
 	r.claim = b.add(step)
+	if c.Method == spec.CopyClone && !boundWhenUsed(c) {
+		b.afterHook(r)
+	}
 }
 
 // afterStart does what needs the copy to be bound, as it is once the mover runs.
 func (b *builder) afterStart(r *run, c *Copy) {
 	if r.claim == 0 {
 		return
+	}
+	if c.Method == spec.CopyClone && boundWhenUsed(c) {
+		b.afterHook(r)
 	}
 	if b.volumeRetained(c) {
 		b.add(Step{
@@ -125,15 +139,19 @@ func (b *builder) endSteps(r *run) {
 		}
 	}
 	if len(copies) > 0 {
-		b.add(Step{Kind: StepDelete, Title: "the copy", Targets: copies})
+		b.add(Step{
+			Kind: StepDelete, Title: "the copy", Targets: copies,
+			Note: "the mover's pod first: Kubernetes keeps a claim that a pod names",
+		})
 	}
-	keep := new(int32(time.Duration(b.in.Options.KeepJob) / time.Second))
+	keep := new(int32(b.keepSeconds()))
 	b.add(Step{Kind: StepKeep, Title: b.titleOf(r.job), Targets: []int{r.job}, KeepSeconds: keep})
 	b.add(Step{Kind: StepRelease, Title: b.titleOf(r.lease), Targets: []int{r.lease}})
 }
 
 // clusterCleanup is what a run that ends early undoes.
 func (b *builder) clusterCleanup(r *run) {
+	b.hookCleanup(r)
 	for _, undo := range []struct {
 		step   int
 		action CleanupAction
@@ -153,6 +171,9 @@ func (b *builder) clusterCleanup(r *run) {
 func (b *builder) lease() *coordinationv1.Lease {
 	now := metav1.NewMicroTime(b.in.Env.Now.UTC())
 	meta := b.meta(Name(NameSource, b.object, ""), roleLease)
+	if b.in.Env.Holder != "" {
+		meta.Annotations[AnnotationHolder] = b.in.Env.Holder
+	}
 	return &coordinationv1.Lease{
 		TypeMeta:   typeMeta("coordination.k8s.io/v1", "Lease"),
 		ObjectMeta: meta,
@@ -185,7 +206,7 @@ func (b *builder) copyClaim(c *Copy, r *run) *corev1.PersistentVolumeClaim {
 	source := &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: c.Claim}
 	if r.snapshot != 0 {
 		source = &corev1.TypedLocalObjectReference{
-			APIGroup: new(groupSnapshot), Kind: "VolumeSnapshot", Name: b.name(),
+			APIGroup: new(GroupSnapshot), Kind: "VolumeSnapshot", Name: b.name(),
 		}
 	}
 	modes := make([]corev1.PersistentVolumeAccessMode, 0, len(c.AccessModes))
@@ -209,7 +230,7 @@ func (b *builder) copyClaim(c *Copy, r *run) *corev1.PersistentVolumeClaim {
 
 // history is the ConfigMap of the source's last Results.
 func (b *builder) history() *corev1.ConfigMap {
-	return &corev1.ConfigMap{TypeMeta: typeMeta("v1", "ConfigMap"), ObjectMeta: b.lastingMeta(NameStatus, roleHistory)}
+	return &corev1.ConfigMap{TypeMeta: typeMeta("v1", "ConfigMap"), ObjectMeta: b.lastingMeta(NameStatus, RoleHistory)}
 }
 
 // usesTrigger reports whether the claim asks for the copy-trigger protocol.

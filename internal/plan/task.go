@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"path"
-	"strings"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -12,7 +11,7 @@ import (
 
 // Where a mover finds its things in a pod.
 const (
-	podData       = "/data"
+	podData       = result.MountPath
 	podWork       = "/run/volsync-kopia/work"
 	podSecret     = "/run/volsync-kopia/repository"
 	podTask       = "/run/volsync-kopia/task"
@@ -29,8 +28,6 @@ const (
 	// configFile is where the mover writes kopia's configuration below WorkDir.
 	configFile = "kopia.config"
 	logDir     = "logs"
-	// runTag is on every snapshot, so that a run's snapshot can be found.
-	runTag = "volsync-kopia-run"
 	// endMargin is what is left of the grace period when the mover must be done.
 	endMargin = 10 * time.Second
 	// maxTask keeps the Task well below what annotations may hold (256 KiB).
@@ -63,30 +60,22 @@ func siteOf(env Env, options Options) site {
 	}
 }
 
-// identity is what the snapshot is recorded under: the path is the override,
-// or the mount path with sourcePath below it, wherever the mover runs.
-func (b *builder) identity() result.Identity {
+// identity is what the snapshot is recorded under, wherever the mover runs.
+// otherwise is the identity when sourcePath has the mount path in front and the
+// volume no such directory: users write the path as they see it in a pod. It is
+// nil when there is no such choice.
+func (b *builder) identity() (id result.Identity, otherwise *result.Identity) {
 	username, hostname := b.source.Identity(b.object.Namespace)
-	id := result.Identity{Username: username, Hostname: hostname, Path: path.Join(podData, b.kopia.SourcePath)}
-	if override := deref(b.kopia.SourcePathOverride); override != "" {
-		id.Path = override
+	recorded, short := result.RecordedPath(b.kopia.SourcePath, deref(b.kopia.SourcePathOverride))
+	id = result.Identity{Username: username, Hostname: hostname, Path: recorded}
+	if short != "" {
+		otherwise = &result.Identity{Username: username, Hostname: hostname, Path: short}
 	}
-	return id
+	return id, otherwise
 }
 
-// otherwise is the identity that a sourcePath with the mount path in front
-// gets when the volume has no such directory: users write the path as they see
-// it in a pod.
-func (b *builder) otherwise(id result.Identity) *result.Identity {
-	short, cut := strings.CutPrefix(path.Clean("/"+b.kopia.SourcePath)+"/", podData+"/")
-	if !cut || deref(b.kopia.SourcePathOverride) != "" {
-		return nil
-	}
-	id.Path = path.Join(podData, short)
-	return &id
-}
-
-// taskFor makes the Task of a backup, for a pod and for this machine alike.
+// taskFor makes what the Tasks of all operations have in common, for a pod and
+// for this machine alike.
 func (b *builder) taskFor(s site, id result.Identity, p policies, c Cache) *result.Task {
 	grace := time.Duration(b.in.Options.Timeouts.CancelGrace)
 	return &result.Task{
@@ -95,7 +84,6 @@ func (b *builder) taskFor(s site, id result.Identity, p policies, c Cache) *resu
 		Kopia: s.kopia, WorkDir: s.workDir, CacheDir: s.cacheDir,
 		Repository:  b.repositoryTask(s, p, c),
 		Policy:      b.policyTask(s, p),
-		Backup:      b.backupTask(s, p),
 		GracePeriod: result.Duration(max(grace-endMargin, grace/2)),
 	}
 }
@@ -105,7 +93,7 @@ func (b *builder) repositoryTask(s site, p policies, c Cache) result.RepositoryT
 	t := result.RepositoryTask{
 		SecretDir: s.secretDir, SecretName: b.kopia.Repository,
 		Storage: b.storage(s, p), Create: b.in.Options.CreateRepository,
-		SourceHasSynced:      b.hasSynced(),
+		SourceHasSynced:      b.in.Facts.hasSynced(),
 		ContentCacheBytes:    c.ContentBytes,
 		MetadataCacheBytes:   c.MetadataBytes,
 		UploadBytesPerSecond: p.args.UploadBytesPerSecond, DownloadBytesPerSecond: p.args.DownloadBytesPerSecond,
@@ -142,11 +130,12 @@ func (b *builder) storage(s site, p policies) result.Storage {
 // works them out by the same function.
 func (b *builder) policyTask(s site, p policies) result.PolicyTask {
 	t := result.PolicyTask{
-		FromSecret: p.fromSecret, SHA256: p.sha256, Structured: p.structured, Inline: p.inline,
+		FromSecret: p.fromSecret, SHA256: p.sha256, Inline: p.inline,
+		Structured: p.structured, StructuredErrors: p.structuredErrors,
 		OnError: b.in.Options.PolicyErrors, AllowActions: b.in.Options.AllowPolicyActions,
 	}
 	if p.named {
-		t.Dir, t.GlobalFile, t.RepositoryConfigFile = s.policyDir, p.global, p.config
+		t.Dir, t.GlobalFile, t.RepositoryConfigFile, t.Required = s.policyDir, p.global, p.config, p.required
 	}
 	return t
 }
@@ -157,18 +146,20 @@ func (b *builder) backupTask(s site, p policies) *result.BackupTask {
 		Root: s.root, SourcePath: b.kopia.SourcePath,
 		PathOverridden: deref(b.kopia.SourcePathOverride) != "",
 		Args:           p.args.Pass,
-		Tags:           map[string]string{runTag: b.in.Env.RunID},
+		Tags:           map[string]string{result.RunTag: b.in.Env.RunID},
 		OnEmpty:        b.in.Options.OnEmpty, Prove: b.in.Options.Prove, Strict: b.in.Options.Strict,
 	}
-	if live := b.in.Facts.Object; live != nil && live.LastFiles != nil {
-		t.LastHadFiles = *live.LastFiles > 0
+	if kept := b.in.Facts.History; kept != nil && kept.LastFiles != nil {
+		t.LastHadFiles = *kept.LastFiles > 0
+	}
+	if t.ActionsOff = b.namesActions() && b.actionsOff; t.ActionsOff {
+		b.findActionsOff(p)
 	}
 	if !b.hasActions() {
 		return t
 	}
 	if !s.runActions {
-		b.find(problem.Warning, codeActionsLocal, "spec.kopia.actions",
-			"the actions are not run on this machine", "give --run-actions to run them here")
+		b.leaveOut(codeActionsLocal, "spec.kopia.actions", "the actions are not run on this machine", "give --run-actions to run them here")
 		return t
 	}
 	t.Actions = &result.Actions{
@@ -178,11 +169,11 @@ func (b *builder) backupTask(s site, p policies) *result.BackupTask {
 	return t
 }
 
-// hasSynced reports whether an earlier run of the source is known to have
-// succeeded: then a missing repository is a fault, not a beginning.
-func (b *builder) hasSynced() bool {
-	live := b.in.Facts.Object
-	return live != nil && (live.LastSyncTime != nil || live.LastFiles != nil)
+// leaveOut warns that the run does not do what the manifest asks for: in the plan,
+// and in the run's Result.
+func (b *builder) leaveOut(code, path, message, fix string) {
+	b.find(problem.Warning, code, path, message, fix)
+	b.warnings = append(b.warnings, result.Warning{Code: code, Message: message})
 }
 
 // checkTask refuses a Task that is too large to travel.

@@ -28,10 +28,13 @@ func (m *mounts) add(name, at string, readOnly bool, source corev1.VolumeSource)
 	m.mounts = append(m.mounts, corev1.VolumeMount{Name: name, MountPath: at, ReadOnly: readOnly})
 }
 
+// dataVolume is the pod's volume that holds the data.
+const dataVolume = "data"
+
 // moverMounts are all volumes of the mover, in a fixed order.
 func (b *builder) moverMounts(c *Copy, cache Cache, p policies) *mounts {
 	m := &mounts{}
-	m.add("data", podData, !b.writesData(), claimVolume(b.dataClaim(c), c.ReadOnly))
+	m.add(dataVolume, podData, !b.writesData(), claimVolume(b.dataClaim(c), c.ReadOnly))
 	m.add("repository", podSecret, true, corev1.VolumeSource{
 		Secret: &corev1.SecretVolumeSource{SecretName: b.kopia.Repository, DefaultMode: b.secretMode()},
 	})

@@ -54,9 +54,9 @@ func clusterClaimCodes() []Code {
 		},
 		{
 			ID: "VK508", Title: "Volumes on different nodes", Severity: Error,
-			Meaning: "The mover mounts all its volumes on one node, and no node can have them all. The pod would stay Pending for ever.",
+			Meaning: "The mover mounts all its volumes on one node, and no node can have them all: pods hold them on different nodes, they are attached or local there, or a copy can only be read where its source is. The pod would stay Pending for ever.",
 			Example: "spec:\n  sourcePVC: data          # held by a pod on node-1\n  kopia:\n    copyMethod: Direct\n    repositoryPVC: backups # a local volume of node-2",
-			Fix:     "Use a repository volume that every node can mount, or copyMethod Snapshot or Clone.",
+			Fix:     "Use a repository volume that every node can mount, or a copy that is not bound to a node.",
 		},
 	}
 }
@@ -138,7 +138,7 @@ func clusterRunCodes() []Code {
 		},
 		{
 			ID: "VK520", Title: "Quota exhausted", Severity: Error,
-			Meaning: "A ResourceQuota of the namespace does not leave room for what the run creates.",
+			Meaning: "A ResourceQuota of the namespace does not leave room for what the run creates: the mover's Job and pod, the copy, a new cache claim, and the objects that keep its state.",
 			Example: "# the ResourceQuota\nspec:\n  hard:\n    persistentvolumeclaims: \"1\"",
 			Fix:     "Free some of it, or ask for a larger quota.",
 		},
@@ -156,7 +156,7 @@ func clusterMoverCodes() []Code {
 	return []Code{
 		{
 			ID: "VK522", Title: "Policy file missing", Severity: Error,
-			Meaning: "The ConfigMap or Secret with the policy files does not exist where the mover would read it, or lacks a key that the manifest names.",
+			Meaning: "The ConfigMap or Secret with the policy files does not exist where the mover would read it, or lacks a key that the manifest names. With --policy-errors=warn a missing key is a warning.",
 			Example: "spec:\n  kopia:\n    policyConfig:\n      configMapName: no-such-policies",
 			Fix:     "Create the object with the keys; on a cluster it is never applied for you.",
 		},

@@ -12,7 +12,7 @@ func policyDocumentCodes() []Code {
 			ID: "VK301", Title: "Invalid JSON", Severity: Error,
 			Meaning: "A policy document is not one JSON object: a trailing comma, a key that stands twice, text after the end, or more than 1 MiB. Nothing in it can be trusted, so none of it is used.",
 			Example: `{"retention": {"keepDaily": 7,}}`,
-			Fix:     "Correct the text at the line and column given. With --policy-errors=warn a run goes on with the repository's own settings.",
+			Fix:     "Correct the text at the line and column given. With --policy-errors=warn a run goes on with the repository's own settings; not for policyConfig.repositoryConfig, which may say where the repository is.",
 		},
 		{
 			ID: "VK302", Title: "Unknown key", Severity: Error,
@@ -54,7 +54,7 @@ func policyDocumentCodes() []Code {
 			ID: "VK312", Title: "Credential in the manifest", Severity: Error,
 			Meaning: "The structured repository configuration holds a credential. Everyone who can read the manifest, or the repository it is kept in, can read it.",
 			Example: `{"storage": {"type": "s3", "config": {"secretAccessKey": "..."}}}`,
-			Fix:     "Move it to the Secret that spec.kopia.repository names; what is missing in the structured storage is filled from there. Then change it at the provider.",
+			Fix:     "Move it to the Secret that spec.kopia.repository names; what is missing in the structured storage is filled from there. Then change it at the provider. --policy-errors=warn does not soften this, nor anything else about storage.",
 		},
 		{
 			ID: "VK316", Title: "Broken algorithm", Severity: Error,
@@ -116,6 +116,12 @@ func policyMeaningCodes() []Code {
 			Meaning: "Kopia refuses the setting in the policy of a single path: maxParallelSnapshots belongs to a host or to all sources. It is left out.",
 			Example: `{"policies": {"upload": {"maxParallelSnapshots": 2}}}`,
 			Fix:     "Set it in the global policy file.",
+		},
+		{
+			ID: "VK318", Title: "Actions are turned off", Severity: Info,
+			Meaning: "The manifest has actions, and its own configuration says enableActions: false. Neither action runs, so a snapshot is taken without what beforeSnapshot would have prepared.",
+			Example: "spec:\n  kopia:\n    actions: {beforeSnapshot: sync}\n    policyConfig:\n      repositoryConfig: '{\"enableActions\": false}'",
+			Fix:     "Set enableActions to true, or remove the actions.",
 		},
 	}
 }

@@ -35,9 +35,9 @@ func secretCodes() []Code {
 		},
 		{
 			ID: "VK405", Title: "Manifest and Secret disagree", Severity: Error,
-			Meaning: "The manifest names one kind of storage and the repository Secret another. To guess could back up to the wrong place.",
+			Meaning: "The manifest, or --repository-dir, names one kind of storage and the repository Secret another. To guess could back up to the wrong place.",
 			Example: "spec:\n  kopia:\n    repositoryPVC: backups # and the Secret has KOPIA_S3_BUCKET",
-			Fix:     "Remove one of the two.",
+			Fix:     "Remove one of the two, or name another Secret.",
 		},
 		{
 			ID: "VK406", Title: "Several kinds of storage", Severity: Warning,
@@ -56,6 +56,12 @@ func secretCodes() []Code {
 			Meaning: "The endpoint starts with http://, so kopia talks to it without TLS.",
 			Example: "stringData:\n  KOPIA_S3_ENDPOINT: http://minio:9000",
 			Fix:     "Use https:// outside a trusted network.",
+		},
+		{
+			ID: "VK409", Title: "Password in a place", Severity: Error,
+			Meaning: "A key that says where the repository is holds a password besides, as user:password@host. Plans, logs and the mover's Task show places.",
+			Example: "stringData:\n  KOPIA_REPOSITORY: webdav://me:secret@dav.example.com/backups",
+			Fix:     "Take it out of the place and put it into the key that is meant for it, as WEBDAV_PASSWORD, SFTP_PASSWORD or RCLONE_CONFIG.",
 		},
 	}
 }
@@ -104,6 +110,18 @@ func moverCodes() []Code {
 			Meaning: "A policy file cannot be used, and --policy-errors=warn lets the backup run without it. The repository's own settings stay.",
 			Example: "data:\n  global-policy.json: |\n    {invalid json here}",
 			Fix:     "Correct the file: validate shows each mistake with its line.",
+		},
+		{
+			ID: "VK428", Title: "Global ignore rules replaced", Severity: Info,
+			Meaning: "The global policy of the repository has ignore rules, and this source has a list of its own, from its manifest or for a lost+found that cannot be read. In kopia a source's list replaces the global one whole, so those rules do not apply to it.",
+			Example: "spec:\n  kopia:\n    additionalArgs: [\"--ignore=*.tmp\"] # and the global policy ignores *.log",
+			Fix:     "Add the rules to the source as well, or name them all in the global policy file; kopia policy show --global prints them.",
+		},
+		{
+			ID: "VK429", Title: "Files missing in the snapshot", Severity: Warning,
+			Meaning: "Files could not be read when the restored snapshot was taken, so it lacks them. It is complete otherwise, and may be the best there is.",
+			Example: "# a backup that ended with exit code 4",
+			Fix:     "Look for the files in an older snapshot, with --previous or --as-of, and find out why they cannot be read.",
 		},
 	}
 }

@@ -81,7 +81,7 @@ func sourceCodes() []Code {
 		},
 		{
 			"VK145", "Program not in the mover image", Warning,
-			"Actions run in the mover, against the mounted copy. Its image has bash, coreutils and kopia, but no database clients and no kubectl. Besides, the copy is taken before an action runs.",
+			"Actions run in the mover, against the mounted copy. Its image has bash, coreutils and kopia, and nothing else: no tar or grep, no database clients, no kubectl. Besides, the copy is taken before an action runs.",
 			"spec:\n  kopia:\n    actions:\n      beforeSnapshot: pg_dump -U postgres app > /data/app.sql", "Run the program in the application with --exec-in and --exec-before, or use a mover image that has it.",
 		},
 		{
@@ -148,6 +148,11 @@ func fileCodes() []Code {
 			"VK143", "policyConfig without a file", Error,
 			"policyConfig gives file names but no Secret or ConfigMap. An empty policyConfig is a warning: it has no effect.",
 			"policyConfig:\n  globalPolicyFilename: my.json", "Set configMapName or secretName.",
+		},
+		{
+			"VK173", "One name for both files", Error,
+			"The global policy and the repository configuration have keys of their own. One text read as both gives errors in one of them.",
+			"policyConfig:\n  configMapName: policies\n  globalPolicyFilename: repository.config", "Give the two files two names.",
 		},
 		{
 			"VK144", "Incomplete customCA", Error,

@@ -15,7 +15,8 @@ import (
 type Severity string
 
 // The severities, worst first. An Error stops the run (exit 3 for manifests),
-// a Warning is shown and kept in the result, an Info explains a choice.
+// a Warning is shown, an Info explains a choice. Neither changes the outcome of
+// a run; what the run itself meets does, see result.Outcome.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"

@@ -14,7 +14,8 @@ var ErrNotEvent = errors.New("not an event line")
 
 // Decode reads a Result from a termination message. It returns a Result only
 // when the document is whole, of this version, and has an outcome, so that a
-// mover that died half-way can never be taken for one that succeeded.
+// mover that died half-way can never be taken for one that succeeded. A backup
+// that succeeded names its snapshot and how that was proved.
 func Decode(message []byte) (*Result, error) {
 	var r Result
 	if err := decodeOne(message, &r); err != nil {
@@ -110,6 +111,11 @@ func (r *Result) check() error {
 	good := slices.Contains([]Outcome{Succeeded, SucceededWithWarnings, Unchanged, Skipped}, r.Outcome)
 	if good != (r.ExitCode == 0) {
 		return fmt.Errorf("outcome %s with exit code %d", r.Outcome, r.ExitCode)
+	}
+	// Nothing was proved of a source that was skipped.
+	if r.Operation == OperationBackup && good && r.Outcome != Skipped &&
+		(r.Snapshot == nil || r.Snapshot.ID == "" || r.Snapshot.Proved == "") {
+		return fmt.Errorf("outcome %s of a backup without a proved snapshot", r.Outcome)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"unicode/utf8"
 )
@@ -15,36 +14,26 @@ const TerminationMessageBytes = 4096
 
 // MarshalBounded encodes r as one line of JSON of at most limit bytes.
 //
-// What does not fit is left out in order of worth: the list of snapshots, then
-// policy changes, warnings and file errors from their ends (each with a count
-// of what was omitted), then labels and timings, then the tails of long texts.
-// Outcome, exit code, reason and the snapshot's id are never left out; when
-// not even they fit, the error says so.
+// The list of snapshots is never in it. What else does not fit is left out by
+// the steps of Reductions, one after the other. Outcome, exit code, reason and
+// the snapshot's id are never left out; when not even they fit, the error says so.
 func MarshalBounded(r Result, limit int) ([]byte, error) {
 	r = r.shallowClone()
 	r.Snapshots = nil
-	for _, shrink := range reductions() {
+	for _, step := range Reductions() {
 		data, err := marshalLine(r)
 		if err != nil || len(data) <= limit {
 			return data, err
 		}
-		if data, err = shrinkToFit(&r, limit, shrink); err != nil || data != nil {
+		if data, err = shrinkToFit(&r, limit, step.shrink); err != nil || data != nil {
 			return data, err
 		}
 	}
 	return nil, fmt.Errorf("result of run %q does not fit in %d bytes", r.RunID, limit)
 }
 
-// reduction makes a Result a little smaller; false: it has nothing left to give.
-type reduction func(*Result) bool
-
-// reductions are ordered by worth, least first.
-func reductions() []reduction {
-	return []reduction{cutChange, cutWarning, cutFileError, dropLabels, shortenTexts(400), dropTimings, shortenTexts(120), keepCore}
-}
-
 // shrinkToFit applies one reduction until r fits; nil data: it did not help enough.
-func shrinkToFit(r *Result, limit int, shrink reduction) ([]byte, error) {
+func shrinkToFit(r *Result, limit int, shrink func(*Result) bool) ([]byte, error) {
 	for shrink(r) {
 		data, err := marshalLine(*r)
 		if err != nil || len(data) <= limit {
@@ -52,82 +41,6 @@ func shrinkToFit(r *Result, limit int, shrink reduction) ([]byte, error) {
 		}
 	}
 	return nil, nil
-}
-
-func cutChange(r *Result) bool {
-	if r.Policy == nil || len(r.Policy.Changes) == 0 {
-		return false
-	}
-	cut := (len(r.Policy.Changes) + 3) / 4
-	r.Policy.Changes = r.Policy.Changes[:len(r.Policy.Changes)-cut]
-	r.Policy.OmittedChanges += cut
-	return true
-}
-
-func cutWarning(r *Result) bool {
-	if len(r.Warnings) == 0 {
-		return false
-	}
-	cut := (len(r.Warnings) + 3) / 4
-	r.Warnings = r.Warnings[:len(r.Warnings)-cut]
-	r.OmittedWarnings += cut
-	return true
-}
-
-func cutFileError(r *Result) bool {
-	if r.Snapshot == nil || len(r.Snapshot.Errors) == 0 {
-		return false
-	}
-	cut := (len(r.Snapshot.Errors) + 3) / 4
-	r.Snapshot.Errors = r.Snapshot.Errors[:len(r.Snapshot.Errors)-cut]
-	r.Snapshot.OmittedErrors += cut
-	return true
-}
-
-func dropLabels(r *Result) bool {
-	if r.Snapshot == nil || r.Snapshot.Tags == nil && r.Snapshot.Pins == nil && r.Snapshot.Retention == nil {
-		return false
-	}
-	r.Snapshot.Tags, r.Snapshot.Pins, r.Snapshot.Retention = nil, nil, nil
-	return true
-}
-
-func dropTimings(r *Result) bool {
-	if r.Phases == nil && r.Actions == nil && r.Cache == nil {
-		return false
-	}
-	r.Phases, r.Actions, r.Cache = nil, nil, nil
-	return true
-}
-
-// shortenTexts cuts every text for people to at most limit bytes, once.
-func shortenTexts(limit int) reduction {
-	return func(r *Result) bool {
-		before := len(r.Message) + len(r.Hint)
-		r.Message, r.Hint = cutText(r.Message, limit), cutText(r.Hint, limit)
-		return len(r.Message)+len(r.Hint) < before
-	}
-}
-
-// keepCore leaves what a verdict cannot do without.
-func keepCore(r *Result) bool {
-	core := Result{
-		APIVersion: r.APIVersion, Kind: r.Kind, Operation: r.Operation, RunID: r.RunID,
-		Outcome: r.Outcome, ExitCode: r.ExitCode, Reason: r.Reason,
-		OmittedWarnings: r.OmittedWarnings, StartTime: r.StartTime, EndTime: r.EndTime,
-		KopiaProcesses: r.KopiaProcesses,
-	}
-	if r.Snapshot != nil {
-		core.Snapshot = &Snapshot{
-			ID: r.Snapshot.ID, Files: r.Snapshot.Files, Dirs: r.Snapshot.Dirs, Size: r.Snapshot.Size,
-			Failed: r.Snapshot.Failed, Ignored: r.Snapshot.Ignored, OmittedErrors: r.Snapshot.OmittedErrors,
-			Incomplete: r.Snapshot.Incomplete, Proved: r.Snapshot.Proved,
-			StartTime: r.Snapshot.StartTime, EndTime: r.Snapshot.EndTime,
-		}
-	}
-	changed := !reflect.DeepEqual(*r, core)
-	*r = core
-	return changed
 }
 
 // shallowClone copies what the reductions write to, so that the caller's

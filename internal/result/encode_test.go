@@ -175,6 +175,46 @@ func TestDecodeRefusesWhatIsNoResult(t *testing.T) {
 	}
 }
 
+// A backup succeeded only if its snapshot was read back.
+func TestDecodeRefusesASuccessWithoutProof(t *testing.T) {
+	t.Parallel()
+	proved := &result.Snapshot{ID: "3cf4ce5fefebc84e4ed189fe7f5d65a6", Proved: result.ProveBlobs}
+	rows := map[string]struct {
+		operation result.Operation
+		outcome   result.Outcome
+		snapshot  *result.Snapshot
+		accepted  bool
+	}{
+		"proved":                  {result.OperationBackup, result.Succeeded, proved, true},
+		"unchanged and proved":    {result.OperationBackup, result.Unchanged, proved, true},
+		"no snapshot":             {result.OperationBackup, result.Succeeded, nil, false},
+		"no id":                   {result.OperationBackup, result.Succeeded, &result.Snapshot{Proved: result.ProveBlobs}, false},
+		"no proof":                {result.OperationBackup, result.Succeeded, &result.Snapshot{ID: proved.ID}, false},
+		"no proof, with warnings": {result.OperationBackup, result.SucceededWithWarnings, &result.Snapshot{ID: proved.ID}, false},
+		"no proof, unchanged":     {result.OperationBackup, result.Unchanged, &result.Snapshot{ID: proved.ID}, false},
+		"an empty source":         {result.OperationBackup, result.Skipped, nil, true},
+		"a restore":               {result.OperationRestore, result.Succeeded, &result.Snapshot{ID: proved.ID}, true},
+		"a list":                  {result.OperationList, result.Succeeded, nil, true},
+	}
+	for name, row := range rows {
+		r := &result.Result{APIVersion: result.APIVersion, Kind: result.KindResult, Operation: row.operation, Outcome: row.outcome, Snapshot: row.snapshot}
+		message, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := result.EventLine(result.Event{Type: result.EventResult, Result: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := result.Decode(message); (err == nil) != row.accepted {
+			t.Errorf("%s, as a message: %v", name, err)
+		}
+		if _, err := result.DecodeEventLine(line); (err == nil) != row.accepted {
+			t.Errorf("%s, as an event: %v", name, err)
+		}
+	}
+}
+
 func TestDecodeEventLine(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"", "kopia: VK1 {}", "VK1", "VK1 x", "VK10 {}"} {

@@ -3,6 +3,15 @@ package result
 import "time"
 
 // Outcome is how a run ended.
+//
+// SucceededWithWarnings is a success of a run that met something somebody
+// should look at, and has it in the Result's warnings: in the data (errors that
+// a policy ignores, an incomplete snapshot restored, a sourcePath read without
+// the mount path), in what was asked for and could not be done (a failed
+// after-action, actions that a local run leaves out, a policy file left out by
+// --policy-errors=warn), or in what it ran on (a cache nearly full). What can be
+// read off the manifest, its policy files or its Secret without a run is a
+// finding: validate, the plan and the log show it, and it changes no outcome.
 type Outcome string
 
 // The outcomes. A run whose Result is missing is Unknown, never a success.
@@ -44,7 +53,8 @@ type Result struct {
 	// Snapshots answers a list; newest last. It is not bounded: it travels only
 	// in the event stream, never in a termination message.
 	Snapshots []Snapshot `json:"snapshots,omitempty"`
-	Warnings  []Warning  `json:"warnings,omitempty"`
+	// Warnings are what the run met; findings of validate are not among them.
+	Warnings []Warning `json:"warnings,omitempty"`
 	// OmittedWarnings counts warnings cut to keep the Result in its bounds.
 	OmittedWarnings int `json:"omittedWarnings,omitempty"`
 
@@ -74,9 +84,10 @@ type Snapshot struct {
 	// ones whose errors a policy ignores.
 	Failed  int64 `json:"failed,omitempty"`
 	Ignored int64 `json:"ignored,omitempty"`
-	// Errors are the first of them; kopia itself keeps at most 10.
+	// Errors are the first 10 of them, in order of path.
 	Errors []FileError `json:"errors,omitempty"`
-	// OmittedErrors counts errors cut to keep a Result in its bounds.
+	// OmittedErrors counts the others, and those cut to keep a Result in its
+	// bounds.
 	OmittedErrors int `json:"omittedErrors,omitempty"`
 	// Incomplete is kopia's reason ("canceled", "checkpoint"), empty if whole.
 	Incomplete string `json:"incomplete,omitempty"`
@@ -116,7 +127,9 @@ type PolicyReport struct {
 }
 
 // PolicyChange is one value of a policy before and after the run, as JSON text;
-// empty means not set. Values that come from a Secret are left out.
+// empty means not set. The word set, which is no JSON, stands for a value that
+// comes from a Secret or, as a repository does not say where its values came
+// from, may have.
 type PolicyChange struct {
 	Target string `json:"target"`
 	Path   string `json:"path"`
@@ -124,6 +137,9 @@ type PolicyChange struct {
 	After  string `json:"after,omitempty"`
 	From   string `json:"from,omitempty"`
 }
+
+// Withheld stands in a PolicyChange for a value that is not shown.
+const Withheld = "set"
 
 // ActionReport is one action that ran.
 type ActionReport struct {
@@ -142,7 +158,7 @@ type RestoreReport struct {
 	Size      int64  `json:"size"`
 }
 
-// Warning is something that did not stop the run.
+// Warning is something that the run met and that did not stop it.
 type Warning struct {
 	// Code is a finding's code (VK...) or empty.
 	Code    string `json:"code,omitempty"`

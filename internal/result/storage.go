@@ -43,6 +43,9 @@ func (s Storage) Type() string {
 	return ""
 }
 
+// Limits are bounds on the traffic with the storage, in bytes a second; 0: none.
+type Limits struct{ UploadBytesPerSecond, DownloadBytesPerSecond int64 }
+
 // FilesystemStorage is a directory of the mover's file system.
 type FilesystemStorage struct {
 	Path string `json:"path"`

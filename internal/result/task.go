@@ -24,6 +24,10 @@ type Task struct {
 	RunID      string    `json:"runID"`
 	Object     ObjectRef `json:"object"`
 	Identity   Identity  `json:"identity"`
+	// Otherwise is what a task that reads looks under besides Identity; nil:
+	// nothing. The snapshots of a sourcePath that starts with the mount path are
+	// there when the volume had no such directory; see RecordedPath.
+	Otherwise *Identity `json:"otherwise,omitempty"`
 	// Kopia is the program: an absolute path, or a name looked up on PATH.
 	Kopia string `json:"kopia"`
 	// WorkDir is a private directory on memory: kopia's config and password
@@ -37,10 +41,17 @@ type Task struct {
 	Backup     *BackupTask    `json:"backup,omitempty"`
 	Restore    *RestoreTask   `json:"restore,omitempty"`
 	List       *ListTask      `json:"list,omitempty"`
+	// Warnings are what the plan knows the run to leave out of what the manifest
+	// asks for. The Result starts with them.
+	Warnings []Warning `json:"warnings,omitempty"`
 	// GracePeriod bounds what happens after SIGTERM: kopia's checkpoint, the
 	// after-action and the writing of the Result.
 	GracePeriod Duration `json:"gracePeriod"`
 }
+
+// RunTag is the name of the tag that every snapshot has; its value is the run's
+// id, by which the snapshot can be found when the run's Result is lost.
+const RunTag = "volsync-kopia-run"
 
 // RepositoryTask says which repository, and what may be done to it.
 type RepositoryTask struct {
@@ -91,11 +102,19 @@ type PolicyTask struct {
 	// GlobalFile and RepositoryConfigFile are names below Dir.
 	GlobalFile           string `json:"globalFile,omitempty"`
 	RepositoryConfigFile string `json:"repositoryConfigFile,omitempty"`
+	// Required are those of the two that the manifest itself names: one that is
+	// missing cannot be used, see OnError. One with its default name may be
+	// missing.
+	Required []string `json:"required,omitempty"`
 	// SHA256 has the hex digest of each file the plan was made from; a file
 	// that differs is refused. Empty for a Secret, which the CLI never reads.
 	SHA256 map[string]string `json:"sha256,omitempty"`
-	// Structured is policyConfig.repositoryConfig, verbatim.
+	// Structured is policyConfig.repositoryConfig, verbatim. Text that the plan
+	// does not use does not travel: it may hold what nobody has looked at.
 	Structured json.RawMessage `json:"structured,omitempty"`
+	// StructuredErrors say why policyConfig.repositoryConfig is left out, with
+	// PolicyErrorsWarn: the run warns of each.
+	StructuredErrors []string `json:"structuredErrors,omitempty"`
 	// Inline are the layers from the manifest's own fields and arguments, in
 	// order of precedence, lowest first.
 	Inline []PolicyLayer `json:"inline,omitempty"`
@@ -138,7 +157,10 @@ type BackupTask struct {
 	// Tags are recorded on the snapshot, the run id among them.
 	Tags    map[string]string `json:"tags,omitempty"`
 	Actions *Actions          `json:"actions,omitempty"`
-	OnEmpty OnEmpty           `json:"onEmpty"`
+	// ActionsOff is true when the manifest has actions and its own configuration
+	// turns them off: Actions is nil then, and the log says why.
+	ActionsOff bool    `json:"actionsOff,omitempty"`
+	OnEmpty    OnEmpty `json:"onEmpty"`
 	// LastHadFiles is true when the last snapshot held files: an empty source
 	// then fails instead of being skipped.
 	LastHadFiles bool  `json:"lastHadFiles,omitempty"`
@@ -151,9 +173,13 @@ type BackupTask struct {
 type Actions struct {
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
-	// Timeout bounds each of them; repository.config may change it.
+	// Timeout bounds each of them; repository.config may change it. 0 means
+	// DefaultActionTimeout.
 	Timeout Duration `json:"timeout"`
 }
+
+// DefaultActionTimeout is the documentation page's own limit for an action.
+const DefaultActionTimeout = Duration(5 * time.Minute)
 
 // OnEmpty says what an empty source does.
 type OnEmpty string
@@ -192,12 +218,11 @@ type RestoreTask struct {
 	SkipOwners bool `json:"skipOwners,omitempty"`
 }
 
-// ListTask is the part of a Task that only a listing has.
+// ListTask is the part of a Task that only a listing has. Incomplete snapshots
+// are in every list.
 type ListTask struct {
 	// All lists every identity of the repository.
 	All bool `json:"all,omitempty"`
-	// Incomplete lists incomplete snapshots too.
-	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // Duration is a time.Duration that travels as text, as "5m0s".

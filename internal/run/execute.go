@@ -4,6 +4,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -17,7 +18,8 @@ import (
 // Target does the steps of one plan.
 type Target interface {
 	// Do does one step. The step that sees the mover end returns its Result;
-	// the steps after it are given that Result.
+	// the steps after it are given that Result, and a hook among them may return
+	// it with a warning.
 	Do(ctx context.Context, step plan.Step, mover *result.Result) (*result.Result, error)
 	// Undo does one action of the plan's clean-up. It succeeds when there is
 	// nothing to undo.
@@ -34,7 +36,11 @@ const CleanupTimeout = 2 * time.Minute
 
 // Execution is how a plan's execution ended.
 type Execution struct {
-	// Result is the mover's own, or one made from Err; it is never zero.
+	// Started is true for a plan that ends when its mover has started; then there
+	// is nothing else to say yet.
+	Started bool
+	// Result is the mover's own, or one made from Err; it is never zero but with
+	// Started.
 	Result result.Result
 	// Err is what stopped the run; nil when the mover ended by itself.
 	Err error
@@ -57,11 +63,20 @@ func (e Execution) ExitCode() fault.ExitCode {
 func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer, now func() time.Time) Execution {
 	x := executor{plan: p, target: target, observer: observer, now: now, began: now()}
 	err := x.steps(ctx)
-	left := x.left
-	if err != nil {
-		left = append(left, x.undo(ctx)...)
+	if err == nil && p.Detached() {
+		return Execution{Started: true}
 	}
-	return Execution{Result: x.verdict(ctx, err), Err: err, Left: left}
+	if err != nil {
+		x.left = append(x.left, x.undo(ctx)...)
+	}
+	e := Execution{Result: x.verdict(ctx, err), Err: err, Left: x.left}
+	e.Result.ExitCode = int(e.ExitCode())
+	observed := e.Result
+	observer.Observe(result.Event{
+		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: now(), RunID: p.RunID,
+		Type: result.EventResult, Result: &observed,
+	})
+	return e
 }
 
 type executor struct {
@@ -72,7 +87,8 @@ type executor struct {
 	began    time.Time
 	// begun are the ids of the steps that were begun: a step that failed may
 	// have done half of its work.
-	begun  []int
+	begun []int
+	// result is the mover's, settled; nil before its end.
 	result *result.Result
 	left   []error
 }
@@ -90,12 +106,16 @@ func (x *executor) steps(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			x.result = r
+			x.result = settle(ctx, r)
 			continue
 		}
-		after, cancel := detached(ctx)
-		if _, err := x.target.Do(after, step, x.result); err != nil {
+		after, cancel := detached(ctx, step.Exec)
+		amended, err := x.target.Do(after, step, x.result)
+		if err != nil {
 			x.left = append(x.left, err)
+		}
+		if step.Kind == plan.StepExec && amended != nil {
+			x.result = amended
 		}
 		cancel()
 	}
@@ -104,7 +124,11 @@ func (x *executor) steps(ctx context.Context) error {
 
 // undo runs the plan's clean-up for the steps that were begun.
 func (x *executor) undo(ctx context.Context) []error {
-	after, cancel := detached(ctx)
+	var hook *plan.Exec
+	for _, action := range x.plan.Cleanup {
+		hook = cmp.Or(hook, action.Exec)
+	}
+	after, cancel := detached(ctx, hook)
 	defer cancel()
 	var left []error
 	for _, action := range x.plan.Cleanup {
@@ -118,74 +142,50 @@ func (x *executor) undo(ctx context.Context) []error {
 	return left
 }
 
-// detached outlives ctx, but not for ever.
-func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), CleanupTimeout)
+// detached outlives ctx, but not for ever: what a hook may take comes on top, so
+// that an application that is slow leaves nothing behind.
+func detached(ctx context.Context, hook *plan.Exec) (context.Context, context.CancelFunc) {
+	limit := CleanupTimeout
+	if hook != nil {
+		limit += time.Duration(hook.Timeout)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }
 
 // verdict is the mover's Result, or what is known without one.
 func (x *executor) verdict(ctx context.Context, err error) result.Result {
+	if x.result != nil {
+		return *x.result
+	}
 	r := result.Result{
 		APIVersion: result.APIVersion, Kind: result.KindResult, Operation: x.plan.Operation,
 		RunID: x.plan.RunID, Object: x.plan.Object, Identity: x.plan.Identity,
-		Outcome: result.Unknown, StartTime: x.began, EndTime: x.now(),
+		Outcome: result.Unknown, ExitCode: int(fault.Failed.ExitCode()), Message: "the run ended without a result",
+		StartTime: x.began, EndTime: x.now(),
 	}
-	switch {
-	case x.result != nil:
-		r = *x.result
-	case err == nil:
-		r.Message = "the run ended without a result"
-	default:
-		r.Outcome, r.Message = OutcomeOf(fault.KindOf(err)), err.Error()
+	if err == nil {
+		return r
 	}
-	r.ExitCode = int(exitCode(r, err))
-	if r.Outcome == result.Cancelled && ctx.Err() != nil {
-		blame(&r, context.Cause(ctx))
-	}
+	kind := kindOf(ctx, err)
+	r.Outcome, r.ExitCode, r.Reason, r.Message = result.OutcomeOf(kind), int(kind.ExitCode()), string(kind), err.Error()
 	var f *fault.Error
-	if x.result == nil && errors.As(err, &f) {
+	if errors.As(err, &f) {
 		r.Hint = f.Hint
 	}
-	x.observer.Observe(result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: x.now(), RunID: x.plan.RunID,
-		Type: result.EventResult, Result: &r,
-	})
 	return r
 }
 
-// blame says why the mover was told to stop, which it cannot know: it only ever
-// sees SIGTERM.
-func blame(r *result.Result, cause error) {
-	kind := fault.KindOf(cause)
-	if kind == fault.Failed {
-		return
-	}
-	r.ExitCode = int(kind.ExitCode())
-	if kind == fault.TimedOut {
-		r.Outcome, r.Message = result.TimedOut, cause.Error()+": "+r.Message
-	}
-}
-
-func exitCode(r result.Result, err error) fault.ExitCode {
-	if r.ExitCode != 0 || err == nil && r.Outcome != result.Unknown {
-		return fault.ExitCode(r.ExitCode)
-	}
-	return max(fault.CodeOf(err), fault.Failed.ExitCode())
-}
-
-// OutcomeOf names the outcome of a run that a fault stopped before the mover
-// had ended.
-func OutcomeOf(kind fault.Kind) result.Outcome {
-	switch kind {
-	case fault.Refused, fault.Invalid, fault.Usage:
-		return result.Refused
-	case fault.TimedOut:
-		return result.TimedOut
-	case fault.Interrupt, fault.Terminated:
-		return result.Cancelled
-	case fault.Incomplete:
-		return result.Incomplete
+// kindOf is the kind of failure that stopped the run before its mover had ended.
+func kindOf(ctx context.Context, err error) fault.Kind {
+	switch kind := fault.KindOf(err); {
+	case kind == fault.Failed && ctx.Err() != nil:
+		// What ended the run is what the reader must know first; what broke
+		// because of it is a consequence.
+		return fault.KindOf(context.Cause(ctx))
+	case kind == fault.Leftover:
+		// Its exit code says that the work was done.
+		return fault.Failed
 	default:
-		return result.Failed
+		return kind
 	}
 }

@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,11 +26,16 @@ type target struct {
 	during func()
 	// ended are the calls that got an ended context.
 	ended []string
+	// recorded is the Result that the status step was given.
+	recorded *result.Result
 }
 
-func (t *target) Do(ctx context.Context, step plan.Step, _ *result.Result) (*result.Result, error) {
+func (t *target) Do(ctx context.Context, step plan.Step, mover *result.Result) (*result.Result, error) {
 	name := string(step.Kind)
 	t.note(ctx, name)
+	if step.Kind == plan.StepStatus {
+		t.recorded = mover
+	}
 	if step.Kind == plan.StepRun {
 		if t.during != nil {
 			t.during()
@@ -70,6 +76,13 @@ func moverResult(o result.Outcome, code int) *result.Result {
 	return &result.Result{Outcome: o, ExitCode: code, Message: "from the mover"}
 }
 
+// partial is a mover's Result after SIGTERM: what kopia had is saved.
+func partial() *result.Result {
+	r := moverResult(result.Cancelled, 143)
+	r.Snapshot = &result.Snapshot{ID: "a", Incomplete: "canceled"}
+	return r
+}
+
 func TestExecute(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
@@ -81,6 +94,8 @@ func TestExecute(t *testing.T) {
 		outcome result.Outcome
 		code    fault.ExitCode
 		left    int
+		// reason and message are looked for in the Result.
+		reason, message string
 	}{
 		"a clean run does every step once": {
 			target:  target{mover: moverResult(result.Succeeded, 0)},
@@ -124,6 +139,31 @@ func TestExecute(t *testing.T) {
 		"a mover that was told to stop for time has timed out": {
 			target: target{mover: moverResult(result.Cancelled, 143)}, cancel: fault.New(fault.TimedOut, "took longer"),
 			did: []string{"prepare", "run", "status", "remove"}, outcome: result.TimedOut, code: 6,
+			reason: "TimedOut", message: "took longer: from the mover",
+		},
+		"time ran out with a part of it saved": {
+			target: target{mover: partial()}, cancel: fault.New(fault.TimedOut, "took longer"),
+			did: []string{"prepare", "run", "status", "remove"}, outcome: result.TimedOut, code: 6,
+		},
+		"a mover that somebody else stopped has failed": {
+			target: target{mover: moverResult(result.Cancelled, 143)},
+			did:    []string{"prepare", "run", "status", "remove"}, outcome: result.Failed, code: 1,
+			reason: "StoppedByOthers", message: "from the mover",
+		},
+		"a mover that somebody else stopped with a part of it saved": {
+			target: target{mover: partial()},
+			did:    []string{"prepare", "run", "status", "remove"}, outcome: result.Incomplete, code: 4,
+			reason: "StoppedByOthers", message: "from the mover",
+		},
+		"a mover that was told to stop for neither time nor a signal": {
+			target: target{mover: partial()}, cancel: fault.New(fault.Refused, "the Lease was taken over"),
+			did: []string{"prepare", "run", "status", "remove"}, outcome: result.Incomplete, code: 4,
+			reason: "StoppedByOthers", message: "the Lease was taken over: from the mover",
+		},
+		"what a cancel broke off is cancelled": {
+			target: target{fail: map[string]error{"run": full}}, cancel: fault.New(fault.Terminated, "SIGTERM"),
+			did: []string{"prepare", "run", "undo run", "undo prepare"}, outcome: result.Cancelled, code: 143,
+			message: "disk full",
 		},
 		"a mover that finished all the same has finished": {
 			target: target{mover: moverResult(result.Succeeded, 0)}, cancel: fault.New(fault.Terminated, "SIGTERM"),
@@ -146,8 +186,15 @@ func TestExecute(t *testing.T) {
 			if x.Result.Outcome != c.outcome || x.ExitCode() != c.code || len(x.Left) != c.left {
 				t.Errorf("%s, exit code %d, left %v; want %s, %d, %d", x.Result.Outcome, x.ExitCode(), x.Left, c.outcome, c.code, c.left)
 			}
-			if seen.last == nil || seen.last.Outcome != c.outcome {
-				t.Errorf("the observer was told %+v", seen.last)
+			if c.reason != "" && x.Result.Reason != c.reason || !strings.Contains(x.Result.Message, c.message) {
+				t.Errorf("reason %q, message %q; want %q, %q", x.Result.Reason, x.Result.Message, c.reason, c.message)
+			}
+			if diff := cmp.Diff(&x.Result, seen.last); diff != "" || x.Result.ExitCode != int(c.code) {
+				t.Errorf("the Result's exit code is %d; the observer was told another (-returned +told):\n%s", x.Result.ExitCode, diff)
+			}
+			// What is left is not known yet when the status is written.
+			if r := c.target.recorded; r != nil && (r.Outcome != c.outcome || c.left == 0 && r.ExitCode != int(c.code) || r.Message != x.Result.Message) {
+				t.Errorf("the status was given %+v", r)
 			}
 			if len(c.target.ended) > 0 {
 				t.Errorf("called with an ended context: %v", c.target.ended)

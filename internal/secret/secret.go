@@ -36,7 +36,8 @@ func (v Value) Reveal() []byte {
 // Empty reports whether there is no content.
 func (v Value) Empty() bool { return len(v.Reveal()) == 0 }
 
-// Equal reports whether both hold the same content.
+// Equal reports whether both hold the same content. Without it go-cmp cannot
+// compare anything that holds a Value.
 func (v Value) Equal(other Value) bool { return bytes.Equal(v.Reveal(), other.Reveal()) }
 
 // String implements fmt.Stringer.

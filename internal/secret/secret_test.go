@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
@@ -43,5 +44,16 @@ func TestNoWayOfPrintingShowsTheContent(t *testing.T) {
 	}
 	if string(v.Reveal()) != canary {
 		t.Error("Reveal does not return the content")
+	}
+}
+
+// What cannot be looked into can still be compared.
+func TestEqualValuesHoldTheSame(t *testing.T) {
+	t.Parallel()
+	holds := func(content string) map[string]secret.Value {
+		return map[string]secret.Value{"k": secret.New([]byte(content))}
+	}
+	if !cmp.Equal(holds("a"), holds("a")) || cmp.Equal(holds("a"), holds("b")) || !cmp.Equal(secret.Value{}, secret.New(nil)) {
+		t.Error("values are not compared by their content")
 	}
 }

@@ -29,8 +29,12 @@ var (
 )
 
 // substitute expands variables as Flux does, after the YAML is parsed: comments
-// are not touched, an unquoted result takes the type that it looks like or that
-// its field wants. Unlike Flux, a value never becomes structure.
+// are not touched, and a result takes the type that it looks like. Quotes do not
+// change that: Flux writes each object anew before it expands it, and around a
+// reference none are left then.
+//
+// Two things are other than in Flux. A value never becomes structure, and a text
+// field takes a number too, as a run's number from CI is one.
 func (d *decoder) substitute(get func(string) (string, bool)) {
 	if d.optedOut() {
 		return
@@ -99,7 +103,8 @@ func (s *substituter) scalar(n *yaml.Node, at *trail) {
 		return
 	}
 	n.Value = value
-	// Without a tag the type is resolved again from the new text.
+	// Without a tag the type is resolved again from the new text; one in quotes
+	// takes the type that its field wants.
 	n.Tag = ""
 	s.free[n] = true
 }

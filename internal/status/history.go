@@ -3,6 +3,7 @@ package status
 import (
 	"slices"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -30,12 +31,6 @@ func (h History) Add(run Run) History {
 	return h
 }
 
-// HasSynced reports whether any run is known to have left a proved snapshot.
-func (h History) HasSynced() bool {
-	return h.Status.LastSyncTime != nil ||
-		slices.ContainsFunc(h.Results, func(r result.Result) bool { return Synced(r.Outcome) })
-}
-
 // LastFiles returns how many files the newest known snapshot held; false: none
 // is known.
 func (h History) LastFiles() (files int64, known bool) {
@@ -45,4 +40,13 @@ func (h History) LastFiles() (files int64, known bool) {
 		}
 	}
 	return 0, false
+}
+
+// Facts is what a plan wants to know of the history.
+func (h History) Facts() *plan.History {
+	facts := &plan.History{LastManualSync: h.Status.LastManualSync, LastSyncTime: h.Status.LastSyncTime}
+	if files, ok := h.LastFiles(); ok {
+		facts.LastFiles = &files
+	}
+	return facts
 }

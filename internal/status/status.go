@@ -4,6 +4,7 @@
 package status
 
 import (
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -103,7 +104,7 @@ func condition(before Status, run Run) metav1.Condition {
 	}
 	switch {
 	case !Synced(run.Result.Outcome) && run.Result.Outcome != result.Skipped:
-		c.Reason, c.Message = ReasonError, run.Result.Message
+		c.Reason, c.Message = ReasonError, head(run.Result.Message)
 	case run.Scheduled:
 		c.Reason, c.Message = ReasonScheduled, "Waiting for next scheduled synchronization"
 	}
@@ -121,6 +122,17 @@ func timePointer(t *time.Time) *metav1.Time {
 	}
 	m := metav1.NewTime(*t)
 	return &m
+}
+
+// maximumMessage is the API server's bound of a condition's message, in bytes.
+const maximumMessage = 32768
+
+// head keeps the first bytes that fit, without cutting a character in two.
+func head(s string) string {
+	if len(s) <= maximumMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maximumMessage], "")
 }
 
 // tail keeps the last bytes that fit, without cutting a character in two.

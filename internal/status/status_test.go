@@ -99,10 +99,20 @@ func TestLogsAreCutToTheirEndAtACharacter(t *testing.T) {
 	}
 }
 
+func TestALongMessageFitsACondition(t *testing.T) {
+	t.Parallel()
+	run := finished(result.Failed)
+	run.Result.Message = strings.Repeat("ä", 20_000)
+	message := status.After(status.Status{}, run).Conditions[0].Message
+	if len(message) > 32768 || len(message) < 32766 || !utf8.ValidString(message) {
+		t.Errorf("%d bytes, valid %v", len(message), utf8.ValidString(message))
+	}
+}
+
 func TestHistoryKeepsTheLastTwentyAndAnswersForThem(t *testing.T) {
 	t.Parallel()
 	var h status.History
-	if _, known := h.LastFiles(); h.HasSynced() || known {
+	if _, known := h.LastFiles(); h.Facts().LastSyncTime != nil || known {
 		t.Error("an empty history has synced or knows a snapshot")
 	}
 	run := finished(result.Succeeded)
@@ -114,7 +124,7 @@ func TestHistoryKeepsTheLastTwentyAndAnswersForThem(t *testing.T) {
 	if len(h.Results) != 20 || h.Results[0].Outcome != result.Failed {
 		t.Errorf("%d results, first %s", len(h.Results), h.Results[0].Outcome)
 	}
-	if !h.HasSynced() {
+	if h.Facts().LastSyncTime == nil {
 		t.Error("the status remembers the synchronisation that the history dropped")
 	}
 	if _, known := h.LastFiles(); known {

@@ -75,11 +75,11 @@ func applicationPrograms() []string {
 }
 
 // inImage reports whether the mover image has the program: bash with its
-// builtins, coreutils, kopia, and what every base image brings along.
+// builtins, coreutils, kopia and this program itself.
 func inImage(name string) bool { return slices.Contains(imagePrograms(), name) }
 
 func imagePrograms() []string {
-	return strings.Fields(bashBuiltins + coreutils + baseImage)
+	return strings.Fields(bashBuiltins + coreutils + ` bash sh kopia kubectl-volsync_kopia `)
 }
 
 const (
@@ -92,6 +92,5 @@ const (
 		ln logname ls md5sum mkdir mkfifo mknod mktemp mv nice nl nohup nproc numfmt od paste pathchk pinky pr
 		printenv ptx readlink realpath rm rmdir runcon seq sha1sum sha224sum sha256sum sha384sum sha512sum shred
 		shuf sleep sort split stat stdbuf stty sum sync tac tail tee timeout touch tr truncate tsort tty uname
-		unexpand uniq unlink uptime users vdir wc who whoami yes `
-	baseImage = ` bash sh kopia kubectl-volsync_kopia grep egrep fgrep sed awk find xargs tar gzip gunzip zcat hostname which `
+		unexpand uniq unlink users vdir wc who whoami yes `
 )

@@ -2,6 +2,7 @@ package validate
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/agnivade/levenshtein"
 
@@ -96,13 +97,18 @@ func (c *check) arguments(args []string, o argv.Options) {
 	}
 }
 
-// policyTarget names the source's own policy, or "" while the namespace that
-// its host name follows from is not known.
+// policyTarget names the source's own policy, both of them where only the volume
+// tells which it is, or "" while the namespace that its host name follows from
+// is not known.
 func (c *check) policyTarget() string {
 	s := c.doc.Source
 	if s == nil || s.Metadata.Namespace == "" && s.Spec.Kopia.Hostname == nil {
 		return ""
 	}
 	user, host := s.Identity(s.Metadata.Namespace)
-	return result.Identity{Username: user, Hostname: host, Path: recordedPath(s.Spec.Kopia)}.String()
+	var targets []string
+	for _, path := range recordedPaths(s.Spec.Kopia) {
+		targets = append(targets, result.Identity{Username: user, Hostname: host, Path: path}.String())
+	}
+	return strings.Join(targets, " or ")
 }

@@ -105,6 +105,8 @@ func (v *Validator) resolveReferences() {
 			v.policyFiles(r, target, seen)
 		case caReference:
 			v.customCAKey(r, target)
+		case actionsReference:
+			v.actionsFile(r, target)
 		}
 	}
 }

@@ -36,6 +36,15 @@ func (c *check) policyConfig(p *spec.PolicyConfig) {
 		return
 	}
 	global, repository := spec.FileNames(p)
+	if global == repository {
+		path := at + ".repositoryConfigFilename"
+		if p.RepositoryConfigFilename == "" {
+			path = at + ".globalPolicyFilename"
+		}
+		c.fail("VK173", path, quoted(global)+" is the name of both files, and no text is both a global policy and a repository configuration",
+			"give the two files two names")
+		return
+	}
 	c.refer(reference{
 		kind: policyReference, path: field, name: name, configMap: configMap,
 		keys: [2]wantedKey{
@@ -58,7 +67,10 @@ func (c *check) structured(text string) {
 	f := policyFile{label: "policyConfig.repositoryConfig", path: path, doc: c.doc, schema: structuredConfigSchema}
 	d, syntax := policy.ParseDocument(f.label, []byte(text))
 	if syntax != nil {
-		c.v.policyNote(f, syntax.Note())
+		// Nobody knows which repository the text means, so no mode goes on.
+		n := syntax.Note()
+		n.Final = true
+		c.v.policyNote(f, n)
 		return
 	}
 	notes := policy.Resolve(policy.Inputs{Structured: d}, c.v.names).Notes
@@ -170,8 +182,11 @@ func toldOf(told map[string]bool, pointer string) bool {
 // policyNote gives a note its place in the input file.
 func (v *Validator) policyNote(f policyFile, n policy.Note) {
 	p := problem.Problem{
-		Code: n.Code, Severity: v.policySeverity(n.Severity), Object: f.doc.Object(),
+		Code: n.Code, Severity: n.Severity, Object: f.doc.Object(),
 		Path: strings.TrimSuffix(f.label+" "+n.Pointer, " "), Message: n.Message, Fix: n.Fix,
+	}
+	if !n.Final {
+		p.Severity = v.policySeverity(n.Severity)
 	}
 	if n.Line > 0 {
 		p.Position = f.doc.PositionIn(f.path, n.Line, n.Column)

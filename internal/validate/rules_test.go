@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
 )
@@ -71,12 +72,10 @@ func TestObjectsAbove1MiBAreRefused(t *testing.T) {
 func TestReferencesFindTheObjectOfTheRightNamespace(t *testing.T) {
 	t.Parallel()
 	configMap := func(namespace, key string) string {
-		return fmt.Sprintf("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies, namespace: %q}\ndata: {%s: '{}'}\n", namespace, key)
+		return fmt.Sprintf("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies, namespace: %q}\ndata: {%s: '{}', repository.config: '{}'}\n", namespace, key)
 	}
-	reads := source("policyConfig: {configMapName: policies, globalPolicyFilename: mine.json, repositoryConfigFilename: mine.json}")
-	missing := []string{
-		"error VK139 spec.kopia.policyConfig.globalPolicyFilename", "error VK139 spec.kopia.policyConfig.repositoryConfigFilename",
-	}
+	reads := source("policyConfig: {configMapName: policies, globalPolicyFilename: mine.json}")
+	missing := []string{"error VK139 spec.kopia.policyConfig.globalPolicyFilename"}
 	for sentence, c := range map[string]struct {
 		text string
 		want []string
@@ -117,7 +116,6 @@ func TestEveryDocumentedRuleHasACase(t *testing.T) {
 	given := map[string]bool{
 		"VK132": true, "VK142": true, // above
 		"VK140": true, // TestADefaultFileMayBeAbsent
-		"VK190": true, // what no other package has judged; the schema tests
 	}
 	for _, name := range cases(t, invalidCases) {
 		for _, p := range judgeDir(t, filepath.Join(invalidCases, name), validate.Options{}).Problems {
@@ -141,6 +139,58 @@ func TestADefaultFileMayBeAbsent(t *testing.T) {
 		"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies}\ndata: {global-policy.json: '{}'}\n"
 	if diff := cmp.Diff([]string{"info VK140 spec.kopia.policyConfig.configMapName"}, codes(t, text, validate.Options{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// One text cannot be both a policy and a repository configuration.
+func TestTheTwoPolicyFilesHaveTwoNames(t *testing.T) {
+	t.Parallel()
+	const at = "error VK173 spec.kopia.policyConfig."
+	for config, want := range map[string][]string{
+		"globalPolicyFilename: a.json, repositoryConfigFilename: a.json": {at + "repositoryConfigFilename"},
+		"globalPolicyFilename: repository.config":                        {at + "globalPolicyFilename"},
+		"repositoryConfigFilename: global-policy.json":                   {at + "repositoryConfigFilename"},
+		"globalPolicyFilename: a.json":                                   nil,
+	} {
+		for _, mode := range []result.PolicyErrorMode{result.PolicyErrorsFail, result.PolicyErrorsWarn} {
+			got := codes(t, source("policyConfig: {secretName: policies, "+config+"}"), validate.Options{PolicyErrors: mode})
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", config, mode, diff)
+			}
+		}
+	}
+}
+
+func TestSourcesThatMayMeetInOneLineOfSnapshots(t *testing.T) {
+	t.Parallel()
+	two := func(a, b string) string {
+		named := func(name, kopia string) string {
+			return strings.Replace(source("username: app, "+kopia), "name: app", "name: "+name, 1)
+		}
+		return named("a", a) + "---\n" + named("b", b)
+	}
+	for what, c := range map[string]struct{ a, b, want string }{
+		"an override with a slash at its end":        {"sourcePathOverride: /srv/wiki", "sourcePathOverride: /srv/wiki/", "are recorded as app@prod:/srv/wiki,"},
+		"an override and a directory":                {"sourcePathOverride: /data/x", "sourcePath: x", "are recorded as app@prod:/data/x,"},
+		"with and without the mount path":            {"sourcePath: important", "sourcePath: /data/important", "may be recorded as app@prod:/data/important,"},
+		"both with the mount path, told once":        {"sourcePath: /data/a", "sourcePath: /data/a/", "may be recorded as app@prod:/data/a,"},
+		"the mount path and a directory of its name": {"sourcePath: /data/x", "sourcePath: data/x", "may be recorded as app@prod:/data/data/x,"},
+		"an override takes the choice away":          {"sourcePath: x", "sourcePath: /data/x, sourcePathOverride: /y", ""},
+		"two directories":                            {"sourcePath: x", "sourcePath: y", ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			set, problems := spec.Parse([]spec.Input{{Name: "in.yaml", Data: []byte(two(c.a, c.b))}}, spec.Options{})
+			var told []string
+			for _, p := range append(problems, validate.Set(set, validate.Options{})...) {
+				if p.Code == "VK146" {
+					told = append(told, p.Message)
+				}
+			}
+			if c.want == "" && told != nil || c.want != "" && (len(told) != 1 || !strings.Contains(told[0], c.want)) {
+				t.Errorf("%q, want one with %q", told, c.want)
+			}
+		})
 	}
 }
 

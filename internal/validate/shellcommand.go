@@ -60,6 +60,7 @@ func (r *shellReader) command(words []shellWord) {
 	if !isName(name) {
 		return
 	}
+	r.note(name, words[0].start)
 	// A script that looks whether a program is there knows what to do if not.
 	if name == "command" && len(words) > 2 && strings.HasPrefix(words[1].text, "-") || name == "which" || name == "type" || name == "hash" {
 		for _, w := range words[1:] {
@@ -67,7 +68,6 @@ func (r *shellReader) command(words []shellWord) {
 		}
 		return
 	}
-	r.note(name, words[0].start)
 	if inner := argumentsAsCommand(name, words[1:]); len(inner) > 0 && inner[0].exact {
 		r.command(inner)
 	}

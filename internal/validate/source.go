@@ -1,7 +1,6 @@
 package validate
 
 import (
-	"path"
 	"slices"
 	"strings"
 
@@ -32,6 +31,8 @@ func (c *check) source(s *spec.ReplicationSource) {
 	c.compression(k.Compression)
 	c.arguments(k.AdditionalArgs, argv.Options{Operation: result.OperationBackup, Parallelism: k.Parallelism})
 	c.actions(k.Actions)
+	c.actionsOff(k)
+	c.hooks(s.Metadata.Annotations)
 	c.rememberIdentity(s)
 	c.repository(k.Repository, storageOf(k.RepositoryPVC != nil || hasClaim(k.MoverVolumes), k.PolicyConfig))
 }
@@ -52,16 +53,16 @@ func (c *check) otherMover() bool {
 func (c *check) sourcePath(k *spec.KopiaSource) {
 	const at = "spec.kopia.sourcePath"
 	p := k.SourcePath
+	short, mounted := result.WithoutMount(p)
 	switch {
-	case p == "":
 	case slices.Contains(strings.Split(p, "/"), ".."):
 		c.fail("VK124", at, quoted(p)+" leads out of the volume with ..",
 			"give a path inside the volume, without ..")
-	case path.Clean("/"+p) == mountPath:
+	case !mounted:
+	case short == ".":
 		c.warn("VK125", at, quoted(p)+" is where the mover mounts the volume, not a directory in it: the whole volume is backed up unless it holds a directory data",
 			"leave sourcePath out to back up the whole volume")
-	case strings.HasPrefix(path.Clean("/"+p), mountPath+"/"):
-		short := strings.TrimPrefix(path.Clean("/"+p), mountPath+"/")
+	default:
 		c.warn("VK125", at, quoted(p)+" starts with the mover's mount path /data: it is read as "+quoted(short)+" unless the volume holds a directory data",
 			"write "+quoted(short)+", relative to the root of the volume")
 	}

@@ -25,6 +25,9 @@ type row struct {
 	findings []string
 	// says are words that validate must use: what it names.
 	says []string
+	// warned are the codes of what the run itself meets; findings are never
+	// among them.
+	warned []string
 	// flags are more flags for the run.
 	flags []string
 	// files are put into the volume; none: one file at its root.
@@ -135,7 +138,30 @@ func (r row) run(t *testing.T, w *world) {
 	w.extra = r.flags
 	manifest := filepath.Join("testdata", r.file)
 	results, e := w.backup(t, append([]string{manifest}, missingSecrets(t, w, manifest)...)...)
+	for i := range results {
+		checkWarned(t, results[i], r.warned)
+	}
 	r.check(t, w, results, e)
+}
+
+// checkWarned: a run that succeeded says so, with warnings or without, by what
+// it met alone.
+func checkWarned(t *testing.T, r result.Result, want []string) {
+	t.Helper()
+	var codes []string
+	for _, warning := range r.Warnings {
+		codes = append(codes, warning.Code)
+	}
+	if diff := cmp.Diff(want, codes); diff != "" {
+		t.Errorf("%s: warnings of the run (-want +got):\n%s", r.Object, diff)
+	}
+	outcome := result.Succeeded
+	if len(want) > 0 {
+		outcome = result.SucceededWithWarnings
+	}
+	if r.ExitCode == 0 && r.Outcome != outcome {
+		t.Errorf("%s: outcome %s, want %s", r.Object, r.Outcome, outcome)
+	}
 }
 
 // untouched are the global policies of empty repositories, by kopia: asked once

@@ -95,6 +95,9 @@ func TestASignalCancelsAndNamesThePartialSnapshot(t *testing.T) {
 			if len(held) != 1 || held[0].Incomplete == "" || res.Snapshot == nil || res.Snapshot.ID != held[0].ID || !strings.Contains(res.Message, held[0].ID) {
 				t.Errorf("the repository holds %+v, the result names %+v: %s", held, res.Snapshot, res.Message)
 			}
+			if recorded := w.history(t); recorded.Outcome != result.Cancelled || recorded.ExitCode != code {
+				t.Errorf("the history says %s, exit code %d", recorded.Outcome, recorded.ExitCode)
+			}
 			nothingLeft(t, w)
 			// It is shown when it is asked for, and never restored silently.
 			files := w.local(w.file(t, "app.yaml", source("app", "prod")), w.file(t, "secret.yaml", repositorySecret("vault", "prod")))
@@ -108,45 +111,6 @@ func TestASignalCancelsAndNamesThePartialSnapshot(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestAKilledCommandLeavesNothingThatTheNextRunDoesNotRemove(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, kopiatest.Kopia(t))
-	files := slow(t, w)
-	r := w.start(t, uploading, files...)
-	if err := r.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = r.cmd.Wait()
-	records, err := filepath.Glob(filepath.Join(w.state, "runs", "*", "run.json"))
-	if err != nil || len(records) != 1 {
-		t.Fatalf("the killed run is not on record: %v, %v", records, err)
-	}
-	var record struct{ WorkDir string }
-	if err := json.Unmarshal([]byte(readFile(t, records[0])), &record); err != nil {
-		t.Fatal(err)
-	}
-	// The mover notices and ends, as after SIGTERM; until then the source is taken.
-	var results []result.Result
-	var e ended
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(500 * time.Millisecond) {
-		results, e = w.backup(t, w.files(t, "app")...)
-		if e.code != 5 || time.Now().After(deadline) {
-			break
-		}
-		if !strings.Contains(e.stderr, "is under way on this machine") {
-			t.Fatalf("refused for another reason:\n%s", e.stderr)
-		}
-	}
-	if e.code != 0 || len(results) != 1 || results[0].Outcome != result.Succeeded {
-		t.Fatalf("the next run: exit %d\n%s", e.code, e.stderr)
-	}
-	if _, err := os.Stat(record.WorkDir); !os.IsNotExist(err) {
-		t.Errorf("the killed run's private directory is still there: %v", err)
-	}
-	kopiatest.Compare(t, w.volume, w.repo.Restore(t, results[0].Snapshot.ID))
-	nothingLeft(t, w)
 }
 
 // nothingLeft checks that no run is on record and no private directory stays.

@@ -105,7 +105,7 @@ func scenarioRows() []row {
 			check: effective("sandbox@dev:/data", values{"compression.compressorName": "s2-default"}, nil),
 		},
 		{
-			file: "26-fast.yaml", findings: []string{"info VK306", "info VK308", "info VK309"}, flags: []string{"--run-actions"},
+			file: "26-fast.yaml", findings: []string{"info VK306", "info VK308", "info VK309", "info VK318"}, flags: []string{"--run-actions"},
 			check: func(t *testing.T, w *world, results []result.Result, e ended) {
 				t.Helper()
 				effective("", values{
@@ -133,7 +133,7 @@ func scenarioRows() []row {
 			},
 		},
 		{
-			file: "40-disaster.yaml", flags: []string{"--run-actions"},
+			file: "40-disaster.yaml", flags: []string{"--run-actions"}, warned: []string{"VK420"},
 			findings: []string{"info VK309", "warning VK125", "warning VK145", "warning VK308"},
 			says:     []string{"kubectl", "mysqldump", "mail"},
 			prepare: func(t *testing.T, w *world) {
@@ -149,6 +149,7 @@ func scenarioRows() []row {
 				}
 				w.program(t, "mysqldump", "echo dumped")
 				results := w.mustBackup(t, "testdata/40-disaster.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "dr")))
+				checkWarned(t, results[0], []string{"VK420"})
 				w.checkRecorded(t, "core-systems@dr:/data")
 				w.checkContent(t, results[0], ".")
 			},

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,26 +39,27 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// used is what one command took.
-type used struct {
-	wall   time.Duration
-	rss    int64 // bytes
-	stdout []byte
-}
-
+// run runs a program by way of a launcher; a failure of it fails the test.
 func (b *bench) run(t *testing.T, env []string, args ...string) used {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-	cmd.Env = append([]string{"HOME=" + b.dir, "PATH=/usr/bin:/bin", "KUBECONFIG=" + filepath.Join(b.dir, "none")}, env...)
+	report, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer report.Close()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append([]string{launcher + "=1", "HOME=" + b.dir, "PATH=/usr/bin:/bin", "KUBECONFIG=" + filepath.Join(b.dir, "none")}, env...)
+	cmd.ExtraFiles = []*os.File{end}
 	var out, errText bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errText
-	begin := time.Now()
-	if err := cmd.Run(); err != nil {
+	err = cmd.Run()
+	_ = end.Close()
+	if err != nil {
 		t.Fatalf("%s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errText.String())
 	}
-	u := used{wall: time.Since(begin), stdout: out.Bytes()}
-	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.rss = r.Maxrss << 10
+	u := used{stdout: out.Bytes()}
+	if err := json.NewDecoder(report).Decode(&u); err != nil {
+		t.Fatal(err)
 	}
 	return u
 }
@@ -69,21 +69,48 @@ func median(values []time.Duration) time.Duration {
 	return values[len(values)/2]
 }
 
-// say prints one row: the figure, its goal, and whether it is met.
-func say(t *testing.T, what, figure, goal string, met bool) {
+// measure is what a figure counts.
+type measure int
+
+const (
+	count  measure = iota // processes: always the same
+	memory                // bytes: almost the same
+	wall                  // time: depends on the machine and what else it does
+)
+
+// fails reports whether a missed goal is a failure: one of time is only where the
+// machine is known to be good for it, with VK_BENCH=strict.
+func (m measure) fails(mode string) bool { return m != wall || mode == "strict" }
+
+// say prints one row, the figure, its goal, and whether it is met, and judges it.
+func say(t *testing.T, m measure, what, figure, goal string, met bool) {
 	t.Helper()
-	verdict := "goal met"
-	if !met {
-		verdict = "GOAL MISSED"
+	row := fmt.Sprintf("%-58s %-28s goal %-10s ", what, figure, goal)
+	switch {
+	case met:
+		t.Log(row + "goal met")
+	case m.fails(os.Getenv("VK_BENCH")):
+		t.Error(row + "GOAL MISSED")
+	default:
+		t.Log(row + "GOAL MISSED")
 	}
-	t.Logf("%-58s %-28s goal %-10s %s", what, figure, goal, verdict)
 }
 
-func (b *bench) manifests(t *testing.T) (source, secret string) {
+func TestMissedGoals(t *testing.T) {
+	t.Parallel()
+	for m, want := range map[measure][2]bool{count: {true, true}, memory: {true, true}, wall: {false, true}} {
+		if got := [2]bool{m.fails("1"), m.fails("strict")}; got != want {
+			t.Errorf("measure %d fails %v, want %v", m, got, want)
+		}
+	}
+}
+
+// manifests writes a source that keeps the latest snapshots, and its Secret.
+func (b *bench) manifests(t *testing.T, latest int) (source, secret string) {
 	t.Helper()
 	source, secret = filepath.Join(b.dir, "source.yaml"), filepath.Join(b.dir, "secret.yaml")
 	kopiatest.Write(t, source, "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: app, namespace: prod}\n"+
-		"spec:\n  sourcePVC: app-data\n  kopia:\n    repository: vault\n    retain: {latest: 3}\n    compression: zstd\n")
+		fmt.Sprintf("spec:\n  sourcePVC: app-data\n  kopia:\n    repository: vault\n    retain: {latest: %d}\n    compression: zstd\n", latest))
 	kopiatest.Write(t, secret, "apiVersion: v1\nkind: Secret\nmetadata: {name: vault, namespace: prod}\n"+
 		"stringData: {KOPIA_REPOSITORY: 'filesystem:///x', KOPIA_PASSWORD: "+password+"}\n")
 	return source, secret
@@ -98,9 +125,9 @@ func files(t *testing.T, dir string, n int) {
 }
 
 // backup runs the product with a cache of its own, or none.
-func (b *bench) backup(t *testing.T, volume, repository, state string) (used, result.Result) {
+func (b *bench) backup(t *testing.T, volume, repository, state string, latest int) (used, result.Result) {
 	t.Helper()
-	source, secret := b.manifests(t)
+	source, secret := b.manifests(t, latest)
 	u := b.run(t, nil, b.vk, "backup", "-f", source, "-f", secret, "--local", "--source-dir", volume, "--repository-dir", repository,
 		"--state-dir", state, "--kopia", b.kopia, "-o", "json", "--progress=none")
 	var r result.Result
@@ -117,12 +144,16 @@ func TestBenchProcesses(t *testing.T) {
 	if err := os.Mkdir(repository, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, first := b.backup(t, volume, repository, state)
-	_, steady := b.backup(t, volume, repository, state)
-	say(t, "kopia processes, first run on a new repository", strconv.Itoa(first.KopiaProcesses), "<= 6", first.KopiaProcesses <= 6)
-	say(t, "kopia processes, steady run with proof", strconv.Itoa(steady.KopiaProcesses), "3", steady.KopiaProcesses == 3)
-	if first.KopiaProcesses > 6 || steady.KopiaProcesses != 3 {
-		t.Error("a process too many")
+	for _, run := range []struct {
+		what         string
+		latest, goal int
+	}{
+		{"first run on a new repository", 3, 5},
+		{"steady run with proof", 3, 3},
+		{"run with a changed policy", 4, 4},
+	} {
+		_, r := b.backup(t, volume, repository, state, run.latest)
+		say(t, count, "kopia processes, "+run.what, strconv.Itoa(r.KopiaProcesses), strconv.Itoa(run.goal), r.KopiaProcesses == run.goal)
 	}
 }
 
@@ -137,13 +168,13 @@ func TestBenchWall(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := filepath.Join(b.dir, "state")
-	b.backup(t, volume, repository, state)
+	b.backup(t, volume, repository, state, 3)
 	bare := func(round int) time.Duration {
 		client := filepath.Join(b.dir, fmt.Sprintf("client-%d", round))
 		env := []string{"KOPIA_PASSWORD=" + password, "KOPIA_CHECK_FOR_UPDATES=false", "KOPIA_CONFIG_PATH=" + client + "/config", "KOPIA_LOG_DIR=" + client + "/logs", "KOPIA_CACHE_DIRECTORY=" + client + "/cache"}
 		connect := b.run(t, env, b.kopia, "repository", "connect", "filesystem", "--path="+repository, "--override-username=app", "--override-hostname=prod")
 		create := b.run(t, env, b.kopia, "snapshot", "create", volume, "--override-source=app@prod:/data", "--no-auto-maintenance", "--no-progress")
-		return connect.wall + create.wall
+		return connect.Wall + create.Wall
 	}
 	bare(rounds) // the first one of each warms the disk cache
 	var theirs, ours, mover []time.Duration
@@ -152,8 +183,8 @@ func TestBenchWall(t *testing.T) {
 		if err := os.RemoveAll(filepath.Join(state, "cache")); err != nil {
 			t.Fatal(err)
 		}
-		u, r := b.backup(t, volume, repository, state)
-		ours, mover = append(ours, u.wall), append(mover, r.EndTime.Sub(r.StartTime))
+		u, r := b.backup(t, volume, repository, state, 3)
+		ours, mover = append(ours, u.Wall), append(mover, r.EndTime.Sub(r.StartTime))
 		if r.Snapshot == nil || r.Snapshot.Files != n || r.Snapshot.Proved != result.ProveBlobs {
 			t.Fatalf("%+v", r)
 		}
@@ -162,13 +193,13 @@ func TestBenchWall(t *testing.T) {
 	ratio := func(d time.Duration) float64 { return float64(d) / float64(base) }
 	t.Logf("%-58s %s", "bare kopia, connect + snapshot create, 10,000 files", base.Round(time.Millisecond))
 	m, w := median(mover), median(ours)
-	say(t, "the mover, with proof of blobs", fmt.Sprintf("%s, %.2fx", m.Round(time.Millisecond), ratio(m)), "<= 1.6x", ratio(m) <= 1.6)
+	say(t, wall, "the mover, with proof of blobs", fmt.Sprintf("%s, %.2fx", m.Round(time.Millisecond), ratio(m)), "<= 1.6x", ratio(m) <= 1.6)
 	t.Logf("%-58s %s, %.2fx", "the whole command, from start to exit", w.Round(time.Millisecond), ratio(w))
 }
 
 func TestBenchStart(t *testing.T) {
 	b := newBench(t)
-	source, _ := b.manifests(t)
+	source, _ := b.manifests(t, 3)
 	facts := filepath.Join(b.dir, "facts.yaml")
 	kopiatest.Write(t, facts, "apiVersion: volsync-kopia/v1\nkind: Facts\nnamespace: {name: prod}\nclaims:\n"+
 		"  - {name: app-data, storageClass: plain, accessModes: [ReadWriteOnce], capacity: 1Gi, phase: Bound}\n"+
@@ -181,11 +212,11 @@ func TestBenchStart(t *testing.T) {
 		var rss int64
 		for range 21 {
 			u := b.run(t, nil, args...)
-			walls, rss = append(walls, u.wall), max(rss, u.rss)
+			walls, rss = append(walls, u.Wall), max(rss, u.RSS)
 		}
 		m := median(walls)
-		say(t, what+", start to finish", m.Round(100*time.Microsecond).String(), "<= 50ms", m <= 50*time.Millisecond)
-		say(t, what+", peak memory", fmt.Sprintf("%d MiB", rss>>20), "<= 60MiB", rss <= 60<<20)
+		say(t, wall, what+", start to finish", m.Round(100*time.Microsecond).String(), "<= 50ms", m <= 50*time.Millisecond)
+		say(t, memory, what+", peak memory", fmt.Sprintf("%d MiB", rss>>20), "<= 60MiB", rss <= 60<<20)
 	}
 }
 
@@ -200,11 +231,18 @@ func TestBenchValidate(t *testing.T) {
 				"    retain: {daily: 7, weekly: 4}\n    compression: zstd\n    additionalArgs: ['--parallel=4']\n", i, i))
 		}
 		u := b.run(t, nil, b.vk, "validate", "-f", dir, "-o", "json")
-		peak[n] = u.rss
+		peak[n] = u.RSS
 		if n == 10_000 {
-			say(t, "validate of 10,000 sources in one call", u.wall.Round(10*time.Millisecond).String(), "<= 5s", u.wall <= 5*time.Second)
+			say(t, wall, "validate of 10,000 sources in one call", u.Wall.Round(10*time.Millisecond).String(), "<= 5s", u.Wall <= 5*time.Second)
 		}
 	}
-	say(t, "validate, peak memory of 1,000 and 10,000 files", fmt.Sprintf("%d and %d MiB", peak[1000]>>20, peak[10_000]>>20), "flat",
-		peak[10_000] <= peak[1000]+64<<20)
+	growth := float64(peak[10_000]) / float64(peak[1000])
+	say(t, memory, "validate, peak memory of 1,000 and 10,000 files",
+		fmt.Sprintf("%d and %d MiB, %.2fx", peak[1000]>>20, peak[10_000]>>20, growth), fmt.Sprintf("<= %.1fx", flat), growth <= flat)
 }
+
+// flat bounds how much memory ten times as many files may take. Of a file that
+// has been judged its name, its object and what it refers to are kept, to judge
+// the files together: about 1 KiB, and as much again until it is collected. That
+// gives 1.6 times; a validate that kept the documents themselves took 4 times.
+const flat = 2.0

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // page is one generated file.
@@ -52,6 +53,34 @@ func run(out string, check bool) error {
 		}
 		if old, err := os.ReadFile(name); err != nil || !bytes.Equal(old, text) {
 			return fmt.Errorf("%s is out of date; run make docs", name)
+		}
+	}
+	return orphans(out, check)
+}
+
+// orphans removes the generated pages that no longer are; with check it only
+// says so.
+func orphans(out string, check bool) error {
+	names, err := filepath.Glob(filepath.Join(out, "*.md"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(pages(), func(p page) bool { return p.name == filepath.Base(name) }) {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !bytes.Contains(text, []byte(generated)): // written by a person
+		case check:
+			return fmt.Errorf("%s is not generated any more; run make docs", name)
+		default:
+			if err := os.Remove(name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -19,17 +20,26 @@ func exitCodes() ([]byte, error) {
 	for _, e := range fault.Exits() {
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", e.Code, e.Kind, e.Meaning)
 	}
-	b.WriteString("\nThe kind is what `-o json` names in an `error` document.\n\n")
-	b.WriteString("With several sources the worst code wins, in the order 3, 2, 143, 130, 1, 7, 6, 9, 4, 5, 8, 0.\n\n")
+	b.WriteString("\nThe kind is the `reason` in the `-o json` [Result](result.md) of a run that could not begin.\n\n")
+	b.WriteString("With several sources the worst code wins, in the order " + worstFirst() + ".\n\n")
 	b.WriteString("On Windows kubectl turns every failure of a plugin into 1; call the binary itself there to see the code.\n")
 	return b.Bytes(), nil
+}
+
+func worstFirst() string {
+	var codes []string
+	for _, code := range fault.WorstFirst() {
+		codes = append(codes, strconv.Itoa(int(code)))
+	}
+	return strings.Join(codes, ", ")
 }
 
 func findings() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# Findings\n\n" + generated)
 	b.WriteString("What `validate`, `plan` and `backup` have to say about a manifest. An error stops the run (exit 3; a finding of the\n" +
-		"cluster or of this machine: exit 5), a warning is shown and kept in the result, an info explains a choice.\n\n")
+		"cluster or of this machine: exit 5), a warning is shown, an info explains a choice. The warnings that a run itself met, and\n" +
+		"they alone, are also in its [Result](result.md) and change its outcome.\n\n")
 	b.WriteString("| code | severity | finding |\n|---|---|---|\n")
 	for _, c := range problem.Codes() {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", c.ID, anchor(c), c.Severity, cell(c.Title))

@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 // resultPackage holds the wire types that the pages describe.
@@ -27,10 +29,22 @@ func results() ([]byte, error) {
 	return typePage(`# Result
 
 `+generated+"With `-o json` a run ends with one Result on standard output; several sources give a `Report` with one in `items` each.\n"+
-		"The mover writes the same document as its termination message, cut to 4096 bytes: first warnings, then errors and\n"+
-		"policy changes are left out and counted, never the outcome or the snapshot's id.\n",
+		fmt.Sprintf("The mover writes the same document, without `snapshots`, as its termination message of at most %d bytes. While it is\n",
+			result.TerminationMessageBytes)+
+		"too long these steps are taken, one after the other. What none of them names, the outcome and the snapshot's id above\n"+
+		"all, is always there.\n"+reductions(),
 		"Result", "Outcome", "Snapshot", "FileError", "Identity", "ObjectRef", "RepositoryInfo", "PolicyReport", "PolicyChange",
 		"ActionReport", "RestoreReport", "Warning", "Phase", "CacheUse", "Operation", "Proof")
+}
+
+// reductions is the table of what is left out of a termination message.
+func reductions() string {
+	var b strings.Builder
+	b.WriteString("\n| step | fields | what becomes of them |\n|---|---|---|\n")
+	for i, step := range result.Reductions() {
+		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", i+1, strings.Join(step.Fields, "`, `"), step.How)
+	}
+	return b.String()
 }
 
 // typePage describes the named types of the result package, in that order.

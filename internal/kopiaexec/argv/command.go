@@ -106,6 +106,16 @@ type SnapshotOptions struct {
 	Progress bool
 }
 
+// SnapshotSource returns what SnapshotOptions.Source must be for dir to be
+// recorded under the identity: nothing where kopia does so by itself, from its
+// configuration file, and does not mark the source as manual.
+func SnapshotSource(dir string, id result.Identity) string {
+	if dir == id.Path {
+		return ""
+	}
+	return id.String()
+}
+
 // SnapshotCreate makes a snapshot and prints its manifest as JSON.
 func SnapshotCreate(p Paths, o SnapshotOptions) Command {
 	args := append(start(CommandSnapshotCreate, p), "--json")

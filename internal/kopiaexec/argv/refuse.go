@@ -5,8 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
-
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -108,19 +107,12 @@ func (c *classifier) nearest(name string) string {
 	case "exclude", "exclude-caches", "exclude-cache", "skip-cache-dirs", "limit-upload", "limit-download", "threads", "jobs", "concurrency", "tag":
 		return c.synonym(name)
 	}
-	lower := strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	base, negated := strings.CutPrefix(lower, "no-")
-	best, bestDistance := "", 1+min(3, max(2, len(base)/3))
-	for _, known := range c.offered() {
-		if d := levenshtein.ComputeDistance(base, known); d < bestDistance {
-			best, bestDistance = known, d
-		}
-	}
+	base, negated := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "no-")
 	// A misspelt name of something forbidden is no hint at a harmless flag.
-	for _, banned := range append([]string{"password"}, c.table.Connection...) {
-		if !c.offers(banned) && levenshtein.ComputeDistance(base, banned) <= bestDistance {
-			return ""
-		}
+	banned := slices.DeleteFunc(append([]string{"password"}, c.table.Connection...), c.offers)
+	best := problem.Nearest(base, append(banned, c.offered()...))
+	if slices.Contains(banned, best) {
+		return ""
 	}
 	if f, ok := c.table.Lookup(c.command, best); negated && ok && f.Kind == KindBool {
 		return "no-" + best

@@ -6,25 +6,25 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/release"
 )
 
 // DefaultVersion is the kopia version whose table serves when a version is
 // not known or has no table of its own minor release.
-const DefaultVersion = "0.22.3"
+const DefaultVersion = release.Default
 
 // The commands that have a table, as kopia spells them.
 const (
-	CommandSnapshotCreate    = "snapshot create"
-	CommandSnapshotRestore   = "snapshot restore"
-	CommandSnapshotVerify    = "snapshot verify"
-	CommandSnapshotList      = "snapshot list"
-	CommandRepositoryCreate  = "repository create from-config"
-	CommandRepositoryConnect = "repository connect from-config"
-	CommandPolicySet         = "policy set"
-	CommandPolicyImport      = "policy import"
-	CommandPolicyExport      = "policy export"
+	CommandSnapshotCreate   = "snapshot create"
+	CommandSnapshotRestore  = "snapshot restore"
+	CommandSnapshotVerify   = "snapshot verify"
+	CommandSnapshotList     = "snapshot list"
+	CommandRepositoryCreate = "repository create from-config"
+	CommandPolicySet        = "policy set"
+	CommandPolicyImport     = "policy import"
+	CommandPolicyExport     = "policy export"
 )
 
 //go:embed tables/*.json
@@ -81,7 +81,7 @@ func Versions() []string {
 	for _, e := range entries {
 		versions = append(versions, strings.TrimSuffix(e.Name(), path.Ext(e.Name())))
 	}
-	slices.SortFunc(versions, func(a, b string) int { return slices.Compare(numbers(a), numbers(b)) })
+	slices.SortFunc(versions, release.Compare)
 	return versions
 }
 
@@ -90,7 +90,7 @@ func Versions() []string {
 // that of DefaultVersion. It decodes the table on every call; callers that ask
 // often keep it.
 func TableFor(kopiaVersion string) *Table {
-	t, err := load(nearestVersion(kopiaVersion))
+	t, err := load(release.Nearest(kopiaVersion, Versions()))
 	if err != nil {
 		panic(err) // an embedded table that does not decode is a broken build
 	}
@@ -98,12 +98,7 @@ func TableFor(kopiaVersion string) *Table {
 }
 
 // Minor returns the version without its patch number, as "0.22".
-func (t *Table) Minor() string {
-	if i := strings.LastIndexByte(t.Version, '.'); i > 0 {
-		return t.Version[:i]
-	}
-	return t.Version
-}
+func (t *Table) Minor() string { return release.Minor(t.Version) }
 
 // Lookup finds a flag of the command, its own or a global one, by its long
 // name without dashes.
@@ -139,39 +134,4 @@ func load(version string) (*Table, error) {
 		return nil, fmt.Errorf("flag table of kopia %s: %w", version, err)
 	}
 	return &t, nil
-}
-
-func nearestVersion(wanted string) string {
-	want := numbers(strings.TrimPrefix(wanted, "v"))
-	best, bestDistance := DefaultVersion, -1
-	for _, v := range Versions() {
-		have := numbers(v)
-		if len(want) != 3 || have[0] != want[0] || have[1] != want[1] {
-			continue
-		}
-		distance := max(have[2]-want[2], want[2]-have[2])
-		if bestDistance < 0 || distance < bestDistance {
-			best, bestDistance = v, distance
-		}
-	}
-	return best
-}
-
-// numbers returns the three numbers of a version, or nil for anything else. A
-// suffix such as "-rc1" is left aside.
-func numbers(version string) []int {
-	core, _, _ := strings.Cut(version, "-")
-	parts := strings.Split(core, ".")
-	if len(parts) != 3 {
-		return nil
-	}
-	out := make([]int, 0, len(parts))
-	for _, p := range parts {
-		n, err := strconv.Atoi(p)
-		if err != nil {
-			return nil
-		}
-		out = append(out, n)
-	}
-	return out
 }

@@ -79,7 +79,7 @@ func nearestName(k kind, value string, known []string) string {
 	if k == kindCompressor && value == "inherit" {
 		return ""
 	}
-	return nearest(value, known)
+	return problem.Nearest(value, known)
 }
 
 func nearestParallel(workers int, known []string) string {

@@ -12,6 +12,8 @@ import (
 type Desired struct {
 	source  Target
 	targets map[Target]settings
+	// fromSecret is true when the global policy comes from a Secret.
+	fromSecret bool
 }
 
 // Value is one value of the desired policy: a scalar, a whole list, or a whole
@@ -113,11 +115,11 @@ func (d Desired) changes(target Target, before, after map[string]any) []result.P
 		}
 		s := d.targets[target][path]
 		change := result.PolicyChange{Target: string(target), Path: path, From: s.from}
-		if had && !s.sensitive {
-			change.Before = text(old)
+		if had {
+			change.Before = shown(old, d.showsStored(target, path, old))
 		}
-		if has && !s.sensitive {
-			change.After = text(value)
+		if has {
+			change.After = shown(value, !s.sensitive)
 		}
 		changes = append(changes, change)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/release"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -30,7 +31,7 @@ func wish(t testing.TB, global, inline string) Desired {
 	if inline != "" {
 		in.Inline = []result.PolicyLayer{{From: "spec.kopia", Policy: json.RawMessage(inline)}}
 	}
-	r := Resolve(in, NamesFor("0.22.3"))
+	r := Resolve(in, NamesFor(release.Default))
 	if hasErrors(r.Notes) {
 		t.Fatalf("%+v", r.Notes)
 	}
@@ -77,13 +78,13 @@ func TestDiff(t *testing.T) {
 			global:  `{"retention":{"keepDaily":9},"files":{"ignore":["n"]}}`,
 			now:     `{"(global)":{"retention":{"keepDaily":7,"keepLatest":10},"files":{"ignore":["o","p"],"ignoreDotFiles":[".k"]},"future":{"a":1e3,"b":"<&>"}},"x@y":{"retention":{"keepDaily":1}}}`,
 			want:    `{"(global)":{"files":{"ignore":["n"],"ignoreDotFiles":[".k"]},"future":{"a":1e3,"b":"<&>"},"retention":{"keepDaily":9,"keepLatest":10}}}`,
-			changed: []string{`(global) files.ignore ["o","p"] -> ["n"] (global-policy.json)`, `(global) retention.keepDaily 7 -> 9 (global-policy.json)`},
+			changed: []string{`(global) files.ignore set -> ["n"] (global-policy.json)`, `(global) retention.keepDaily 7 -> 9 (global-policy.json)`},
 
 			notManaged: []string{"files.ignoreDotFiles", "future.a", "future.b", "retention.keepLatest"},
 		},
 		"global: an empty list replaces": {
 			global: `{"files":{"ignore":[]}}`, now: `{"(global)":{"files":{"ignore":["o"]}}}`, want: `{"(global)":{"files":{}}}`,
-			changed: []string{`(global) files.ignore ["o"] ->  (global-policy.json)`},
+			changed: []string{`(global) files.ignore set ->  (global-policy.json)`},
 		},
 		"global: not named by the manifest, not touched": {
 			now: `{"(global)":{"retention":{"keepDaily":7}}}`, want: `{}`,
@@ -198,9 +199,9 @@ func FuzzTranslate(f *testing.F) {
 		if !json.Valid([]byte(input)) {
 			t.Fatalf("accepted, but encoding/json does not: %q", input)
 		}
-		names := NamesFor("0.22.3")
-		once, _ := Translate(doc, names, false)
-		twice, notes := Translate(parse(t, "p.json", text(once)), names, false)
+		names := NamesFor(release.Default)
+		once, _ := translate(doc, names, false)
+		twice, notes := translate(parse(t, "p.json", text(once)), names, false)
 		for _, n := range notes {
 			if n.Severity != "info" {
 				t.Errorf("the translation of %q is not clean: %+v", input, n)
@@ -226,7 +227,7 @@ func FuzzDiff(f *testing.F) {
 		}
 		desired := Resolve(Inputs{
 			Source: testSource, Global: doc, Inline: []result.PolicyLayer{{From: "i", Policy: json.RawMessage(inline)}},
-		}, NamesFor("0.22.3")).Desired
+		}, NamesFor(release.Default)).Desired
 		settled(t, desired, now, desired.Diff(now))
 	})
 }

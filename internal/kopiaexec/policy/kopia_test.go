@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/release"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -72,7 +73,7 @@ func TestRealKopiaShowsTheEffectivePolicy(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(data, "f"), []byte("content"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		desired := policy.Resolve(inputs(t, "testdata/resolve/inline-over-files"), policy.NamesFor("0.22.3")).Desired
+		desired := policy.Resolve(inputs(t, "testdata/resolve/inline-over-files"), policy.NamesFor(release.Default)).Desired
 		importAll(t, repository, desired.Diff(exported(t, repository)).Import)
 		repository.Run(t, "snapshot", "create", data, "--override-source="+string(kopiaSource))
 		now := exported(t, repository)
@@ -98,7 +99,7 @@ func TestRealKopiaShowsTheEffectivePolicy(t *testing.T) {
 		// The manual mark must survive a later change of the same policy.
 		changed := policy.Resolve(policy.Inputs{Source: kopiaSource, Inline: []result.PolicyLayer{
 			{From: "spec.kopia.retain", Policy: json.RawMessage(`{"retention":{"keepDaily":1}}`)},
-		}}, policy.NamesFor("0.22.3")).Desired
+		}}, policy.NamesFor(release.Default)).Desired
 		importAll(t, repository, changed.Diff(now).Import)
 		last := exported(t, repository)[kopiaSource]
 		if scheduling, ok := last["scheduling"].(map[string]any); !ok || scheduling["manual"] != true {

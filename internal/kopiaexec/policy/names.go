@@ -1,20 +1,20 @@
 package policy
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/release"
 )
 
 // The tables are generated from real kopia programs, one file a version.
 //
 //go:embed names/*.json
 var nameTables embed.FS
-
-const defaultVersion = "0.22.3"
 
 // Names are the algorithm names that a kopia version knows.
 type Names struct {
@@ -27,52 +27,35 @@ type Names struct {
 	BadCompressors map[string]string
 }
 
-// NamesFor returns the names of a kopia version: its own table, else the
-// newest of the same minor version, else that of the default version.
+// NamesFor returns the names of a kopia version, from the table that
+// release.Nearest chooses.
 func NamesFor(kopiaVersion string) Names {
 	names := readTable(chooseTable(kopiaVersion))
-	names.Version = kopiaVersion
-	if names.Version == "" {
-		names.Version = defaultVersion
-	}
+	names.Version = cmp.Or(kopiaVersion, release.Default)
 	// Kopia's parser of flags knows "inherit"; in a stored policy it is not an
 	// algorithm.
 	names.Compressors = slices.DeleteFunc(names.Compressors, func(s string) bool { return s == "inherit" })
 	names.Splitters = slices.DeleteFunc(names.Splitters, func(s string) bool { return s == "inherit" })
 	names.BadCompressors = map[string]string{}
-	if major, minor := majorMinor(names.Version); major > 0 || minor >= 23 {
+	if release.Compare(names.Version, "0.23.0") >= 0 {
 		names.BadCompressors["lz4"] = "kopia accepts the name since 0.23, and then every snapshot with data fails"
 	}
 	return names
 }
 
 // short returns the version as people say it: 0.22.
-func (n Names) short() string {
-	parts := strings.SplitN(strings.TrimPrefix(n.Version, "v"), ".", 3)
-	if len(parts) < 2 {
-		return n.Version
-	}
-	return parts[0] + "." + parts[1]
-}
+func (n Names) short() string { return release.Minor(n.Version) }
 
 func chooseTable(version string) string {
-	version = strings.TrimPrefix(version, "v")
-	chosen := defaultVersion
 	entries, err := nameTables.ReadDir("names")
 	if err != nil {
-		return chosen
+		return release.Default // the directory is embedded: this cannot happen
 	}
-	major, minor := majorMinor(version)
+	var tables []string
 	for _, entry := range entries {
-		table := strings.TrimSuffix(entry.Name(), ".json")
-		if table == version {
-			return table
-		}
-		if a, b := majorMinor(table); a == major && b == minor {
-			chosen = table
-		}
+		tables = append(tables, strings.TrimSuffix(entry.Name(), ".json"))
 	}
-	return chosen
+	return release.Nearest(version, tables)
 }
 
 func readTable(version string) Names {
@@ -86,17 +69,4 @@ func readTable(version string) Names {
 		Compressors: table.Compressors, Splitters: table.Splitters,
 		Hashes: table.Hashes, Encryptions: table.Encryptions, ECCs: table.ECCs,
 	}
-}
-
-func majorMinor(version string) (major, minor int) {
-	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
-	if len(parts) < 2 {
-		return 0, -1
-	}
-	major, errMajor := strconv.Atoi(parts[0])
-	minor, errMinor := strconv.Atoi(parts[1])
-	if errMajor != nil || errMinor != nil {
-		return 0, -1
-	}
-	return major, minor
 }

@@ -45,6 +45,10 @@ type Note struct {
 	Message string
 	// Fix is one thing the reader can do, or empty.
 	Fix string
+	// Final is true for an error that no mode of policy errors softens: a
+	// credential in the manifest, or the place of the repository, which is no
+	// policy and has no default to go on with.
+	Final bool
 }
 
 func sortNotes(notes []Note) []Note {

@@ -117,9 +117,6 @@ type CreationOptions struct {
 	Splitter              string
 }
 
-// Limits are bounds of transfer in bytes per second; 0 means none.
-type Limits struct{ UploadBytesPerSecond, DownloadBytesPerSecond int64 }
-
 // Caching holds hard limits in bytes; 0 means not given.
 type Caching struct{ ContentBytes, MetadataBytes int64 }
 
@@ -137,6 +134,7 @@ type Maintenance struct {
 
 // configure takes over what the document says beside policies.
 func (r *Resolution) configure(found settings) {
+	r.remember(found)
 	found.text(toHash, &r.Creation.Hash)
 	found.text(toEncryption, &r.Creation.Encryption)
 	found.text(toECC, &r.Creation.ECC)

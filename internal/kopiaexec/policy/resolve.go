@@ -43,7 +43,7 @@ type Inputs struct {
 type Resolution struct {
 	Desired Desired
 	// Limits come from repository.config or the structured configuration.
-	Limits Limits
+	Limits result.Limits
 	// EnableActions is nil when no document says it.
 	EnableActions *bool
 	// ActionTimeout is 0 when no document says it.
@@ -56,6 +56,9 @@ type Resolution struct {
 	Storage json.RawMessage
 	// RestoreParallel is for restores; 0: not given.
 	RestoreParallel int
+	// Origins names the document of each setting that is no policy; one that no
+	// document gives is absent.
+	Origins map[Setting]Origin
 	// Notes are in order of file and position.
 	Notes []Note
 }
@@ -67,6 +70,11 @@ type Resolution struct {
 // rest must not be applied.
 func Resolve(in Inputs, names Names) Resolution {
 	r := &resolver{in: in, names: names}
+	return r.resolve()
+}
+
+func (r *resolver) resolve() Resolution {
+	in := r.in
 	manual := r.read(in.Manual, manualRules(), true)
 	global := r.read(in.Global, policyRules(), in.FromSecret)
 	config := r.read(in.RepositoryConfig, repositoryRules(), in.FromSecret)
@@ -74,7 +82,7 @@ func Resolve(in Inputs, names Names) Resolution {
 	for _, found := range []settings{manual, config, global, structured} {
 		r.out.configure(found)
 	}
-	r.out.Desired = Desired{source: in.Source, targets: map[Target]settings{}}
+	r.out.Desired = Desired{source: in.Source, targets: map[Target]settings{}, fromSecret: in.FromSecret}
 	if in.Global != nil {
 		r.out.Desired.targets[Global] = global.policyOnly()
 	}
@@ -85,24 +93,27 @@ func Resolve(in Inputs, names Names) Resolution {
 	return r.out
 }
 
-// Translate returns the kopia policy that a document in either spelling means,
-// and what there is to say about it. Kopia's own actions are left out unless
-// allowActions is true.
-func Translate(doc *Document, names Names, allowActions bool) (Object, []Note) {
-	r := &resolver{in: Inputs{AllowActions: allowActions}, names: names}
-	found := r.read(doc, policyRules(), false)
-	policy := Object{}
-	for path, s := range found.policyOnly() {
-		set(policy, path, s.value)
-	}
-	return policy, sortNotes(r.notes)
-}
-
 type resolver struct {
 	in    Inputs
 	names Names
 	notes []Note
-	out   Resolution
+	// errors are those of each document.
+	errors map[*Document][]Note
+	out    Resolution
+}
+
+// collect keeps what the walker has to say about its document.
+func (r *resolver) collect(w *walker) {
+	r.notes = append(r.notes, w.notes...)
+	for _, n := range w.notes {
+		if n.Severity != problem.Error {
+			continue
+		}
+		if r.errors == nil {
+			r.errors = map[*Document][]Note{}
+		}
+		r.errors[w.doc] = append(r.errors[w.doc], n)
+	}
 }
 
 func (r *resolver) walker(doc *Document, sensitive bool) *walker {
@@ -115,7 +126,7 @@ func (r *resolver) read(doc *Document, grammar map[string]rule, sensitive bool) 
 	}
 	w := r.walker(doc, sensitive)
 	w.read(grammar)
-	r.notes = append(r.notes, w.notes...)
+	r.collect(w)
 	return w.found
 }
 
@@ -125,8 +136,8 @@ func (r *resolver) structured(doc *Document) settings {
 	}
 	w := r.walker(doc, false)
 	w.read(structuredRules())
-	r.out.Storage = w.storage()
-	r.notes = append(r.notes, w.notes...)
+	r.out.Storage = w.place()
+	r.collect(w)
 	return w.found
 }
 
@@ -153,7 +164,7 @@ func (r *resolver) source(manual, global, structured settings) settings {
 // files in a source's own policy hides the inherited one in kopia, and one
 // more --ignore must not undo what the global file says.
 func (s settings) inherit(global, higher settings) {
-	for _, path := range []string{"files.ignore", "files.ignoreDotFiles"} {
+	for _, path := range inheritedLists() {
 		_, wanted := higher[path]
 		_, exists := s[path]
 		if inherited, ok := global[path]; ok && wanted && !exists {
@@ -161,6 +172,9 @@ func (s settings) inherit(global, higher settings) {
 		}
 	}
 }
+
+// inheritedLists are the lists that a source extends instead of hiding them.
+func inheritedLists() []string { return []string{"files.ignore", "files.ignoreDotFiles"} }
 
 func (r *resolver) inline(layer result.PolicyLayer) settings {
 	doc, err := ParseDocument(layer.From, layer.Policy)

@@ -25,8 +25,24 @@ func BackendType(name string) (string, bool) {
 	return "", false
 }
 
-// storage checks the structured storage and returns it verbatim, or nothing
-// when it holds a credential.
+// place returns the structured storage verbatim, or nothing when it cannot be
+// used. What is wrong with it is final, and so is a credential anywhere in the
+// document.
+func (w *walker) place() json.RawMessage {
+	before := len(w.notes)
+	storage := w.storage()
+	w.credentials(w.doc.root, "")
+	for i := range w.notes {
+		n := &w.notes[i]
+		n.Final = n.Severity == problem.Error && (i >= before || n.Code == codeCredential)
+	}
+	if hasErrors(w.notes[before:]) {
+		return nil
+	}
+	return storage
+}
+
+// storage checks the form of the structured storage.
 func (w *walker) storage() json.RawMessage {
 	value, given := w.doc.root["storage"]
 	if !given || value == nil {
@@ -37,17 +53,12 @@ func (w *walker) storage() json.RawMessage {
 		w.wrong("/storage", "must be an object with type and config, not "+describe(value), "")
 		return nil
 	}
-	before := len(w.notes)
 	for _, key := range slices.Sorted(maps.Keys(members)) {
 		if key != "type" && key != "config" {
 			w.unknown(map[string]rule{"type": {}, "config": {}}, key, join("/storage", key))
 		}
 	}
 	w.backend(members)
-	w.credentials(members["config"], "/storage/config")
-	if hasErrors(w.notes[before:]) {
-		return nil
-	}
 	var parts map[string]json.RawMessage
 	if err := json.Unmarshal(w.doc.raw, &parts); err != nil {
 		return nil
@@ -60,7 +71,7 @@ func (w *walker) backend(members map[string]any) {
 	name, isText := members["type"].(string)
 	if _, ok := BackendType(name); !isText || !ok {
 		message := `"type" must name a backend`
-		if near := nearest(name, known); near != "" {
+		if near := problem.Nearest(name, known); near != "" {
 			message = fmt.Sprintf("%q is not a backend; did you mean %q?", name, near)
 		}
 		pointer := "/storage"
@@ -76,7 +87,8 @@ func (w *walker) backend(members map[string]any) {
 	}
 }
 
-// credentials finds secrets at any depth; an empty text is none.
+// credentials finds secrets at any depth, also below keys that mean nothing; an
+// empty text is none. Addresses are those of the storage only.
 func (w *walker) credentials(value any, pointer string) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -93,24 +105,33 @@ func (w *walker) credentials(value any, pointer string) {
 			w.credentials(item, join(pointer, strconv.Itoa(i)))
 		}
 	case string:
-		if hasPassword(v) {
+		if strings.HasPrefix(pointer, "/storage/") && hasPassword(v) {
 			w.credential(pointer)
 		}
 	}
 }
 
 func (w *walker) credential(pointer string) {
+	if slices.ContainsFunc(w.notes, func(n Note) bool { return n.Code == codeCredential && n.Pointer == pointer }) {
+		return
+	}
 	w.note(codeCredential, problem.Error, pointer,
 		fmt.Sprintf("%q is a credential, and everyone who can read the manifest can read it", clip(lastKey(pointer))),
 		"move it to the Secret that spec.kopia.repository names, and change it at the provider")
 }
 
-// isCredential knows the secret keys of every backend's configuration.
+// isCredential knows the secret keys of every backend's configuration, and the
+// names of environment variables that end with one.
 func isCredential(key string) bool {
-	switch strings.ToLower(key) {
-	case "accesskeyid", "secretaccesskey", "sessiontoken", "accesskey", "secretkey",
-		"storagekey", "sastoken", "clientsecret", "clientcertificate",
-		"key", "keyid", "keydata", "privatekey", "password", "passphrase", "token",
+	key = strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
+	for _, end := range []string{"password", "passphrase", "accesskey", "accesskeyid", "secretkey", "storagekey", "privatekey"} {
+		if strings.HasSuffix(key, end) {
+			return true
+		}
+	}
+	switch key {
+	case "sessiontoken", "sastoken", "clientsecret", "clientcertificate",
+		"key", "keyid", "keydata", "token",
 		"credentials", "credentialsjson", "embeddedconfig", "rcloneenv":
 		return true
 	}

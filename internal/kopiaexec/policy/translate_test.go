@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/release"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 func TestEveryKeyOfBothSpellings(t *testing.T) {
@@ -43,7 +45,7 @@ func TestEveryKeyOfBothSpellings(t *testing.T) {
 		if want == "" {
 			want = input
 		}
-		got, notes := Translate(parse(t, "p.json", input), NamesFor("0.22.3"), false)
+		got, notes := translate(parse(t, "p.json", input), NamesFor(release.Default), false)
 		if hasErrors(notes) {
 			t.Errorf("%s: %+v", input, notes)
 		}
@@ -65,7 +67,7 @@ func TestLevelsBecomeNamedVariants(t *testing.T) {
 	} {
 		name, level, _ := strings.Cut(input, " ")
 		doc := parse(t, "p.json", fmt.Sprintf(`{"compression":{"compressor":%q,"compressionLevel":%s}}`, name, level))
-		got, notes := Translate(doc, NamesFor("0.22.3"), false)
+		got, notes := translate(doc, NamesFor(release.Default), false)
 		if !equal(got["compression"], map[string]any{"compressorName": want}) {
 			t.Errorf("%s: got %s, want %s", input, text(got), want)
 		}
@@ -97,7 +99,7 @@ func TestFaultsAreNamedAndLeftOut(t *testing.T) {
 		`{"keepDaily":3}`:                                               "VK302 /keepDaily",
 		`{"Retention":{}}`:                                              "VK302 /Retention",
 	} {
-		got, notes := Translate(parse(t, "p.json", input), NamesFor("0.22.3"), true)
+		got, notes := translate(parse(t, "p.json", input), NamesFor(release.Default), true)
 		if len(notes) != 1 || notes[0].Code+" "+notes[0].Pointer != want || notes[0].Line != 1 || notes[0].Column < 2 {
 			t.Errorf("%s: got %+v, want %s", input, notes, want)
 		}
@@ -109,8 +111,8 @@ func TestFaultsAreNamedAndLeftOut(t *testing.T) {
 
 func TestLZ4IsBrokenFrom023On(t *testing.T) {
 	t.Parallel()
-	for version, code := range map[string]string{"0.21.1": "", "0.22.3": "", "v0.22.9": "", "0.23.0": "VK316", "0.23.1": "VK316", "0.30.0": "VK316", "1.0.0": "VK316", "": ""} {
-		_, notes := Translate(parse(t, "p.json", `{"compression":{"compressor":"lz4"}}`), NamesFor(version), false)
+	for version, code := range map[string]string{"0.21.1": "", "0.22.3": "", "v0.22.9": "", "0.23.0": "VK316", "0.23.1": "VK316", "0.23": "VK316", "0.30.0": "VK316", "1.0.0": "VK316", "": ""} {
+		_, notes := translate(parse(t, "p.json", `{"compression":{"compressor":"lz4"}}`), NamesFor(version), false)
 		got := ""
 		if len(notes) > 0 {
 			got = notes[0].Code
@@ -124,11 +126,11 @@ func TestLZ4IsBrokenFrom023On(t *testing.T) {
 func TestActionsNeedTheCallersWord(t *testing.T) {
 	t.Parallel()
 	doc := parse(t, "p.json", `{"actions":{"beforeSnapshotRoot":{"path":"/bin/sync","args":["-f"],"timeout":30,"mode":"essential","script":""}}}`)
-	dropped, notes := Translate(doc, NamesFor(""), false)
+	dropped, notes := translate(doc, NamesFor(""), false)
 	if len(dropped) != 0 || len(notes) != 1 || notes[0].Code != "VK311" || notes[0].Severity != problem.Warning {
 		t.Errorf("without the word: %s %+v", text(dropped), notes)
 	}
-	kept, notes := Translate(doc, NamesFor(""), true)
+	kept, notes := translate(doc, NamesFor(""), true)
 	want := `{"actions":{"beforeSnapshotRoot":{"args":["-f"],"mode":"essential","path":"/bin/sync","timeout":30}}}`
 	if text(kept) != want || len(notes) != 1 || notes[0].Severity != problem.Info {
 		t.Errorf("with the word: %s %+v", text(kept), notes)
@@ -149,7 +151,7 @@ func TestRepositorySettings(t *testing.T) {
 		`{"uploadSpeeed":1}`:               "VK302 /uploadSpeeed",
 		`{"retention":{}}`:                 "VK302 /retention",
 	} {
-		r := Resolve(Inputs{RepositoryConfig: parse(t, "c", input)}, NamesFor("0.22.3"))
+		r := Resolve(Inputs{RepositoryConfig: parse(t, "c", input)}, NamesFor(release.Default))
 		if !slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Code+" "+n.Pointer == want && n.Severity == problem.Error }) {
 			t.Errorf("%s: got %+v, want %s", input, r.Notes, want)
 		}
@@ -157,8 +159,8 @@ func TestRepositorySettings(t *testing.T) {
 	r := Resolve(Inputs{
 		RepositoryConfig: parse(t, "c", `{"uploadSpeed":1,"downloadSpeed":2,"actionCommandTimeout":90,"enableActions":true}`),
 		Structured:       parse(t, "s", `{"uploadSpeed":3,"enableActions":false,"maintenance":{"owner":"a@b","enabled":false}}`),
-	}, NamesFor("0.22.3"))
-	if diff := cmp.Diff(Limits{3, 2}, r.Limits); diff != "" || r.ActionTimeout != 90*time.Second || *r.EnableActions {
+	}, NamesFor(release.Default))
+	if diff := cmp.Diff(result.Limits{UploadBytesPerSecond: 3, DownloadBytesPerSecond: 2}, r.Limits); diff != "" || r.ActionTimeout != 90*time.Second || *r.EnableActions {
 		t.Errorf("the structured configuration is above the file: %+v", r)
 	}
 	if r.Maintenance.Owner != "a@b" || r.Maintenance.Enabled == nil || *r.Maintenance.Enabled {

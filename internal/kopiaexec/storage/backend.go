@@ -107,19 +107,6 @@ func Detect(keys Keys) Detection {
 	return d
 }
 
-// DetectNames is Detect for a caller that knows the names of the keys and, of
-// all their values, KOPIA_REPOSITORY's alone (empty: unknown).
-func DetectNames(names []string, repositoryURL string) Detection {
-	keys := make(Keys, len(names))
-	for _, n := range names {
-		keys[n] = secret.New([]byte("?"))
-	}
-	if slices.Contains(names, "KOPIA_REPOSITORY") {
-		keys["KOPIA_REPOSITORY"] = secret.New([]byte(repositoryURL))
-	}
-	return Detect(keys)
-}
-
 // splitURL cuts scheme://rest; without a scheme both are empty or rest is all.
 func splitURL(url string) (scheme, rest string) {
 	scheme, rest, ok := strings.Cut(url, "://")
@@ -143,6 +130,6 @@ func places() []string {
 	}
 }
 
-// IsPlace reports whether the value of a key may be shown. Any other key's
-// must not be, also one that is not known.
-func IsPlace(key string) bool { return slices.Contains(places(), key) }
+// isPlace reports whether the value of a key may be shown, but for a password
+// in it. Any other key's must not be, also one that is not known.
+func isPlace(key string) bool { return slices.Contains(places(), key) }

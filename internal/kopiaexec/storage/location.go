@@ -23,12 +23,9 @@ type Location struct {
 // Type returns kopia's name of the backend.
 func (l Location) Type() string { return l.Storage.Type() }
 
-// Limits are bounds on the traffic with the storage, in bytes a second; 0: none.
-type Limits struct{ UploadBytesPerSecond, DownloadBytesPerSecond int64 }
-
 // Config renders kopia's storage JSON, {"type":...,"config":{...}}, with the
 // credentials and limits in it.
-func (l Location) Config(limits Limits) (secret.Value, error) {
+func (l Location) Config(limits result.Limits) (secret.Value, error) {
 	config, err := l.place()
 	if err != nil {
 		return secret.Value{}, err

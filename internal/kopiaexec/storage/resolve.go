@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,11 +12,15 @@ import (
 )
 
 // Resolve works out where a repository is from the Secret's keys and from what
-// the manifest says (want). The manifest wins where it speaks: the Secret then
+// the manifest or a flag says (want). Those win where they speak: the Secret then
 // fills in credentials, and a Secret that names another kind of storage is an
 // error. All problems come at once; the Location is usable if none is an Error.
 func Resolve(want result.Storage, keys Keys) (Location, problem.List) {
 	problems := checkPassword(keys)
+	if open := checkPlaces(keys); len(open) > 0 {
+		// Whatever is made of such a place would show the password.
+		return Location{}, slices.Concat(problems, open, Detect(keys).problems())
+	}
 	detected := Detect(keys)
 	backend := Backend(want.Type())
 	switch {
@@ -26,8 +31,8 @@ func Resolve(want result.Storage, keys Keys) (Location, problem.List) {
 	case detected.Backend != "" && detected.Backend != backend && !slices.Contains(detected.Others, backend):
 		return Location{}, append(problems, problem.Problem{
 			Code: "VK405", Severity: problem.Error, Path: detected.Because,
-			Message: fmt.Sprintf("the manifest says the repository is %s storage, the Secret's %s says %s", backend, detected.Because, detected.Backend),
-			Fix:     "remove one of the two",
+			Message: fmt.Sprintf("the repository is to be %s storage%s, but the Secret's %s says %s", backend, directory(want), detected.Because, detected.Backend),
+			Fix:     "remove one of the two, or name another Secret",
 		})
 	}
 	if want.Type() == "" {
@@ -35,6 +40,15 @@ func Resolve(want result.Storage, keys Keys) (Location, problem.List) {
 	}
 	loc, more := build(backend, want, keys)
 	return loc, append(problems, more...)
+}
+
+// directory names the directory that is wanted, in brackets; nothing: no
+// directory, or one that is not known yet.
+func directory(want result.Storage) string {
+	if want.Filesystem == nil || want.Filesystem.Path == "" {
+		return ""
+	}
+	return " (" + want.Filesystem.Path + ")"
 }
 
 // problems are the missing keys and the backends that were passed over.
@@ -57,6 +71,10 @@ func (d Detection) problems() problem.List {
 	return list
 }
 
+// schemeName is what may stand before ://; anything else is not shown, for it may
+// be a password in the wrong place.
+var schemeName = regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,19}$`)
+
 func noBackend(keys Keys) problem.Problem {
 	p := problem.Problem{
 		Code: "VK401", Severity: problem.Error, Path: "KOPIA_REPOSITORY",
@@ -68,7 +86,7 @@ func noBackend(keys Keys) problem.Problem {
 		return p
 	}
 	p.Code = "VK404"
-	if scheme, _ := splitURL(url); scheme != "" {
+	if scheme, _ := splitURL(url); schemeName.MatchString(scheme) {
 		p.Message = fmt.Sprintf("KOPIA_REPOSITORY starts with %q, which is no kind of storage that kopia has", scheme+"://")
 	} else {
 		p.Message = "KOPIA_REPOSITORY has no scheme such as s3:// or filesystem://"

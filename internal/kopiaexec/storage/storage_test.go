@@ -71,7 +71,7 @@ func TestResolveGivesKopiasConfiguration(t *testing.T) {
 			if problems.HasErrors() {
 				t.Fatalf("problems: %+v", problems)
 			}
-			config, err := loc.Config(storage.Limits{})
+			config, err := loc.Config(result.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestKeyIsThePlaceWithoutCredentials(t *testing.T) {
 func TestLimitsStandInTheConfiguration(t *testing.T) {
 	t.Parallel()
 	loc, _ := storage.Resolve(result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k", MakeOnEmptyVolume: true}}, keys("KOPIA_PASSWORD=p"))
-	config, err := loc.Config(storage.Limits{UploadBytesPerSecond: 5, DownloadBytesPerSecond: 6})
+	config, err := loc.Config(result.Limits{UploadBytesPerSecond: 5, DownloadBytesPerSecond: 6})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,22 +164,11 @@ func TestNothingPrintsACredential(t *testing.T) {
 	t.Parallel()
 	k := keys("KOPIA_PASSWORD=canary", "KOPIA_S3_BUCKET=b", "AWS_SECRET_ACCESS_KEY=canary")
 	loc, problems := storage.Resolve(result.Storage{}, k)
-	config, err := loc.Config(storage.Limits{})
+	config, err := loc.Config(result.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if text := fmt.Sprintf("%v %+v %#v %v %v", k, loc, loc, problems, config); strings.Contains(text, "canary") {
 		t.Errorf("printed: %s", text)
-	}
-}
-
-func TestDetectNames(t *testing.T) {
-	t.Parallel()
-	d := storage.DetectNames([]string{"KOPIA_PASSWORD", "KOPIA_REPOSITORY", "B2_ACCOUNT_ID"}, "b2://bucket/p")
-	if d.Backend != storage.B2 || d.Because != "KOPIA_REPOSITORY" || !cmp.Equal(d.Missing, []string{"B2_APPLICATION_KEY"}) {
-		t.Errorf("%+v", d)
-	}
-	if d := storage.DetectNames([]string{"KOPIA_PASSWORD", "KOPIA_REPOSITORY"}, ""); d.Backend != "" {
-		t.Errorf("a URL that is not known gave %+v", d)
 	}
 }

@@ -1,0 +1,25 @@
+package problem_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+)
+
+func TestNearestIsWhatWasProbablyMeant(t *testing.T) {
+	t.Parallel()
+	known := []string{"ecc", "tags", "keepDaily", "one-file-system", "max-upload-speed", "max-download-speed"}
+	for word, want := range map[string]string{
+		"ec": "ecc", "abc": "", "tgas": "tags", "xyzs": "", "keepDayly": "keepDaily", "KEEPDAILY": "keepDaily",
+		"one_file_system": "one-file-system", "max-uplod-sped": "max-upload-speed", "max-speed": "", "": "",
+		strings.Repeat("x", 100): "", "schneeeule": "",
+	} {
+		if got := problem.Nearest(word, known); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+	if got := problem.Nearest("b", []string{"c", "a"}); got != "c" {
+		t.Errorf("of equals %q, want the first", got)
+	}
+}

@@ -1,0 +1,84 @@
+package run
+
+import (
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// Collector passes a mover's log on and keeps the Result that it ends with.
+type Collector struct {
+	Observer Observer
+	// Task is what the mover was told; Began is when it was started.
+	Task  *result.Task
+	Began time.Time
+	Now   func() time.Time
+
+	result *result.Result
+}
+
+// Line takes one line of the mover's log.
+func (c *Collector) Line(line string) {
+	event, err := result.DecodeEventLine([]byte(line))
+	if err != nil {
+		event = &result.Event{
+			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: c.Now(), RunID: c.Task.RunID,
+			Type: result.EventLog, Message: line,
+		}
+	}
+	if event.Type == result.EventResult {
+		// The executor reports the final Result, once.
+		c.result = event.Result
+		return
+	}
+	c.Observer.Observe(*event)
+}
+
+// Ended reports whether the log's last line has come: the Result.
+func (c *Collector) Ended() bool { return c.result != nil }
+
+// Agree returns the mover's Result, which arrives twice: as the last event of
+// the log and as the termination message. Either suffices; two that contradict
+// each other are as good as none, and then the outcome is Unknown. ended says
+// how the mover ended, as "the mover ended with exit code 137".
+func (c *Collector) Agree(message []byte, ended string) *result.Result {
+	written, err := result.Decode(message) // fails also on an empty message
+	switch {
+	case err != nil && c.result == nil:
+		return c.unknown(ended + " and left no result")
+	case err != nil:
+		return c.ours(c.result)
+	case c.result == nil:
+		return c.ours(written)
+	case c.result.RunID != written.RunID, c.result.Outcome != written.Outcome, snapshotID(c.result) != snapshotID(written):
+		return c.unknown("the mover's two results differ: " + string(c.result.Outcome) + " and " + string(written.Outcome))
+	}
+	return c.ours(c.result)
+}
+
+// ours refuses the Result of another run.
+func (c *Collector) ours(r *result.Result) *result.Result {
+	if r.RunID != c.Task.RunID {
+		return c.unknown("the mover's result is of run " + r.RunID)
+	}
+	return r
+}
+
+// unknown is the Result of a run whose outcome nobody can tell.
+func (c *Collector) unknown(why string) *result.Result {
+	return &result.Result{
+		APIVersion: result.APIVersion, Kind: result.KindResult, Operation: c.Task.Operation, RunID: c.Task.RunID,
+		Object: c.Task.Object, Identity: c.Task.Identity, StartTime: c.Began, EndTime: c.Now(),
+		Outcome: result.Unknown, ExitCode: int(fault.Failed.ExitCode()), Reason: "NoResult",
+		Message: why + "; a snapshot may exist",
+		Hint:    "look for the run's tag among the snapshots: volsync-kopia-run:" + c.Task.RunID,
+	}
+}
+
+func snapshotID(r *result.Result) string {
+	if r.Snapshot == nil {
+		return ""
+	}
+	return r.Snapshot.ID
+}

@@ -1,0 +1,69 @@
+package run_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+)
+
+type silent struct{}
+
+func (silent) Observe(result.Event) {}
+
+func TestTwoResultsMustAgree(t *testing.T) {
+	t.Parallel()
+	r := func(outcome result.Outcome, code int, id string) *result.Result {
+		return &result.Result{
+			APIVersion: result.APIVersion, Kind: result.KindResult, RunID: "run", Outcome: outcome, ExitCode: code, Snapshot: &result.Snapshot{ID: id},
+		}
+	}
+	message := func(r *result.Result) []byte {
+		if r == nil {
+			return nil
+		}
+		data, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	good := r(result.Succeeded, 0, "a")
+	other := r(result.Succeeded, 0, "a")
+	other.RunID = "another"
+	cases := map[string]struct {
+		event, written *result.Result
+		agreed         bool
+	}{
+		"both":                  {good, good, true},
+		"the event alone":       {good, nil, true},
+		"the message alone":     {nil, good, true},
+		"neither":               {nil, nil, false},
+		"different outcomes":    {good, r(result.Failed, 1, "a"), false},
+		"different snapshots":   {good, r(result.Succeeded, 0, "b"), false},
+		"a message of nonsense": {nil, &result.Result{}, false},
+		"of another run":        {nil, other, false},
+	}
+	for name, c := range cases {
+		collect := run.Collector{Observer: silent{}, Task: &result.Task{RunID: "run"}, Now: time.Now}
+		if c.event != nil {
+			line, err := json.Marshal(result.Event{
+				APIVersion: result.APIVersion, Kind: result.KindEvent, Type: result.EventResult, Result: c.event,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			collect.Line(result.EventPrefix + string(line))
+		}
+		want := result.Unknown
+		if c.agreed {
+			want = result.Succeeded
+		}
+		got := collect.Agree(message(c.written), "the mover ended with exit code 1")
+		if got.Outcome != want || !c.agreed && (got.ExitCode != 1 || got.RunID != "run") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package run
+
+import (
+	"context"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// ReasonStoppedByOthers is the reason of a run whose mover was told to stop by
+// neither a signal to the command nor its time limit.
+const ReasonStoppedByOthers = "StoppedByOthers"
+
+// settle makes the mover's Result that of the run: why it was told to stop a
+// mover cannot know, for it only ever sees SIGTERM. The context's cause does.
+func settle(ctx context.Context, r *result.Result) *result.Result {
+	if r == nil {
+		return nil
+	}
+	settled := *r
+	switch {
+	case r.Outcome == result.Unknown && r.ExitCode == 0:
+		settled.ExitCode = int(fault.Failed.ExitCode())
+	case r.Outcome != result.Cancelled:
+	case ctx.Err() == nil:
+		stoppedByOthers(&settled)
+	default:
+		stoppedBecause(&settled, context.Cause(ctx))
+	}
+	return &settled
+}
+
+// stoppedBecause settles the Result of a mover that this run has told to stop.
+func stoppedBecause(r *result.Result, cause error) {
+	kind := fault.KindOf(cause)
+	switch kind {
+	case fault.Interrupt, fault.Terminated:
+		r.ExitCode = int(kind.ExitCode())
+		return
+	case fault.TimedOut:
+		r.Outcome, r.ExitCode, r.Reason = result.TimedOut, int(kind.ExitCode()), string(kind)
+	default:
+		stoppedByOthers(r)
+	}
+	r.Message = cause.Error() + ": " + r.Message
+}
+
+// stoppedByOthers settles the Result of a mover that neither a signal to the
+// command nor its time limit has stopped: that is no cancel but a failure.
+func stoppedByOthers(r *result.Result) {
+	kind := fault.Failed
+	if r.Snapshot != nil && r.Snapshot.Incomplete != "" {
+		kind = fault.Incomplete
+	}
+	r.Outcome, r.ExitCode, r.Reason = result.OutcomeOf(kind), int(kind.ExitCode()), ReasonStoppedByOthers
+}

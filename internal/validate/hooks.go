@@ -1,0 +1,33 @@
+package validate
+
+import (
+	"strconv"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// hooks judges the annotations that name commands to run in the application.
+func (c *check) hooks(annotations map[string]string) {
+	h := spec.HooksOf(annotations)
+	if _, err := h.Limit(); err != nil {
+		c.hook(spec.AnnotationExecTimeout, err.Error(), "write it as 5m")
+	}
+	switch {
+	case h.In != "":
+		if _, err := h.Target(); err != nil {
+			c.hook(spec.AnnotationExecIn, err.Error(), "write it as pod/postgres-0 or deploy/wiki:php")
+		}
+		if !h.Used() {
+			c.hook(spec.AnnotationExecIn, "there is nothing to run in "+quoted(h.In),
+				"add "+spec.AnnotationExecBefore+" or "+spec.AnnotationExecAfter+", or remove it")
+		}
+	case h.Before != "":
+		c.hook(spec.AnnotationExecBefore, "it does not say where to run it", "add "+spec.AnnotationExecIn)
+	case h.After != "":
+		c.hook(spec.AnnotationExecAfter, "it does not say where to run it", "add "+spec.AnnotationExecIn)
+	}
+}
+
+func (c *check) hook(annotation, message, fix string) {
+	c.fail("VK191", "metadata.annotations["+strconv.Quote(annotation)+"]", message, fix)
+}
