@@ -88,7 +88,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: build kopia ## Processes, wall time beside bare kopia, start-up, memory, validate of 10,000 sources
-	VK_BENCH=1 VK_REQUIRE=kopia $(GO) test -count=1 -timeout 30m -v ./test/bench | grep -v "^=== "
+	VK_BENCH='$(or $(VK_BENCH),1)' VK_REQUIRE=kopia $(GO) test -count=1 -timeout 30m -v ./test/bench | grep -v "^=== "
+
+include test/cluster/cluster.mk tools/image/image.mk tools/crds/crds.mk
 
 ##@ Check
 # Its cache remembers the paths of a checkout, so that each needs one of its own.

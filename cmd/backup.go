@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
@@ -45,37 +46,46 @@ type backupFlags struct {
 	progress    string
 	timeout     time.Duration
 	maxParallel int
+
+	// cluster is where the runs go; nil: this machine.
+	cluster *k8s.Cluster
 }
 
 // NewBackupCommand returns the backup command.
 func NewBackupCommand(f *Factory) *cobra.Command {
 	flags := &backupFlags{}
 	c := &cobra.Command{
-		Use:     "backup -f FILE...",
+		Use:     "backup (-f FILE... | NAME...)",
 		Short:   "Run a ReplicationSource now",
 		Long:    backupLong,
 		Example: backupExamples,
-		Args:    noArguments,
-		RunE:    func(c *cobra.Command, _ []string) error { return flags.run(c.Context(), f) },
+		RunE:    func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
 	}
 	flags.add(c)
-	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none, or client: print the plan and run nothing")
+	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none; client: print the plan and run nothing; server: have the API server judge every object besides")
+	c.Flags().BoolVar(&flags.options.Detach, "detach", false, "return when the mover has started; it goes on by itself")
 	c.Flags().DurationVar(&flags.timeout, "timeout", 0, "longest time for the whole run; 0: no limit")
 	c.Flags().IntVar(&flags.maxParallel, "max-parallel", 2, "how many sources of the input run at a time")
 	addProgressFlag(c, &flags.progress)
 	return c
 }
 
-func (b *backupFlags) run(ctx context.Context, f *Factory) error {
-	if err := errors.Join(oneOf("dry-run", b.dryRun, "none", "client"), checkProgress(b.progress), b.check(), atLeast("max-parallel", b.maxParallel, 1)); err != nil {
+func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error {
+	if err := errors.Join(
+		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), atLeast("max-parallel", b.maxParallel, 1),
+		notNegative("timeout", b.timeout), notNegative("keep-job", b.keepJob),
+	); err != nil {
 		return err
 	}
-	b.options.Timeouts.Running = result.Duration(b.timeout)
-	if b.dryRun == "client" {
-		return b.printPlans(f)
-	}
-	if err := b.local.requireLocal("backup"); err != nil {
+	b.options.Timeouts.Running = result.Duration(wholeSeconds(b.timeout))
+	if err := b.place(ctx, f, names); err != nil {
 		return err
+	}
+	switch b.dryRun {
+	case "client":
+		return b.printPlans(ctx, f)
+	case "server":
+		return b.dryRunOnServer(ctx, f)
 	}
 	input, err := f.load(&b.manifests, b.kopiaVersion)
 	if err != nil {
@@ -84,6 +94,11 @@ func (b *backupFlags) run(ctx context.Context, f *Factory) error {
 	docs, err := f.sources(input.set)
 	if err != nil {
 		return err
+	}
+	if !b.local.local {
+		if b.cluster, err = f.cluster(); err != nil {
+			return err
+		}
 	}
 	display, err := f.progressOf(b.progress, len(docs))
 	if err != nil {
@@ -108,20 +123,23 @@ func (b *backupFlags) runAll(ctx context.Context, f *Factory, input *manifests, 
 			if len(docs) > 1 {
 				mine = labelled{observer, d.Object()}
 			}
-			verdicts[i] = b.runOne(ctx, f, input, d, mine)
+			verdicts[i] = b.runOne(ctx, f, input, d, mine).of(result.OperationBackup, objectRef(d))
 		})
 	}
 	all.Wait()
 	return verdicts
 }
 
-// runOne plans and runs one source on this machine.
+// runOne plans and runs one source.
 func (b *backupFlags) runOne(ctx context.Context, f *Factory, input *manifests, d *spec.Document, observer run.Observer) verdict {
 	if b.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, b.timeout, fault.New(fault.TimedOut, "the run took longer than %s", b.timeout).
 			WithHint("--timeout sets the limit"))
 		defer cancel()
+	}
+	if b.cluster != nil {
+		return b.runOnCluster(ctx, f, b.cluster, input, d, observer)
 	}
 	runID := f.NewRunID()
 	env, err := b.local.env(f, runID, b.sourceDir)
@@ -133,9 +151,7 @@ func (b *backupFlags) runOne(ctx context.Context, f *Factory, input *manifests, 
 		return failedVerdict(d.Object(), err)
 	}
 	v := b.planAndRun(ctx, session, input, d, runID, observer)
-	if err := session.end(); err != nil {
-		v.left = append(v.left, err)
-	}
+	v.leave(session.end())
 	return v
 }
 
@@ -157,6 +173,9 @@ func (b *backupFlags) planAndRun(ctx context.Context, session *localRun, input *
 		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: session.f.Now(), RunID: runID, Type: result.EventStart,
 		Message: fmt.Sprintf("Backup of %s as %s, run %s", b.sourceDir, p.Identity, runID),
 	})
+	if err := b.warnOf(session.f, input, d, p, observer); err != nil {
+		return failedVerdict(d.Object(), err)
+	}
 	return executedVerdict(d.Object(), session.execute(ctx, p, input.set, d, observer))
 }
 
@@ -171,4 +190,17 @@ func atLeast(flag string, value, least int) error {
 		return fault.New(fault.Usage, "--%s=%d: at least %d is needed", flag, value, least)
 	}
 	return nil
+}
+
+func notNegative(flag string, value time.Duration) error {
+	if value < 0 {
+		return fault.New(fault.Usage, "--%s=%s is less than 0", flag, value)
+	}
+	return nil
+}
+
+// wholeSeconds rounds up: Kubernetes takes whole seconds only, and half a second
+// must not become the 0 that means something else.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }

@@ -22,6 +22,8 @@ type manifestFlags struct {
 	recursive    bool
 	envsubst     bool
 	policyErrors string
+	// live are manifests that were read from the cluster, by name.
+	live []spec.Input
 }
 
 func (m *manifestFlags) add(c *cobra.Command) {
@@ -45,13 +47,17 @@ func (f *Factory) load(m *manifestFlags, kopiaVersion string) (*manifests, error
 		return nil, err
 	}
 	report := &ui.Report{Version: version.Version}
-	var inputs []spec.Input
-	for input, err := range f.ReadInputs(m.files, m.recursive) {
-		if err != nil {
-			return nil, err
+	inputs := m.live
+	if len(m.live) == 0 {
+		for input, err := range f.ReadInputs(m.files, m.recursive) {
+			if err != nil {
+				return nil, err
+			}
+			inputs = append(inputs, input)
 		}
-		inputs = append(inputs, input)
-		report.Files = append(report.Files, input.Name)
+	}
+	for i := range inputs {
+		report.Files = append(report.Files, inputs[i].Name)
 	}
 	set, found := spec.Parse(inputs, spec.Options{Envsubst: m.envsubst, Lookup: f.LookupEnv})
 	found = append(found, validate.Set(set, validate.Options{

@@ -34,7 +34,7 @@ func (l *localFlags) requireLocal(command string) error {
 		return nil
 	}
 	return fault.New(fault.Refused, "this build runs %s on this machine only", command).
-		WithHint("add --local; runs in a cluster are not built yet")
+		WithHint("add --local; this command does not run in a cluster yet")
 }
 
 // env resolves the flags to absolute paths. sourceDir may be empty for an

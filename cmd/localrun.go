@@ -17,6 +17,8 @@ type localRun struct {
 	f      *Factory
 	env    *plan.LocalEnv
 	record *local.Run
+	// executable is this program, which is the mover too.
+	executable string
 	// state is nil for a run that only reads.
 	state  *local.State
 	unlock func()
@@ -24,11 +26,15 @@ type localRun struct {
 
 // beginRead begins a run that takes no lock and keeps no history.
 func (f *Factory) beginRead(env *plan.LocalEnv, runID string) (*localRun, error) {
+	executable, err := f.Executable()
+	if err != nil {
+		return nil, fault.New(fault.Failed, "find this program, which is the mover too: %w", err)
+	}
 	record, err := local.Begin(env.StateDir, runID, env.WorkDir)
 	if err != nil {
 		return nil, err
 	}
-	return &localRun{f: f, env: env, record: record, unlock: func() {}}, nil
+	return &localRun{f: f, env: env, record: record, executable: executable, unlock: func() {}}, nil
 }
 
 // beginBackup begins a run that is the only one of its source.
@@ -47,23 +53,17 @@ func (f *Factory) beginBackup(env *plan.LocalEnv, runID string, object result.Ob
 	return r, nil
 }
 
-// end takes the run off the record and gives the lock back.
+// end takes the run off the record, if its plan has not done that, and gives the
+// lock back. The error says what is left.
 func (r *localRun) end() error {
 	defer r.unlock()
-	if err := r.record.End(); err != nil {
-		return fault.New(fault.Leftover, "take the run off the record: %w", err)
-	}
-	return nil
+	return r.record.End()
 }
 
 // execute runs the plan.
 func (r *localRun) execute(ctx context.Context, p plan.Plan, set *spec.Set, d *spec.Document, observer run.Observer) run.Execution {
-	executable, err := r.f.Executable()
-	if err != nil {
-		return run.Execution{Err: err, Result: result.Result{Outcome: result.Failed, ExitCode: 1, Message: err.Error()}}
-	}
 	target := &local.Target{
-		Plan: p, WorkDir: r.env.WorkDir, Set: set, Run: r.record, State: r.state, Executable: executable, Observer: observer,
+		Plan: p, WorkDir: r.env.WorkDir, Set: set, Run: r.record, State: r.state, Executable: r.executable, Observer: observer,
 		// Actions find their programs; nothing else of this process's
 		// environment reaches the mover.
 		Env: []string{"PATH=" + r.f.Getenv("PATH")}, Stderr: r.f.Streams.ErrOut, Now: r.f.Now,

@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -44,25 +47,47 @@ func (m *moverFlags) run(ctx context.Context, f *Factory) error {
 	if err != nil {
 		return fault.New(fault.Usage, "read the task: %w", err)
 	}
+	options := mover.Options{Stdout: f.Streams.Out, TerminationLog: m.terminationLog, Clock: f.Now, Path: f.Getenv("PATH")}
 	task, err := result.DecodeTask(data)
 	if err != nil {
-		return fault.New(fault.Refused, "%w", err).WithHint("plugin and mover must be of the same release")
+		hint := "plugin and mover must be of the same release"
+		return exitOf(mover.Refuse(ctx, namesIn(data), options, "BadTask", fault.New(fault.Refused, "%w", err).WithHint(hint)))
 	}
 	if m.lock != "" {
-		if err := local.HoldMoverLock(m.lock); err != nil {
-			return fault.New(fault.Refused, "%w", err)
+		release, err := local.HoldMoverLock(m.lock)
+		if err != nil {
+			return exitOf(mover.Refuse(ctx, *task, options, "NotLocked", fault.New(fault.Refused, "%w", err)))
 		}
+		defer release()
 	}
 	if m.watchParent {
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
 		defer cancel(nil)
+		// The parent reads the log: without it a write to stdout fails, and must
+		// not end this process before kopia has saved what it has. Ignoring the
+		// signal instead would make kopia and the actions ignore it too.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 		go watchParent(cancel)
 	}
-	r := mover.Run(ctx, *task, mover.Options{
-		Stdout: f.Streams.Out, TerminationLog: m.terminationLog, Clock: f.Now, Path: f.Getenv("PATH"),
-	})
-	return exitWith(fault.ExitCode(r.ExitCode))
+	return exitOf(mover.Run(ctx, *task, options))
+}
+
+// exitOf ends the process as the Result says, which the mover has told of.
+func exitOf(r result.Result) error { return exitWith(fault.ExitCode(r.ExitCode)) }
+
+// namesIn reads what a Result needs to be recognised by from a task that is not
+// of this release: these fields are the least likely to differ.
+func namesIn(task []byte) result.Task {
+	var t struct {
+		Operation result.Operation `json:"operation"`
+		RunID     string           `json:"runID"`
+		Object    result.ObjectRef `json:"object"`
+		Identity  result.Identity  `json:"identity"`
+	}
+	// What it is not, DecodeTask has said.
+	_ = json.Unmarshal(task, &t)
+	return result.Task{Operation: t.Operation, RunID: t.RunID, Object: t.Object, Identity: t.Identity}
 }
 
 // watchParent cancels when the pipe's other end, which only the parent holds, is

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -36,19 +37,20 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 		Long:    planLong,
 		Example: planExamples,
 		Args:    noArguments,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
 				return err
 			}
-			return flags.printPlans(f)
+			return flags.printPlans(c.Context(), f)
 		},
 	}
 	flags.add(c)
+	c.AddCommand(newPlanFactsCommand(f))
 	return c
 }
 
 // printPlans prints the plan of every source of the input.
-func (p *planFlags) printPlans(f *Factory) error {
+func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
 	input, err := f.load(&p.manifests, p.kopiaVersion)
 	if err != nil {
 		return err
@@ -58,7 +60,7 @@ func (p *planFlags) printPlans(f *Factory) error {
 		return err
 	}
 	for _, d := range docs {
-		built, err := p.planOf(f, input, d)
+		built, err := p.planOf(ctx, f, input, d)
 		if err != nil {
 			return err
 		}
@@ -70,7 +72,7 @@ func (p *planFlags) printPlans(f *Factory) error {
 }
 
 // planOf plans one source without touching anything.
-func (p *planFlags) planOf(f *Factory, input *manifests, d *spec.Document) (plan.Plan, error) {
+func (p *planFlags) planOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) (plan.Plan, error) {
 	runID := f.NewRunID()
 	if p.local.local {
 		env, err := p.local.env(f, runID, p.sourceDir)
@@ -83,17 +85,21 @@ func (p *planFlags) planOf(f *Factory, input *manifests, d *spec.Document) (plan
 		}
 		return p.build(f, input, d, facts, runID, env)
 	}
-	facts, err := p.readFacts()
+	facts, err := p.clusterFacts(ctx, f, d)
 	if err != nil {
 		return plan.Plan{}, err
 	}
 	return p.build(f, input, d, facts, runID, nil)
 }
 
-// readFacts reads the recorded cluster facts.
-func (p *planFlags) readFacts() (plan.Facts, error) {
+// clusterFacts are the recorded facts, or those of the cluster.
+func (p *planFlags) clusterFacts(ctx context.Context, f *Factory, d *spec.Document) (plan.Facts, error) {
 	if p.facts == "" {
-		return plan.Facts{}, p.local.requireLocal("plans")
+		c, err := f.cluster()
+		if err != nil {
+			return plan.Facts{}, err
+		}
+		return f.observe(ctx, c, d)
 	}
 	data, err := os.ReadFile(p.facts)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
@@ -32,7 +33,50 @@ type planFlags struct {
 	create       string
 	options      plan.Options
 	keepJob      time.Duration
+	timeouts     timeoutFlags
+	exec         execFlags
 }
+
+// timeoutFlags are the budgets of the waits of a run on a cluster; each is named
+// after what is waited for.
+type timeoutFlags struct {
+	ready, bound, scheduled, started, idle, triggered, cancelGrace time.Duration
+}
+
+func (p *planFlags) addTimeouts(flags *pflag.FlagSet) {
+	t, defaults := &p.timeouts, p.options.Timeouts
+	for _, f := range []struct {
+		to    *time.Duration
+		name  string
+		value result.Duration
+		usage string
+	}{
+		{&t.ready, "ready-timeout", defaults.SnapshotReady, "longest wait until the VolumeSnapshot is ready"},
+		{&t.bound, "bound-timeout", defaults.Bound, "longest wait until the copy's claim is bound"},
+		{&t.scheduled, "scheduled-timeout", defaults.Scheduled, "longest wait until the mover has a node"},
+		{&t.started, "started-timeout", defaults.Started, "longest wait until the mover has started on its node"},
+		{&t.idle, "idle-timeout", defaults.Idle, "longest silence of the mover"},
+		{&t.triggered, "triggered-timeout", defaults.CopyTrigger, "longest wait for the claim's copy trigger"},
+		{&t.cancelGrace, "cancel-grace", defaults.CancelGrace, "how long a mover that is told to stop may take"},
+	} {
+		flags.DurationVar(f.to, f.name, time.Duration(f.value), f.usage+"; 0: no limit")
+	}
+}
+
+// apply sets the budgets and refuses those that are none.
+func (t *timeoutFlags) apply(to *plan.Timeouts) error {
+	to.SnapshotReady, to.Bound, to.Scheduled = result.Duration(t.ready), result.Duration(t.bound), result.Duration(t.scheduled)
+	to.Started, to.Idle, to.CopyTrigger = result.Duration(t.started), result.Duration(t.idle), result.Duration(t.triggered)
+	to.CancelGrace = result.Duration(t.cancelGrace)
+	if t.cancelGrace < leastGrace {
+		return fault.New(fault.Usage, "--cancel-grace=%s: a mover needs at least %s to end its snapshot", t.cancelGrace, leastGrace)
+	}
+	return nil
+}
+
+// leastGrace is what kopia's checkpoint, an after-action and the writing of the
+// Result take at the least.
+const leastGrace = 20 * time.Second
 
 func (p *planFlags) add(c *cobra.Command) {
 	p.options = plan.DefaultOptions()
@@ -53,6 +97,8 @@ func (p *planFlags) add(c *cobra.Command) {
 	flags.BoolVar(&p.options.RunActions, "run-actions", false, "with --local: run the manifest's actions on this machine")
 	flags.BoolVar(&p.options.ActionsOnLiveVolume, "actions-on-live-volume", false, "allow actions with copyMethod Direct")
 	flags.BoolVar(&p.options.AllowPolicyActions, "allow-policy-actions", false, "let kopia run the actions of this manifest's policy file")
+	p.exec.add(flags)
+	p.addTimeouts(flags)
 	flags.DurationVar(&p.keepJob, "keep-job", time.Hour, "how long the Job stays after its result was collected; 0 removes it")
 }
 
@@ -70,6 +116,8 @@ func (p *planFlags) check() error {
 	if p.local.local && p.facts != "" {
 		err = errors.Join(err, fault.New(fault.Usage, "--facts are of a cluster; --local has none"))
 	}
+	err = errors.Join(err, p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local))
+	p.options.Exec = p.exec.hooks()
 	p.options.Prove, p.options.OnEmpty = result.Proof(p.prove), result.OnEmpty(p.onEmpty)
 	p.options.CreateRepository, p.options.PolicyErrors = result.CreateMode(p.create), result.PolicyErrorMode(p.manifests.policyErrors)
 	p.options.KeepJob = result.Duration(p.keepJob)
@@ -89,6 +137,7 @@ func (p *planFlags) build(f *Factory, input *manifests, d *spec.Document, facts 
 		Set: input.set, Document: d, Facts: facts, Options: p.options, Findings: findingsOf(input.problems, d),
 		Env: plan.Env{
 			Now: f.Now(), RunID: runID, Version: version.Version, Image: image, KopiaVersion: p.kopiaVersion, Local: env,
+			Holder: whoami(),
 		},
 	})
 	return built, refusal(findings)
@@ -128,9 +177,6 @@ func localFacts(state local.State, d *spec.Document) (plan.Facts, error) {
 	if len(history.Results) == 0 {
 		return facts, nil
 	}
-	facts.Object = &plan.Object{LastManualSync: history.Status.LastManualSync, LastSyncTime: history.Status.LastSyncTime}
-	if files, ok := history.LastFiles(); ok {
-		facts.Object.LastFiles = &files
-	}
+	facts.History = history.Facts()
 	return facts, nil
 }

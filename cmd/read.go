@@ -34,8 +34,9 @@ func (r *readFlags) add(c *cobra.Command) {
 	addProgressFlag(c, &r.progress)
 }
 
-// run plans and runs the task for the one source that is meant.
-func (r *readFlags) run(ctx context.Context, f *Factory, command string, task result.Task) (verdict, error) {
+// run plans and runs the task for the one source that is meant. target is the
+// directory that the task writes to; nil: none.
+func (r *readFlags) run(ctx context.Context, f *Factory, command string, task result.Task, target *targetDir) (verdict, error) {
 	if err := errors.Join(oneOf("output", r.output, "", "json"), checkProgress(r.progress), r.local.requireLocal(command)); err != nil {
 		return verdict{}, err
 	}
@@ -47,10 +48,20 @@ func (r *readFlags) run(ctx context.Context, f *Factory, command string, task re
 	if err != nil {
 		return verdict{}, err
 	}
+	v := r.runOne(ctx, f, input, d, task, target).of(task.Operation, objectRef(d))
+	v.settle()
+	return v, nil
+}
+
+// runOne plans the task for the source, and runs it.
+func (r *readFlags) runOne(ctx context.Context, f *Factory, input *manifests, d *spec.Document, task result.Task, target *targetDir) verdict {
+	if err := target.check(); err != nil {
+		return failedVerdict(d.Object(), err)
+	}
 	runID := f.NewRunID()
 	env, err := r.local.env(f, runID, "")
 	if err != nil {
-		return verdict{}, err
+		return failedVerdict(d.Object(), err)
 	}
 	p, findings := plan.BuildRead(plan.Input{
 		Set: input.set, Document: d, Options: plan.DefaultOptions(), Findings: findingsOf(input.problems, d),
@@ -58,20 +69,25 @@ func (r *readFlags) run(ctx context.Context, f *Factory, command string, task re
 		Env:   plan.Env{Now: f.Now(), RunID: runID, Version: version.Version, KopiaVersion: r.kopiaVersion, Local: env},
 	}, task)
 	if err := refusal(findings); err != nil {
-		return verdict{}, err
-	}
-	return r.execute(ctx, f, input, d, p)
-}
-
-// execute runs the plan with a display of its own.
-func (r *readFlags) execute(ctx context.Context, f *Factory, input *manifests, d *spec.Document, p plan.Plan) (verdict, error) {
-	display, err := f.progress(r.progress)
-	if err != nil {
-		return verdict{}, err
+		return failedVerdict(d.Object(), err)
 	}
 	session, err := f.beginRead(p.Local, p.RunID)
 	if err != nil {
-		return verdict{}, err
+		return failedVerdict(d.Object(), err)
+	}
+	v := r.execute(ctx, session, input, d, p, target)
+	v.leave(session.end())
+	return v
+}
+
+// execute runs the plan with a display of its own.
+func (r *readFlags) execute(ctx context.Context, session *localRun, input *manifests, d *spec.Document, p plan.Plan, target *targetDir) verdict {
+	if err := target.create(); err != nil {
+		return failedVerdict(d.Object(), err)
+	}
+	display, err := session.f.progress(r.progress)
+	if err != nil {
+		return failedVerdict(d.Object(), err)
 	}
 	answer := &answers{observer: display}
 	x := session.execute(ctx, p, input.set, d, answer)
@@ -79,11 +95,7 @@ func (r *readFlags) execute(ctx context.Context, f *Factory, input *manifests, d
 	if answer.snapshots != nil {
 		x.Result.Snapshots = answer.snapshots
 	}
-	v := executedVerdict(d.Object(), x)
-	if err := session.end(); err != nil {
-		v.left = append(v.left, err)
-	}
-	return v, nil
+	return executedVerdict(d.Object(), x)
 }
 
 // answers keeps a list of snapshots, which travels as an event only.

@@ -64,17 +64,13 @@ func (r *restoreFlags) restore(ctx context.Context, f *Factory) error {
 	if err != nil {
 		return err
 	}
-	made, err := prepareTarget(task.TargetDir, r.overwrite)
+	target := &targetDir{path: task.TargetDir, overwrite: r.overwrite}
+	v, err := r.run(ctx, f, "restore", result.Task{Operation: result.OperationRestore, Restore: task}, target)
 	if err != nil {
 		return err
 	}
-	if made {
-		// Removes nothing but an empty directory: that of a restore that did not happen.
-		defer func() { _ = os.Remove(task.TargetDir) }()
-	}
-	v, err := r.run(ctx, f, "restore", result.Task{Operation: result.OperationRestore, Restore: task})
-	if err != nil {
-		return err
+	if !v.done() {
+		target.remove()
 	}
 	return f.reportVerdicts(r.output, []verdict{v})
 }
@@ -105,21 +101,56 @@ func (r *restoreFlags) task() (*result.RestoreTask, error) {
 	return task, nil
 }
 
-// prepareTarget makes the directory if it is missing, and refuses one with
-// content that the restore could overwrite.
-func prepareTarget(target string, overwrite bool) (made bool, err error) {
-	entries, err := os.ReadDir(target)
+// targetDir is the directory that a restore writes to. The methods of a nil one,
+// which a task without a target has, do nothing.
+type targetDir struct {
+	path      string
+	overwrite bool
+	// made are the directories that create has made, the target itself first.
+	made []string
+}
+
+// check refuses a directory with content that the restore could overwrite. One
+// that does not exist will be made.
+func (t *targetDir) check() error {
+	if t == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(t.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.MkdirAll(target, 0o755); err != nil {
-			return false, fault.New(fault.Refused, "make the target directory: %w", err)
-		}
-		return true, nil
+		return nil
 	case err != nil:
-		return false, fault.New(fault.Refused, "look into the target directory: %w", err)
-	case len(entries) > 0 && !overwrite:
-		return false, fault.New(fault.Refused, "the target directory is not empty").At(target).
+		return fault.New(fault.Refused, "look into the target directory: %w", err)
+	case len(entries) > 0 && !t.overwrite:
+		return fault.New(fault.Refused, "the target directory is not empty").At(t.path).
 			WithHint("name an empty directory, or allow to replace files in it with --overwrite")
 	}
-	return false, nil
+	return nil
+}
+
+// create makes the directory and what is missing above it.
+func (t *targetDir) create() error {
+	if t == nil {
+		return nil
+	}
+	for dir := t.path; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		t.made = append(t.made, dir)
+	}
+	if err := os.MkdirAll(t.path, 0o755); err != nil {
+		t.remove()
+		return fault.New(fault.Refused, "make the target directory: %w", err)
+	}
+	return nil
+}
+
+// remove removes what create has made, as far as it is empty: a restore that
+// broke off may have written something.
+func (t *targetDir) remove() {
+	for _, dir := range t.made {
+		_ = os.Remove(dir)
+	}
 }

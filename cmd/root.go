@@ -50,10 +50,15 @@ func NewRootCommand(f *Factory) *cobra.Command {
 	f.Config.AddFlags(root.PersistentFlags())
 	root.AddCommand(
 		NewBackupCommand(f),
+		NewCleanupCommand(f),
+		NewCRDsCommand(f),
+		NewDoctorCommand(f),
 		NewMoverCommand(f),
 		NewPlanCommand(f),
 		NewRestoreCommand(f),
+		NewRunsCommand(f),
 		NewSnapshotsCommand(f),
+		NewStatusCommand(f),
 		NewValidateCommand(f),
 		NewVersionCommand(f),
 	)

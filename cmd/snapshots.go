@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
@@ -60,12 +59,12 @@ func newSnapshotsListCommand(f *Factory) *cobra.Command {
 func (l *listFlags) list(ctx context.Context, f *Factory) error {
 	v, err := l.run(ctx, f, "snapshots list", result.Task{
 		// All of them, so that it can be said how many are not shown.
-		Operation: result.OperationList, List: &result.ListTask{All: l.all, Incomplete: true},
-	})
+		Operation: result.OperationList, List: &result.ListTask{All: l.all},
+	}, nil)
 	if err != nil {
 		return err
 	}
-	if v.code != fault.OK || v.result == nil {
+	if !v.done() || v.result == nil {
 		return f.reportVerdicts(l.output, []verdict{v})
 	}
 	hidden := l.hideIncomplete(v.result)
@@ -85,7 +84,8 @@ func (l *listFlags) list(ctx context.Context, f *Factory) error {
 	case hidden > 1:
 		fmt.Fprintf(f.Streams.ErrOut, "(%d incomplete snapshots hidden; --incomplete shows them)\n", hidden)
 	}
-	return nil
+	f.reportFault(&v)
+	return exitWith(v.code)
 }
 
 // hideIncomplete takes the incomplete snapshots out unless they are asked for,
@@ -130,12 +130,17 @@ func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities bool)
 	return w.Flush()
 }
 
-// kept says why retention keeps the snapshot, or that it is incomplete.
+// kept says why retention keeps the snapshot, and what speaks against it: that
+// it is incomplete, or lacks files that could not be read.
 func kept(s result.Snapshot) string {
 	if s.Incomplete != "" {
 		return "incomplete: " + s.Incomplete
 	}
-	return strings.Join(s.Retention, " ")
+	reasons := s.Retention
+	if s.Failed > 0 {
+		reasons = append(slices.Clone(reasons), fmt.Sprintf("(%s missed)", humanize.Comma(s.Failed)))
+	}
+	return strings.Join(reasons, " ")
 }
 
 // signed prints a change of size.

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +19,17 @@ import (
 // error and no result.
 type verdict struct {
 	object string
-	result *result.Result
+	// ref and operation say whose run it is, for a run that could not begin.
+	ref       result.ObjectRef
+	operation result.Operation
+	result    *result.Result
 	// err stopped the run before a mover could say anything.
-	err  error
+	err error
+	// started is set, and nothing else, for a run that goes on by itself.
+	started *result.Event
+	// left are what clean-up could not remove.
 	left []error
+	// code is the run's own; settle raises it for what is left.
 	code fault.ExitCode
 }
 
@@ -46,47 +52,102 @@ func skippedVerdict(p plan.Plan, object string, now time.Time) verdict {
 	return verdict{object: object, result: &r}
 }
 
+// startedVerdict is the verdict of a run whose mover goes on without the command.
+func startedVerdict(p plan.Plan, object string, now time.Time) verdict {
+	return verdict{object: object, started: &result.Event{
+		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: now, RunID: p.RunID, Type: result.EventStart,
+		Message: "Started: run " + p.RunID + " goes on by itself; kubectl volsync-kopia runs attach " + p.RunID + " -n " + p.Object.Namespace + " follows it",
+	}}
+}
+
+// of says whose run the verdict is of.
+func (v verdict) of(operation result.Operation, ref result.ObjectRef) verdict {
+	v.operation, v.ref = operation, ref
+	return v
+}
+
+// leave adds what clean-up could not remove; nil adds nothing.
+func (v *verdict) leave(err error) {
+	if err != nil {
+		v.left = append(v.left, err)
+	}
+}
+
+// settle makes the exit code say that something is left, in the Result too. It
+// may be called again.
+func (v *verdict) settle() {
+	if v.code != fault.OK || len(v.left) == 0 {
+		return
+	}
+	v.code = fault.Leftover.ExitCode()
+	if v.result != nil {
+		v.result.ExitCode = int(v.code)
+	}
+}
+
+// done reports whether the run did what it was for, also if it left something.
+func (v *verdict) done() bool { return v.code == fault.OK || v.code == fault.Leftover.ExitCode() }
+
+// document is the result, or for a run that could not begin one that says why.
+func (v *verdict) document(now time.Time) result.Result {
+	if v.result != nil {
+		return *v.result
+	}
+	kind := fault.KindOf(v.err)
+	r := result.Result{
+		APIVersion: result.APIVersion, Kind: result.KindResult, Operation: v.operation, Object: v.ref,
+		Outcome: result.OutcomeOf(kind), ExitCode: int(v.code), Reason: string(kind), Message: v.err.Error(),
+		StartTime: now, EndTime: now,
+	}
+	var e *fault.Error
+	if errors.As(v.err, &e) {
+		r.Hint = e.Hint
+	}
+	return r
+}
+
 // report is the JSON document for several sources.
 type report struct {
-	APIVersion string          `json:"apiVersion"`
-	Kind       string          `json:"kind"`
-	ExitCode   fault.ExitCode  `json:"exitCode"`
-	Items      []result.Result `json:"items"`
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	ExitCode   fault.ExitCode `json:"exitCode"`
+	// Items are Results, or the start Event of a run that goes on by itself.
+	Items []any `json:"items"`
 }
 
 // reportVerdicts prints the verdicts, on stdout what came out and on stderr
 // what went wrong, and returns the worst exit code.
 func (f *Factory) reportVerdicts(output string, verdicts []verdict) error {
 	codes := make([]fault.ExitCode, len(verdicts))
-	for i, v := range verdicts {
-		codes[i] = v.code
+	for i := range verdicts {
+		verdicts[i].settle()
+		codes[i] = verdicts[i].code
 	}
 	worst := fault.Worst(codes...)
 	var err error
 	if output == "json" {
-		err = writeVerdictsJSON(f.Streams.Out, verdicts, worst)
+		err = f.writeVerdictsJSON(verdicts, worst)
 	} else {
-		for _, v := range verdicts {
-			err = errors.Join(err, writeVerdict(f.Streams.Out, v, len(verdicts) > 1))
+		for i := range verdicts {
+			err = errors.Join(err, writeVerdict(f.Streams.Out, &verdicts[i], len(verdicts) > 1))
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
-	for _, v := range verdicts {
-		f.reportFault(v)
+	for i := range verdicts {
+		f.reportFault(&verdicts[i])
 	}
 	return exitWith(worst)
 }
 
 // reportFault prints what went wrong.
-func (f *Factory) reportFault(v verdict) {
+func (f *Factory) reportFault(v *verdict) {
 	switch {
 	case v.err != nil:
 		fault.Report(f.Streams.ErrOut, v.err)
-	case v.code != fault.OK && v.result != nil && v.result.ExitCode != 0:
-		e := fault.New(fault.Failed, "%s", v.result.Message).WithHint(v.result.Hint)
-		fault.Report(f.Streams.ErrOut, e)
+	case !v.done() && v.result != nil:
+		fault.Report(f.Streams.ErrOut, fault.New(fault.Failed, "%s", v.result.Message).WithHint(v.result.Hint))
 	}
 	for _, err := range v.left {
 		fault.Report(f.Streams.ErrOut, err)
@@ -94,49 +155,41 @@ func (f *Factory) reportFault(v verdict) {
 }
 
 // writeVerdictsJSON prints one Result, or for several sources one Report.
-func writeVerdictsJSON(w io.Writer, verdicts []verdict, worst fault.ExitCode) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if len(verdicts) == 1 {
-		if v := verdicts[0]; v.result == nil {
-			return fault.ReportJSON(w, v.err)
-		}
-		return enc.Encode(verdicts[0].result)
-	}
+func (f *Factory) writeVerdictsJSON(verdicts []verdict, worst fault.ExitCode) error {
 	r := report{APIVersion: result.APIVersion, Kind: "Report", ExitCode: worst}
-	for _, v := range verdicts {
-		r.Items = append(r.Items, v.orUnstarted())
+	for i := range verdicts {
+		if v := &verdicts[i]; v.started != nil {
+			r.Items = append(r.Items, v.started)
+		} else {
+			r.Items = append(r.Items, v.document(f.Now()))
+		}
 	}
-	return enc.Encode(r)
-}
-
-// orUnstarted is the result, or one that says why there is none.
-func (v verdict) orUnstarted() result.Result {
-	if v.result != nil {
-		return *v.result
+	if len(r.Items) == 1 {
+		return writeJSON(f.Streams.Out, r.Items[0])
 	}
-	return result.Result{
-		APIVersion: result.APIVersion, Kind: result.KindResult, Outcome: run.OutcomeOf(fault.KindOf(v.err)),
-		ExitCode: int(v.code), Message: v.object + ": " + v.err.Error(),
-	}
+	return writeJSON(f.Streams.Out, r)
 }
 
 // writeVerdict prints one line for people.
-func writeVerdict(w io.Writer, v verdict, named bool) error {
-	if v.result == nil {
-		return nil
-	}
+func writeVerdict(w io.Writer, v *verdict, named bool) error {
 	line := ""
 	if named {
 		line = v.object + ": "
 	}
-	_, err := fmt.Fprintln(w, line+summary(*v.result))
+	if v.started != nil {
+		_, err := fmt.Fprintln(w, line+v.started.Message)
+		return err
+	}
+	if v.result == nil {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, line+v.summary())
 	return err
 }
 
-// summary is a Result in one line.
-func summary(r result.Result) string {
+// summary is the Result in one line.
+func (v *verdict) summary() string {
+	r := v.result
 	text := string(r.Outcome)
 	if s := r.Snapshot; s != nil && s.ID != "" {
 		text += fmt.Sprintf(": snapshot %s of %s, %s files, %s", s.ID, s.Identity, humanize.Comma(s.Files), ui.Bytes(s.Size))
@@ -149,7 +202,7 @@ func summary(r result.Result) string {
 		if s.Ignored > 0 {
 			text += fmt.Sprintf(", %d errors ignored by policy", s.Ignored)
 		}
-	} else if r.Message != "" && r.ExitCode == 0 {
+	} else if r.Message != "" && v.done() {
 		text += ": " + r.Message
 	}
 	if t := r.Restore; t != nil {

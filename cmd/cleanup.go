@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+)
+
+const cleanupLong = `List what dead runs left in a namespace, and with --yes remove it.
+
+A run is dead when its command no longer renews its Lease, which is watched for as long as the Lease
+says (15 seconds), and its mover does not run. The result of a mover that has ended goes to status
+and history first, and an after hook that the run has left undone is run in the application. A mover
+that runs is left alone, and so is everything that this tool did not make.`
+
+// NewCleanupCommand returns the cleanup command.
+func NewCleanupCommand(f *Factory) *cobra.Command {
+	var yes, all bool
+	c := &cobra.Command{
+		Use: "cleanup", Short: "List, then with --yes remove, what dead runs left", Long: cleanupLong, Args: noArguments,
+		Example: `  # What is there
+  kubectl volsync-kopia cleanup -n prod
+
+  # Remove it
+  kubectl volsync-kopia cleanup -n prod --yes`,
+		RunE: func(c *cobra.Command, _ []string) error { return f.cleanup(c.Context(), all, yes) },
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "remove what is listed")
+	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "look in every namespace")
+	return c
+}
+
+func (f *Factory) cleanup(ctx context.Context, all, yes bool) error {
+	namespace, err := f.namespace(all)
+	if err != nil {
+		return err
+	}
+	c, err := f.cluster()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(f.Streams.ErrOut, "Watching which runs still live...")
+	remains, err := c.Remains(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	if len(remains.Runs)+len(remains.Leases) == 0 {
+		fmt.Fprintln(f.Streams.Out, "Nothing is left of dead runs.")
+		return nil
+	}
+	if !yes {
+		f.listRemains(remains)
+		return nil
+	}
+	return f.removeRemains(ctx, c, remains)
+}
+
+func (f *Factory) listRemains(remains k8s.Remains) {
+	for _, r := range remains.Runs {
+		hook := ""
+		if in := r.DueHook(); in != "" {
+			hook = ", and its after hook in " + in + " was not run"
+		}
+		fmt.Fprintf(f.Streams.Out, "run %s of %s: %s, its command is dead%s\n", r.ID, r.Object, r.State, hook)
+	}
+	for i := range remains.Leases {
+		fmt.Fprintf(f.Streams.Out, "Lease %s/%s of a dead run\n", remains.Leases[i].Namespace, remains.Leases[i].Name)
+	}
+	fmt.Fprintln(f.Streams.ErrOut, "Nothing was removed; --yes removes it.")
+}
+
+// say tells people one line.
+func (f *Factory) say(format string, args ...any) {
+	fmt.Fprintf(f.Streams.ErrOut, format+"\n", args...)
+}
+
+// removeRemains removes all that it can and says what it could not.
+func (f *Factory) removeRemains(ctx context.Context, c *k8s.Cluster, remains k8s.Remains) error {
+	var left []error
+	for _, r := range remains.Runs {
+		if err := c.Bury(ctx, r, f.Now, f.say); err != nil {
+			left = append(left, err)
+			continue
+		}
+		fmt.Fprintf(f.Streams.Out, "run %s of %s: removed\n", r.ID, r.Object)
+	}
+	for i := range remains.Leases {
+		l := &remains.Leases[i]
+		if err := c.ReleaseDead(ctx, l); err != nil {
+			left = append(left, fault.New(fault.Leftover, "delete it: %w", err).At("Lease "+l.Namespace+"/"+l.Name))
+			continue
+		}
+		fmt.Fprintf(f.Streams.Out, "Lease %s/%s: removed\n", l.Namespace, l.Name)
+	}
+	return errors.Join(left...)
+}

@@ -1,0 +1,183 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+
+	"github.com/robfig/cron/v3"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// cluster connects to the cluster that the flags choose. Its client library logs
+// nothing: what it would say is in the errors that it returns.
+func (f *Factory) cluster() (*k8s.Cluster, error) {
+	klog.SetLogger(klog.Logger{})
+	klog.LogToStderr(false)
+	return k8s.Connect(f.Config, rest.NewWarningWriter(f.Streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true}))
+}
+
+// observe reads the facts that a plan for the document needs.
+func (f *Factory) observe(ctx context.Context, c *k8s.Cluster, d *spec.Document) (plan.Facts, error) {
+	facts, err := c.Observe(ctx, plan.QuestionsFor(d, d.Metadata().Namespace))
+	if err != nil {
+		return plan.Facts{}, fmt.Errorf("look at the cluster for %s: %w", d.Object(), err)
+	}
+	return facts, nil
+}
+
+// place refuses what cannot go together, and reads the sources that are named.
+func (b *backupFlags) place(ctx context.Context, f *Factory, names []string) error {
+	if b.local.local {
+		switch {
+		case len(names) > 0:
+			return fault.New(fault.Usage, "a name is read from the cluster; --local takes its manifests with -f")
+		case b.options.Detach:
+			return fault.New(fault.Usage, "--detach leaves a mover in the cluster; with --local it would end with this command")
+		case b.dryRun == "server":
+			return fault.New(fault.Usage, "--dry-run=server asks an API server; with --local there is none").WithHint("use --dry-run=client")
+		}
+		return nil
+	}
+	return f.readNamed(ctx, &b.manifests, names)
+}
+
+// readNamed reads the sources of the names from the cluster, in place of -f.
+func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	if len(m.files) > 0 {
+		return fault.New(fault.Usage, "a name and -f cannot both be given").WithHint("the name reads the source from the cluster, -f from a file")
+	}
+	for _, name := range names {
+		if _, err := os.Stat(name); err == nil && strings.Contains(name, ".") {
+			return fault.New(fault.Usage, "%q is a file; an argument is the name of a source in the cluster", name).
+				WithHint("give the file with -f " + name)
+		}
+	}
+	namespace, err := f.namespace(false)
+	if err != nil {
+		return err
+	}
+	c, err := f.cluster()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, err := c.Manifest(ctx, spec.KindReplicationSource, namespace, name)
+		if err != nil {
+			return err
+		}
+		m.live = append(m.live, spec.Input{Name: "ReplicationSource " + namespace + "/" + name, Data: text})
+	}
+	return nil
+}
+
+// dryRunOnServer has the API server admit or refuse every object of every source's plan,
+// and prints the plans.
+func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
+	input, err := f.load(&b.manifests, b.kopiaVersion)
+	if err != nil {
+		return err
+	}
+	docs, err := f.sources(input.set)
+	if err != nil {
+		return err
+	}
+	c, err := f.cluster()
+	if err != nil {
+		return err
+	}
+	for _, d := range docs {
+		facts, err := f.observe(ctx, c, d)
+		if err != nil {
+			return err
+		}
+		p, err := b.build(f, input, d, facts, f.NewRunID(), nil)
+		if err != nil {
+			return err
+		}
+		if err := c.DryRun(ctx, p); err != nil {
+			return err
+		}
+		if err := b.printPlan(f, p); err != nil {
+			return fmt.Errorf("print the plan: %w", err)
+		}
+	}
+	return nil
+}
+
+// runOnCluster plans and runs one source on the cluster.
+func (b *backupFlags) runOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, observer run.Observer) verdict {
+	facts, err := f.observe(ctx, c, d)
+	if err != nil {
+		return failedVerdict(d.Object(), err)
+	}
+	runID := f.NewRunID()
+	p, err := b.build(f, input, d, facts, runID, nil)
+	if err != nil {
+		return failedVerdict(d.Object(), err)
+	}
+	if p.Skip != nil {
+		return skippedVerdict(p, d.Object(), f.Now())
+	}
+	observer.Observe(result.Event{
+		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: runID, Type: result.EventStart,
+		Message: fmt.Sprintf("Backup of pvc/%s as %s, run %s", p.Copy.Claim, p.Identity, runID),
+	})
+	if err := b.warnOf(f, input, d, p, observer); err != nil {
+		return failedVerdict(d.Object(), err)
+	}
+	running, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	target := k8s.NewTarget(c, p, triggerOf(d, f), observer, f.Now, lost)
+	defer target.Close()
+	x := run.Execute(running, p, target, observer, f.Now)
+	if x.Started {
+		return startedVerdict(p, d.Object(), f.Now())
+	}
+	return executedVerdict(d.Object(), x)
+}
+
+// triggerOf is what the object's trigger asks for once the run has ended.
+func triggerOf(d *spec.Document, f *Factory) k8s.Outcome {
+	var o k8s.Outcome
+	trigger := d.Source.Spec.Trigger
+	if trigger == nil {
+		return o
+	}
+	o.ManualTag = trigger.Manual
+	if trigger.Schedule == nil {
+		return o
+	}
+	o.Scheduled = true
+	if schedule, err := cron.ParseStandard(*trigger.Schedule); err == nil {
+		next := schedule.Next(f.Now().UTC())
+		o.Next = &next
+	}
+	return o
+}
+
+// whoami names this process for whoever meets its Lease.
+func whoami() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
+}

@@ -1,0 +1,259 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+const runsLong = `Work with the runs that a cluster holds, live or finished, from any machine.
+
+A run is one Job. Its id is printed when it begins and by "runs list"; the last five characters
+are enough. A run whose command has died is collected by attach: its result goes to status and
+history, and its point-in-time copy is removed.`
+
+// NewRunsCommand returns the runs command and its verbs.
+func NewRunsCommand(f *Factory) *cobra.Command {
+	c := &cobra.Command{
+		Use: "runs", Short: "List, watch and cancel runs", Long: runsLong, Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newRunsListCommand(f), newRunsShowCommand(f), newRunsAttachCommand(f), newRunsLogsCommand(f), newRunsCancelCommand(f))
+	return c
+}
+
+func newRunsListCommand(f *Factory) *cobra.Command {
+	var output string
+	var all bool
+	c := &cobra.Command{
+		Use: "list", Short: "List the runs, oldest first", Args: noArguments,
+		Example: `  # The runs of a namespace
+  kubectl volsync-kopia runs list -n prod
+
+  # Of all namespaces, for a script
+  kubectl volsync-kopia runs list -A -o json`,
+		RunE: func(c *cobra.Command, _ []string) error { return f.listRuns(c.Context(), all, output) },
+	}
+	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the runs of every namespace")
+	c.Flags().StringVarP(&output, "output", "o", "", "output format: json, or name")
+	return c
+}
+
+// runRow is a run as scripts read it.
+type runRow struct {
+	ID     string           `json:"id"`
+	Object result.ObjectRef `json:"object"`
+	State  k8s.RunState     `json:"state"`
+	Began  time.Time        `json:"began"`
+	Result *result.Result   `json:"result,omitempty"`
+}
+
+// runList is the document of runs list -o json.
+type runList struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Items      []runRow `json:"items"`
+}
+
+func (f *Factory) listRuns(ctx context.Context, all bool, output string) error {
+	if err := oneOf("output", output, "", "json", "name"); err != nil {
+		return err
+	}
+	namespace, err := f.namespace(all)
+	if err != nil {
+		return err
+	}
+	c, err := f.cluster()
+	if err != nil {
+		return err
+	}
+	runs, err := c.Runs(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	switch output {
+	case "json":
+		list := runList{APIVersion: result.APIVersion, Kind: "RunList", Items: []runRow{}}
+		for _, r := range runs {
+			list.Items = append(list.Items, rowOf(r))
+		}
+		return writeJSON(f.Streams.Out, list)
+	case "name":
+		for _, r := range runs {
+			fmt.Fprintln(f.Streams.Out, r.ID)
+		}
+		return nil
+	}
+	return writeRuns(f.Streams.Out, runs, f.Now())
+}
+
+func rowOf(r k8s.Run) runRow {
+	return runRow{ID: r.ID, Object: r.Object, State: r.State, Began: r.Began, Result: r.Result}
+}
+
+// namespace is the one that kubectl's flags and configuration choose; empty
+// means all.
+func (f *Factory) namespace(all bool) (string, error) {
+	if all {
+		return "", nil
+	}
+	namespace, _, err := f.Config.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return "", fault.New(fault.Usage, "choose the namespace: %w", err).WithHint("name it with -n")
+	}
+	return namespace, nil
+}
+
+func writeRuns(out io.Writer, runs []k8s.Run, now time.Time) error {
+	if len(runs) == 0 {
+		_, err := fmt.Fprintln(out, "No runs.")
+		return err
+	}
+	w := printers.GetNewTabWriter(out)
+	fmt.Fprintln(w, strings.Join([]string{"RUN", "NAMESPACE", "OBJECT", "STATE", "AGE", "OUTCOME", "SNAPSHOT"}, "\t"))
+	for _, r := range runs {
+		outcome, snapshot := "", ""
+		if r.Result != nil {
+			outcome = string(r.Result.Outcome)
+			if r.Result.Snapshot != nil {
+				snapshot = r.Result.Snapshot.ID
+			}
+		}
+		fmt.Fprintln(w, strings.Join([]string{
+			r.ID, r.Object.Namespace, r.Object.Kind + "/" + r.Object.Name, string(r.State), duration.HumanDuration(now.Sub(r.Began)), outcome, snapshot,
+		}, "\t"))
+	}
+	return w.Flush()
+}
+
+func newRunsShowCommand(f *Factory) *cobra.Command {
+	c := &cobra.Command{
+		Use: "show RUN", Short: "Print a run and its result as JSON", Args: oneRun,
+		Example: "  kubectl volsync-kopia runs show x7k2q -n prod",
+		RunE: func(c *cobra.Command, args []string) error {
+			_, r, err := f.findRun(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return writeJSON(f.Streams.Out, rowOf(r))
+		},
+	}
+	return c
+}
+
+func newRunsAttachCommand(f *Factory) *cobra.Command {
+	var progress, output string
+	c := &cobra.Command{
+		Use: "attach RUN", Short: "Follow a run to its end, and collect its result if its command is dead", Args: oneRun,
+		Example: "  kubectl volsync-kopia runs attach x7k2q -n prod",
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.attach(c.Context(), args[0], attachment{progress: progress, output: output})
+		},
+	}
+	addProgressFlag(c, &progress)
+	c.Flags().StringVarP(&output, "output", "o", "", "output format: json")
+	return c
+}
+
+func newRunsLogsCommand(f *Factory) *cobra.Command {
+	var follow bool
+	c := &cobra.Command{
+		Use: "logs RUN", Short: "Print a run's log", Args: oneRun,
+		Example: "  kubectl volsync-kopia runs logs x7k2q -n prod --follow",
+		RunE: func(c *cobra.Command, args []string) error {
+			cluster, r, err := f.findRun(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return cluster.Log(c.Context(), r, follow, f.Streams.Out)
+		},
+	}
+	c.Flags().BoolVar(&follow, "follow", false, "go on until the mover has ended")
+	return c
+}
+
+func newRunsCancelCommand(f *Factory) *cobra.Command {
+	var progress, output string
+	c := &cobra.Command{
+		Use: "cancel RUN", Short: "Tell a run's mover to stop, and wait for its end", Args: oneRun,
+		Long: `Tell a run's mover to stop, and wait for its end.
+
+The mover gets SIGTERM and its grace period: kopia saves what it has as an incomplete snapshot.`,
+		Example: "  kubectl volsync-kopia runs cancel x7k2q -n prod",
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.attach(c.Context(), args[0], attachment{progress: progress, output: output, cancel: true})
+		},
+	}
+	addProgressFlag(c, &progress)
+	c.Flags().StringVarP(&output, "output", "o", "", "output format: json")
+	return c
+}
+
+// attachment says how a run is followed.
+type attachment struct {
+	progress, output string
+	cancel           bool
+}
+
+// attach follows a run and reports its verdict as its own command would have. A
+// cancel that was asked for and has happened is what was wanted.
+func (f *Factory) attach(ctx context.Context, id string, a attachment) error {
+	if err := oneOf("output", a.output, "", "json"); err != nil {
+		return err
+	}
+	if err := checkProgress(a.progress); err != nil {
+		return err
+	}
+	c, r, err := f.findRun(ctx, id)
+	if err != nil {
+		return err
+	}
+	display, err := f.progressOf(a.progress, 1)
+	if err != nil {
+		return err
+	}
+	res, err := c.Attach(ctx, r, a.cancel, display, f.Now)
+	display.Close()
+	if res == nil {
+		return err
+	}
+	v := verdict{object: r.Object.String(), result: res, code: fault.ExitCode(res.ExitCode)}
+	if a.cancel && res.Outcome == result.Cancelled {
+		v.code = fault.OK
+	}
+	if err != nil {
+		v.left = append(v.left, err)
+	}
+	return f.reportVerdicts(a.output, []verdict{v})
+}
+
+func (f *Factory) findRun(ctx context.Context, id string) (*k8s.Cluster, k8s.Run, error) {
+	namespace, err := f.namespace(false)
+	if err != nil {
+		return nil, k8s.Run{}, err
+	}
+	c, err := f.cluster()
+	if err != nil {
+		return nil, k8s.Run{}, err
+	}
+	r, err := c.FindRun(ctx, namespace, id)
+	return c, r, err
+}
+
+// oneRun takes exactly one argument, a run's id.
+func oneRun(c *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError(c, fmt.Errorf("%s takes the id of one run, got %d arguments", c.CommandPath(), len(args)))
+	}
+	return nil
+}

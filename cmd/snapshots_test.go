@@ -1,0 +1,28 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+func TestTheListSaysWhatSpeaksAgainstASnapshot(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	err := writeSnapshots(&out, []result.Snapshot{
+		{ID: "aaaa", Retention: []string{"latest-2", "daily-1"}},
+		{ID: "bbbb", Retention: []string{"latest-1"}, Failed: 1200},
+		{ID: "cccc", Incomplete: "canceled", Failed: 3},
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		for id, want := range map[string]string{"aaaa": "latest-2 daily-1 ", "bbbb": "latest-1 (1,200 missed)", "cccc": "incomplete: canceled"} {
+			if strings.HasPrefix(line, id) && !strings.Contains(line, want) {
+				t.Errorf("%q is not in %q", want, line)
+			}
+		}
+	}
+}

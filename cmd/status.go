@@ -1,0 +1,215 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/robfig/cron/v3"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
+)
+
+const statusLong = `Show how sources stand: the last outcome, the last proved snapshot, the next run, and what is overdue.
+
+The result of a run whose command has died is collected first: it goes to status and history, and the
+run's point-in-time copy is removed. To be sure that a command is dead its Lease is watched for 15 seconds.
+
+A source is overdue when its schedule was due more than an hour ago and no run has succeeded since.`
+
+// statusFlags are the flags as typed.
+type statusFlags struct {
+	all, exitCode bool
+	output        string
+	watch         time.Duration
+}
+
+// NewStatusCommand returns the status command.
+func NewStatusCommand(f *Factory) *cobra.Command {
+	flags := &statusFlags{}
+	c := &cobra.Command{
+		Use: "status [NAME]", Short: "Show how sources stand", Long: statusLong, Args: cobra.MaximumNArgs(1),
+		Example: `  # Every source of every namespace
+  kubectl volsync-kopia status -A
+
+  # For monitoring: exit 9 when the source is overdue
+  kubectl volsync-kopia status postgres -n prod --exit-code`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return flags.run(c.Context(), f, strings.Join(args, ""))
+		},
+	}
+	c.Flags().BoolVarP(&flags.all, "all-namespaces", "A", false, "show the sources of every namespace")
+	c.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit 9 when a source is overdue or its last run has failed")
+	c.Flags().StringVarP(&flags.output, "output", "o", "", "output format: json")
+	c.Flags().DurationVar(&flags.watch, "watch", 0, "show it again after every such time, until interrupted")
+	c.Flags().Lookup("watch").NoOptDefVal = "10s"
+	return c
+}
+
+func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
+	if err := oneOf("output", s.output, "", "json"); err != nil {
+		return err
+	}
+	namespace, err := f.namespace(s.all)
+	if err != nil {
+		return err
+	}
+	c, err := f.cluster()
+	if err != nil {
+		return err
+	}
+	for {
+		err := s.show(ctx, f, c, namespace, name)
+		if s.watch <= 0 || err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil // interrupted, as it was meant to end
+		case <-time.After(s.watch):
+		}
+	}
+}
+
+// standingList is the document of status -o json.
+type standingList struct {
+	APIVersion string     `json:"apiVersion"`
+	Kind       string     `json:"kind"`
+	Items      []standing `json:"items"`
+}
+
+// standing is one source as scripts read it.
+type standing struct {
+	Object  result.ObjectRef `json:"object"`
+	Outcome result.Outcome   `json:"outcome,omitempty"`
+	// Snapshot is the last one that was proved.
+	Snapshot *result.Snapshot `json:"snapshot,omitempty"`
+	LastSync *time.Time       `json:"lastSync,omitempty"`
+	Next     *time.Time       `json:"next,omitempty"`
+	// OverdueSeconds is how long a run has been due; 0: none is.
+	OverdueSeconds int64  `json:"overdueSeconds,omitempty"`
+	Running        string `json:"running,omitempty"`
+	Paused         bool   `json:"paused,omitempty"`
+}
+
+func (s *statusFlags) show(ctx context.Context, f *Factory, c *k8s.Cluster, namespace, name string) error {
+	found, err := c.Standings(ctx, namespace, f.Now)
+	if found == nil && err != nil {
+		return err
+	}
+	if err != nil {
+		fault.Report(f.Streams.ErrOut, err)
+	}
+	list := standingList{APIVersion: result.APIVersion, Kind: "StandingList", Items: []standing{}}
+	for i := range found {
+		if name == "" || found[i].Object.Name == name {
+			list.Items = append(list.Items, judge(&found[i], f.Now()))
+		}
+	}
+	if name != "" && len(list.Items) == 0 {
+		return fault.New(fault.Refused, "no source %q is known in namespace %q", name, namespace).
+			WithHint("kubectl volsync-kopia status lists those that are")
+	}
+	if s.output == "json" {
+		err = writeJSON(f.Streams.Out, list)
+	} else {
+		err = writeStandings(f.Streams.Out, list.Items, f.Now())
+	}
+	if err != nil {
+		return fmt.Errorf("print the status: %w", err)
+	}
+	bad := func(s standing) bool { return s.OverdueSeconds > 0 || failedOutcome(s.Outcome) }
+	if s.exitCode && slices.ContainsFunc(list.Items, bad) {
+		return exitWith(fault.Difference.ExitCode())
+	}
+	return nil
+}
+
+// failedOutcome reports whether a run that ended so needs somebody to look.
+func failedOutcome(o result.Outcome) bool {
+	switch o {
+	case "", result.Succeeded, result.SucceededWithWarnings, result.Unchanged, result.Skipped:
+		return false
+	case result.Incomplete, result.Failed, result.Refused, result.TimedOut, result.Cancelled, result.Unknown:
+	}
+	return true
+}
+
+// overdueAfter is how late a run may be before its source is overdue.
+const overdueAfter = time.Hour
+
+// judge works out what a source's status and history mean now.
+func judge(s *k8s.Standing, now time.Time) standing {
+	j := standing{Object: s.Object, Running: s.Running, Paused: s.Paused}
+	for _, r := range slices.Backward(s.Results) {
+		if j.Outcome == "" {
+			j.Outcome = r.Outcome
+		}
+		if r.Snapshot != nil && r.Snapshot.Proved != "" {
+			j.Snapshot = r.Snapshot
+			break
+		}
+	}
+	last := s.Status.LastSyncTime
+	if last != nil {
+		j.LastSync = &last.Time
+	}
+	schedule, err := cron.ParseStandard(s.Schedule)
+	if s.Schedule == "" || err != nil || s.Paused {
+		return j
+	}
+	next := schedule.Next(now.UTC())
+	j.Next = &next
+	if last != nil {
+		if late := now.Sub(schedule.Next(last.UTC())); late > overdueAfter {
+			j.OverdueSeconds = int64(late.Seconds())
+		}
+	}
+	return j
+}
+
+func writeStandings(out io.Writer, list []standing, now time.Time) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(out, "No sources.")
+		return err
+	}
+	w := printers.GetNewTabWriter(out)
+	fmt.Fprintln(w, strings.Join([]string{"NAMESPACE", "SOURCE", "OUTCOME", "PROVED SNAPSHOT", "AGE", "FILES", "SIZE", "NEXT"}, "\t"))
+	for _, s := range list {
+		row := []string{s.Object.Namespace, s.Object.Name, outcomeWord(s), "-", "-", "-", "-", "-"}
+		if s.Snapshot != nil {
+			row[3], row[4] = s.Snapshot.ID, duration.HumanDuration(now.Sub(s.Snapshot.StartTime))
+			row[5], row[6] = humanize.Comma(s.Snapshot.Files), ui.Bytes(s.Snapshot.Size)
+		}
+		if s.Next != nil {
+			row[7] = "in " + duration.HumanDuration(s.Next.Sub(now))
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
+}
+
+// outcomeWord is what the table says first of a source.
+func outcomeWord(s standing) string {
+	switch {
+	case s.Running != "":
+		return "running"
+	case s.OverdueSeconds > 0:
+		return "OVERDUE " + duration.HumanDuration(time.Duration(s.OverdueSeconds)*time.Second)
+	case s.Paused:
+		return "paused"
+	case s.Outcome == "":
+		return "-"
+	}
+	return string(s.Outcome)
+}

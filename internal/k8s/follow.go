@@ -1,0 +1,249 @@
+package k8s
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+)
+
+const (
+	// stopMargin is what a pod may take beyond its grace period to be seen ended.
+	stopMargin = 30 * time.Second
+	// logMargin is how long the log may trail the pod's end.
+	logMargin = 10 * time.Second
+)
+
+// start lets the Job run and waits until the mover's container has started. Log
+// and pod are watched before, as a cancelled pod goes at once.
+func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, error) {
+	t.listen(ctx)
+	if err := t.view.watch(ctx, "Pod"); err != nil {
+		return nil, err
+	}
+	t.began = t.now()
+	job := t.object(step.Targets[0])
+	if err := t.cluster.unsuspend(ctx, job.GetNamespace(), job.GetName(), t.began); err != nil {
+		return nil, err
+	}
+	t.lease.rest()
+	for _, w := range step.Waits {
+		look := t.scheduledState
+		if w.For == plan.UntilStarted {
+			look = t.startedState
+		}
+		if err := t.waitFor(ctx, "the mover", w, look); err != nil {
+			return t.startFailed(ctx, step, err)
+		}
+	}
+	if pod, _, err := t.pod(); err == nil && pod != nil && pod.Spec.NodeName != "" {
+		t.say("mover %s started on node %s", pod.Name, pod.Spec.NodeName)
+	}
+	if t.plan.Detached() {
+		return nil, t.lease.detach(ctx)
+	}
+	return nil, nil
+}
+
+// startFailed ends a start that was cancelled or cannot succeed. A mover that
+// has begun all the same is stopped and heard.
+func (t *Target) startFailed(ctx context.Context, step plan.Step, err error) (*result.Result, error) {
+	if pod, gone, _ := t.pod(); pod != nil && (gone || hasBegun(pod)) {
+		return t.followUntil(ctx, plan.Step{ID: step.ID, Kind: plan.StepFollow, Targets: step.Targets}, err)
+	}
+	t.lease.wake(context.WithoutCancel(ctx))
+	return nil, err
+}
+
+// unsuspend lets the Job start, and notes when.
+func (c *Cluster) unsuspend(ctx context.Context, namespace, job string, now time.Time) error {
+	return c.patchJob(ctx, namespace, job, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}},"spec":{"suspend":false}}`,
+		plan.AnnotationStarted, now.UTC().Format(time.RFC3339)))
+}
+
+// suspend stops the Job: its pod gets SIGTERM and its grace period.
+func (c *Cluster) suspend(ctx context.Context, namespace, job string) error {
+	return c.patchJob(ctx, namespace, job, []byte(`{"spec":{"suspend":true}}`))
+}
+
+func (c *Cluster) patchJob(ctx context.Context, namespace, job string, patch []byte) error {
+	err := patiently(ctx, func(ctx context.Context) error {
+		_, err := c.typed.BatchV1().Jobs(namespace).Patch(ctx, job, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
+		return err
+	})
+	if err != nil {
+		return fault.New(fault.Failed, "change it: %w", err).At("Job " + namespace + "/" + job)
+	}
+	return nil
+}
+
+// follow reads the mover's log to its end and returns its Result, whatever it
+// is. When ctx ends, the mover is told to stop and is still heard.
+func (t *Target) follow(ctx context.Context, step plan.Step) (*result.Result, error) {
+	return t.followUntil(ctx, step, nil)
+}
+
+// followUntil is follow; with stop the mover is told to stop at once, because of
+// it.
+func (t *Target) followUntil(ctx context.Context, step plan.Step, stop error) (*result.Result, error) {
+	f := following{target: t, job: t.object(step.Targets[0]).GetName(), waits: step.Waits, collect: run.Collector{Observer: t.observer, Task: t.plan.Task, Began: t.began, Now: t.now}}
+	f.heard.Store(t.now().UnixNano())
+	t.followed = true
+	r := f.follow(ctx, stop)
+	t.lease.wake(context.WithoutCancel(ctx))
+	return r, nil
+}
+
+// following is one mover being followed.
+type following struct {
+	target *Target
+	// role is that of the pod that is followed; empty: the mover's.
+	role    string
+	job     string
+	waits   []plan.Wait
+	collect run.Collector
+	// heard is when the mover last said something, in Unix nanoseconds.
+	heard atomic.Int64
+}
+
+func (f *following) follow(ctx context.Context, err error) *result.Result {
+	t := f.target
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	read := make(chan struct{})
+	go func() { defer close(read); f.readLog(reading) }()
+
+	if err == nil {
+		err = f.untilEnded(ctx)
+	}
+	if err != nil { // told to stop
+		grace := time.Duration(t.plan.Task.GracePeriod) + stopMargin
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		t.suspended = true
+		if err := t.cluster.suspend(stopping, t.plan.Object.Namespace, f.job); err != nil {
+			t.say("the mover could not be told to stop: %v", err)
+		}
+		_ = t.view.until(stopping, f.ended)
+	}
+	select {
+	case <-read:
+	case <-time.After(logMargin):
+		stop()
+		<-read
+	}
+	return f.conclude(ctx, err)
+}
+
+// pod is the one that is followed.
+func (f *following) pod() (*corev1.Pod, bool, error) {
+	return f.target.podWith(cmp.Or(f.role, plan.RoleMover))
+}
+
+// untilEnded waits for the mover's end, its budget or its silence.
+func (f *following) untilEnded(ctx context.Context) error {
+	idle, limit := f.budget(plan.WhileReporting), f.budget(plan.UntilEnded)
+	bounded := ctx
+	if limit > 0 {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeoutCause(ctx, limit, fault.New(fault.TimedOut, "the mover ran longer than %s", limit).
+			WithHint("--timeout sets the limit"))
+		defer cancel()
+	}
+	return f.target.view.until(bounded, func() (bool, error) {
+		if silent := f.target.now().Sub(time.Unix(0, f.heard.Load())); idle > 0 && silent > idle {
+			return false, fault.New(fault.TimedOut, "the mover has reported nothing for %s", idle).WithHint("--idle-timeout sets the limit")
+		}
+		return f.ended()
+	})
+}
+
+// budget is the time limit of a condition; 0: none.
+func (f *following) budget(c plan.Condition) time.Duration {
+	for _, w := range f.waits {
+		if w.For == c {
+			return time.Duration(w.Timeout)
+		}
+	}
+	return 0
+}
+
+// ended reports whether the pod has ended or is gone.
+func (f *following) ended() (bool, error) {
+	pod, gone, err := f.pod()
+	if err != nil || pod == nil {
+		return false, err
+	}
+	return gone || terminated(pod) != nil || pod.Status.Phase == corev1.PodFailed, nil
+}
+
+// readLog reads the log until it is complete.
+func (f *following) readLog(ctx context.Context) {
+	t := f.target
+	if err := t.view.until(ctx, func() (bool, error) {
+		pod, gone, err := f.pod()
+		return pod != nil && (gone || hasBegun(pod) || pod.Status.Phase == corev1.PodFailed), err
+	}); err != nil {
+		return
+	}
+	pod, _, err := f.pod()
+	if err != nil {
+		return
+	}
+	reader := logReader{
+		cluster: t.cluster, namespace: pod.Namespace, pod: pod.Name,
+		line: func(line string) {
+			f.heard.Store(t.now().UnixNano())
+			f.collect.Line(line)
+		},
+		ended: func() bool { ended, _ := f.ended(); return ended },
+		last:  f.collect.Ended,
+	}
+	reader.read(ctx)
+}
+
+// conclude makes the Result of what the mover left, and names who stopped it.
+func (f *following) conclude(ctx context.Context, stop error) *result.Result {
+	pod, gone, err := f.pod()
+	if err != nil {
+		pod = nil
+	}
+	how, hint := ending(pod, gone)
+	var message []byte
+	if pod != nil {
+		if end := terminated(pod); end != nil {
+			message = []byte(end.Message)
+		}
+	}
+	r := f.collect.Agree(message, how)
+	if r.Outcome == result.Unknown && hint != "" {
+		r.Hint = hint
+	}
+	if oom := pod != nil && terminated(pod) != nil && terminated(pod).Reason == "OOMKilled"; oom && r.Outcome != result.Unknown && r.ExitCode != 0 {
+		// The mover has outlived kopia, and cannot know why that was killed.
+		r.Message, r.Hint = how+": "+r.Message, hint
+	}
+	var f0 *fault.Error
+	switch {
+	case stop != nil && ctx.Err() == nil && errors.As(stop, &f0) && r.Outcome == result.Cancelled:
+		// A budget of this run, which the executor knows nothing of.
+		r.Outcome, r.ExitCode, r.Hint = result.OutcomeOf(f0.Kind), int(f0.Kind.ExitCode()), f0.Hint
+		r.Message = f0.Error() + ": " + r.Message
+	case stop == nil && r.Outcome == result.Cancelled && pod != nil:
+		if who := stoppedBy(pod); who != "" {
+			r.Message += "; stopped by " + who
+		}
+	}
+	return r
+}

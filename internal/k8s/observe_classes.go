@@ -1,0 +1,89 @@
+package k8s
+
+import (
+	"context"
+	"strconv"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+)
+
+// Annotations that make a class the default of its kind.
+const (
+	annotationDefaultStorageClass  = "storageclass.kubernetes.io/is-default-class"
+	annotationDefaultSnapshotClass = "snapshot.storage.kubernetes.io/is-default-class"
+)
+
+func (o *observation) readStorageClasses(ctx context.Context) error {
+	list, err := o.cluster.typed.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return o.skip(err, plan.FactStorageClasses)
+	}
+	for i := range list.Items {
+		o.facts.StorageClasses = append(o.facts.StorageClasses, storageClass(&list.Items[i]))
+	}
+	return nil
+}
+
+// storageClass keeps what a plan needs of a class, its defaults filled in.
+func storageClass(c *storagev1.StorageClass) plan.StorageClass {
+	kept := plan.StorageClass{
+		Name: c.Name, Provisioner: c.Provisioner, BindingMode: storagev1.VolumeBindingImmediate,
+		Default: isTrue(c.Annotations[annotationDefaultStorageClass]),
+	}
+	if c.VolumeBindingMode != nil {
+		kept.BindingMode = *c.VolumeBindingMode
+	}
+	if c.ReclaimPolicy != nil {
+		kept.ReclaimPolicy = *c.ReclaimPolicy
+	}
+	return kept
+}
+
+// readSnapshotClasses learns at once whether the snapshot API is served and
+// which classes there are: without the API their list is not found.
+func (o *observation) readSnapshotClasses(ctx context.Context) error {
+	objects, err := o.cluster.objects("VolumeSnapshotClass", "")
+	if err != nil {
+		return err
+	}
+	list, err := objects.List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if apierrors.IsForbidden(err) {
+		o.facts.SnapshotAPI, err = o.servesSnapshots(), o.skip(err, plan.FactSnapshotClasses)
+		return err
+	}
+	if err != nil {
+		return o.skip(err, plan.FactSnapshotClasses)
+	}
+	o.facts.SnapshotAPI = true
+	for i := range list.Items {
+		var c snapshotv1.VolumeSnapshotClass
+		if err := convert(&list.Items[i], &c); err != nil {
+			return err
+		}
+		o.facts.SnapshotClasses = append(o.facts.SnapshotClasses, plan.SnapshotClass{
+			Name: c.Name, Driver: c.Driver, DeletionPolicy: string(c.DeletionPolicy),
+			Default: isTrue(c.Annotations[annotationDefaultSnapshotClass]),
+		})
+	}
+	return nil
+}
+
+// servesSnapshots asks discovery, which everybody may read.
+func (o *observation) servesSnapshots() bool {
+	gvr := snapshotv1.SchemeGroupVersion.String()
+	_, err := o.cluster.typed.Discovery().ServerResourcesForGroupVersion(gvr)
+	return err == nil
+}
+
+func isTrue(text string) bool {
+	yes, err := strconv.ParseBool(text)
+	return err == nil && yes
+}

@@ -1,0 +1,149 @@
+package k8s
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
+)
+
+// readObject reads the live object, where the cluster has one. A cluster
+// without VolSync's CRDs does not serve the kind: then there is none.
+func (o *observation) readObject(ctx context.Context) error {
+	objects, err := o.cluster.objects(o.questions.Object.Kind, o.namespace)
+	if err != nil {
+		return err
+	}
+	live, err := objects.Get(ctx, o.questions.Object.Name, metav1.GetOptions{})
+	if err != nil {
+		return o.skip(err, plan.FactObject)
+	}
+	found, err := objectFacts(live)
+	if err != nil {
+		return err
+	}
+	if found.Jobs, err = o.operatorJobs(ctx, live); err != nil {
+		return err
+	}
+	o.facts.Object = found
+	return nil
+}
+
+func objectFacts(live *unstructured.Unstructured) (*plan.Object, error) {
+	found := &plan.Object{UID: string(live.GetUID())}
+	spec, err := json.Marshal(live.Object["spec"])
+	if err != nil {
+		return nil, fmt.Errorf("read the spec of %s: %w", live.GetName(), err)
+	}
+	found.Spec = spec
+	var s struct {
+		Status status.Status `json:"status"`
+	}
+	if err := convert(live, &s); err != nil {
+		return nil, err
+	}
+	found.LastManualSync, found.LastSyncTime = s.Status.LastManualSync, s.Status.LastSyncTime
+	for _, f := range live.GetManagedFields() {
+		if f.Subresource == "status" && f.Time != nil {
+			found.Managers = append(found.Managers, plan.Manager{Name: f.Manager, Time: *f.Time})
+		}
+	}
+	return found, nil
+}
+
+// operatorJobs are the unfinished Jobs that an operator runs for the object: it
+// is their controller.
+func (o *observation) operatorJobs(ctx context.Context, live *unstructured.Unstructured) ([]string, error) {
+	jobs, err := o.cluster.typed.BatchV1().Jobs(o.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, o.skip(err, plan.FactObject)
+	}
+	var names []string
+	for i := range jobs.Items {
+		if metav1.IsControlledBy(&jobs.Items[i], live) && !finished(&jobs.Items[i]) {
+			names = append(names, jobs.Items[i].Name)
+		}
+	}
+	return names, nil
+}
+
+// readHistory reads what earlier runs left.
+func (o *observation) readHistory(ctx context.Context) error {
+	m, err := o.cluster.typed.CoreV1().ConfigMaps(o.namespace).Get(ctx, o.questions.History, metav1.GetOptions{})
+	if err != nil {
+		return o.skip(err, plan.FactConfigMaps)
+	}
+	h, err := decodeHistory(m)
+	if err != nil {
+		return err
+	}
+	o.facts.History = h.Facts()
+	return nil
+}
+
+// historyKey is the history ConfigMap's key.
+const historyKey = "history.json"
+
+// decodeHistory reads the history that a ConfigMap keeps; an empty one has none.
+func decodeHistory(m *corev1.ConfigMap) (status.History, error) {
+	var h status.History
+	text := m.Data[historyKey]
+	if text == "" {
+		return h, nil
+	}
+	if err := json.Unmarshal([]byte(text), &h); err != nil {
+		return h, fmt.Errorf("read the history in ConfigMap %s: %w", m.Name, err)
+	}
+	return h, nil
+}
+
+// convert reads an untyped object into a typed one.
+func convert(u *unstructured.Unstructured, into any) error {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, into); err != nil {
+		return fmt.Errorf("read %s %s: %w", u.GetKind(), u.GetName(), err)
+	}
+	return nil
+}
+
+// unknowns collects the facts that may not be read, from several readers.
+type unknowns struct {
+	mu   sync.Mutex
+	list []plan.Unknown
+}
+
+func (u *unknowns) add(fact plan.FactName, err error) {
+	reason := err.Error()
+	var refused apierrors.APIStatus
+	if errors.As(err, &refused) {
+		reason = refused.Status().Message
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, known := range u.list {
+		if known.Fact == fact {
+			return
+		}
+	}
+	u.list = append(u.list, plan.Unknown{Fact: fact, Reason: reason})
+}
+
+func (u *unknowns) has(fact plan.FactName) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, known := range u.list {
+		if known.Fact == fact {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,149 @@
+package k8s
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
+)
+
+// Standing is how one source stands: what its object and its history say.
+type Standing struct {
+	Object result.ObjectRef
+	// InCluster is true when the object itself is in the cluster.
+	InCluster bool
+	// Schedule is spec.trigger.schedule, or empty.
+	Schedule string
+	Paused   bool
+	// Status is the object's, or that of the history for one not in the cluster.
+	Status  status.Status
+	Results []result.Result
+	// Running is the id of a run whose mover is running, or empty.
+	Running string
+}
+
+// Standings returns how the sources of a namespace stand, all namespaces when it
+// is empty. Movers that have ended, and whose command is dead, are collected
+// first.
+func (c *Cluster) Standings(ctx context.Context, namespace string, now func() time.Time) ([]Standing, error) {
+	runs, err := c.Runs(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	if slices.ContainsFunc(runs, func(r Run) bool { return r.State == RunFinished || r.State == RunCancelled }) {
+		failed = c.collectDead(ctx, namespace, now)
+	}
+	found := map[string]*Standing{}
+	if err := c.readSources(ctx, namespace, found); err != nil {
+		return nil, err
+	}
+	if err := c.readHistories(ctx, namespace, found); err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		if s := found[key(r.Object)]; s != nil && r.State == RunRunning {
+			s.Running = r.ID
+		}
+	}
+	list := make([]Standing, 0, len(found))
+	for _, s := range found {
+		list = append(list, *s)
+	}
+	slices.SortFunc(list, func(a, b Standing) int {
+		return cmp.Or(cmp.Compare(a.Object.Namespace, b.Object.Namespace), cmp.Compare(a.Object.Name, b.Object.Name))
+	})
+	return list, failed
+}
+
+// collectDead collects the movers that have ended and whose command is dead.
+func (c *Cluster) collectDead(ctx context.Context, namespace string, now func() time.Time) error {
+	remains, err := c.Remains(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, r := range remains.Runs {
+		if r.State != RunPrepared { // cleanup's business: nothing came of it
+			errs = append(errs, c.Bury(ctx, r, now, func(string, ...any) {}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// readSources reads the ReplicationSources that use kopia. A cluster without
+// VolSync's CRDs has none.
+func (c *Cluster) readSources(ctx context.Context, namespace string, found map[string]*Standing) error {
+	objects, err := c.objects("ReplicationSource", namespace)
+	if err != nil {
+		return err
+	}
+	list, err := objects.List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fault.New(fault.Failed, "list the ReplicationSources: %w", err)
+	}
+	for i := range list.Items {
+		u := &list.Items[i]
+		if _, kopia, _ := unstructured.NestedMap(u.Object, "spec", "kopia"); !kopia {
+			continue
+		}
+		s := &Standing{
+			Object:    result.ObjectRef{Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID())},
+			InCluster: true,
+		}
+		s.Schedule, _, _ = unstructured.NestedString(u.Object, "spec", "trigger", "schedule")
+		s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
+		var o struct {
+			Status status.Status `json:"status"`
+		}
+		if err := convert(u, &o); err != nil {
+			return err
+		}
+		s.Status = o.Status
+		found[key(s.Object)] = s
+	}
+	return nil
+}
+
+// readHistories reads what this tool has kept of runs.
+func (c *Cluster) readHistories(ctx context.Context, namespace string, found map[string]*Standing) error {
+	list, err := c.typed.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleHistory,
+	})
+	if err != nil {
+		return fault.New(fault.Failed, "list the histories: %w", err)
+	}
+	for i := range list.Items {
+		h, err := decodeHistory(&list.Items[i])
+		if err != nil {
+			return err
+		}
+		if h.Object.Name == "" {
+			continue
+		}
+		s := found[key(h.Object)]
+		if s == nil {
+			s = &Standing{Object: h.Object, Status: h.Status}
+			found[key(h.Object)] = s
+		}
+		s.Results = h.Results
+	}
+	return nil
+}
+
+// key names an object in a map, whatever its UID.
+func key(o result.ObjectRef) string { return strings.Join([]string{o.Kind, o.Namespace, o.Name}, "/") }

@@ -1,0 +1,170 @@
+package k8s
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+)
+
+// view keeps the objects of one run in sight: one watch a kind, selected by the
+// run's label. The reflector below it survives dropped watches, an API server
+// that restarts, and expired resource versions.
+type view struct {
+	cluster   *Cluster
+	namespace string
+	runID     string
+
+	mu      sync.Mutex
+	kinds   map[string]bool
+	objects map[objectKey]seen
+	// changed is closed and replaced at every change.
+	changed chan struct{}
+	// stop ends the watches.
+	stop chan struct{}
+}
+
+type objectKey struct{ kind, name string }
+
+// seen is the last state of an object; gone: the API server has said that it no
+// longer exists.
+type seen struct {
+	object *unstructured.Unstructured
+	gone   bool
+}
+
+func newView(c *Cluster, namespace, runID string) *view {
+	return &view{
+		cluster: c, namespace: namespace, runID: runID,
+		kinds: map[string]bool{}, objects: map[objectKey]seen{}, changed: make(chan struct{}), stop: make(chan struct{}),
+	}
+}
+
+// close ends the watches. It may be called once.
+func (v *view) close() { close(v.stop) }
+
+// watch begins to watch a kind, once, and returns when its present state is
+// known.
+func (v *view) watch(ctx context.Context, kind string) error {
+	v.mu.Lock()
+	known := v.kinds[kind]
+	v.kinds[kind] = true
+	v.mu.Unlock()
+	if known {
+		return nil
+	}
+	gvr, err := resourceOf(kind)
+	if err != nil {
+		return err
+	}
+	informer := dynamicinformer.NewFilteredDynamicInformer(v.cluster.dynamic, gvr, v.namespace, 0, cache.Indexers{}, func(o *metav1.ListOptions) {
+		o.LabelSelector = plan.LabelRun + "=" + v.runID
+	}).Informer()
+	handle, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { v.note(kind, obj, false) },
+		UpdateFunc: func(_, obj any) { v.note(kind, obj, false) },
+		DeleteFunc: func(obj any) { v.note(kind, obj, true) },
+	})
+	if err != nil {
+		return err
+	}
+	go informer.Run(v.stop)
+	return waitSynced(ctx, handle.HasSynced)
+}
+
+// waitSynced waits until a watch knows the present state.
+func waitSynced(ctx context.Context, synced func() bool) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !synced() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// note keeps the state of an object. The last state of one that is gone stays
+// known: a pod's end is read from it.
+func (v *view) note(kind string, obj any, gone bool) {
+	if unknown, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		obj = unknown.Obj
+	}
+	u, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.objects[objectKey{kind, u.GetName()}] = seen{u, gone}
+	close(v.changed)
+	v.changed = make(chan struct{})
+}
+
+// get returns the last state of an object; nil: it was never seen.
+func (v *view) get(kind, name string) (object *unstructured.Unstructured, gone bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := v.objects[objectKey{kind, name}]
+	return s.object, s.gone
+}
+
+// pod returns the pod with the role: one that is not gone, or else the last one
+// that was; nil: none was ever seen.
+func (v *view) pod(role string) (object *unstructured.Unstructured, gone bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for key, s := range v.objects {
+		if key.kind != "Pod" || s.object.GetLabels()[plan.LabelRole] != role {
+			continue
+		}
+		if object == nil || gone && !s.gone {
+			object, gone = s.object, s.gone
+		}
+	}
+	return object, gone
+}
+
+// until waits until done says so or fails, and asks it again at every change
+// and every beat. When ctx ends first, its cause is returned.
+func (v *view) until(ctx context.Context, done func() (bool, error)) error {
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	for {
+		v.mu.Lock()
+		changed := v.changed
+		v.mu.Unlock()
+		ended, err := done()
+		if ended || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-beat.C: // what is judged by its age changes without an event
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// poke makes every waiting until look again.
+func (v *view) poke() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	close(v.changed)
+	v.changed = make(chan struct{})
+}
+
+// objects of the kind in the run's namespace.
+func (v *view) client(kind string) (dynamic.ResourceInterface, error) {
+	return v.cluster.objects(kind, v.namespace)
+}
