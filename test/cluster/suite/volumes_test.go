@@ -1,0 +1,127 @@
+package suite
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// TestDirectBesideARunningPod backs a ReadWriteOnce volume up while its
+// application goes on writing.
+func TestDirectBesideARunningPod(t *testing.T) {
+	t.Parallel()
+	n := newSpace(t, shape{CopyMethod: "Direct", Class: "vk-wait", Privileged: true})
+	n.pod("application", "data", "while :; do date >> /data/journal; sleep 0.2; done")
+	n.untilRunning("application")
+	before := n.objects()
+	r := n.backup(0, "--keep-job=0")
+	if r.Outcome != result.Succeeded {
+		t.Fatalf("%+v", r)
+	}
+	n.leftRunning("application", before["pods/application"].GetUID())
+	restored := n.restored(r.Snapshot.ID)
+	want, got := kopiatest.Entries(t, n.data), kopiatest.Entries(t, restored)
+	if got["journal"].Size == 0 || got["journal"].Size > want["journal"].Size {
+		t.Errorf("the journal has %d bytes in the snapshot and %d now", got["journal"].Size, want["journal"].Size)
+	}
+	delete(want, "journal")
+	delete(got, "journal")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the snapshot is not what the volume holds (-volume +snapshot):\n%s", diff)
+	}
+}
+
+// untilRunning waits until a pod runs.
+func (n *space) untilRunning(pod string) {
+	n.t.Helper()
+	n.until("pod "+pod+" runs", func(ctx context.Context) bool {
+		p, err := shared.typed.CoreV1().Pods(n.name).Get(ctx, pod, metav1.GetOptions{})
+		n.must(err)
+		return p.Status.Phase == corev1.PodRunning
+	})
+}
+
+// leftRunning fails the test unless the pod is the same and runs without a
+// restart.
+func (n *space) leftRunning(pod string, uid any) {
+	n.t.Helper()
+	p, err := shared.typed.CoreV1().Pods(n.name).Get(n.t.Context(), pod, metav1.GetOptions{})
+	n.must(err)
+	if p.GetUID() != uid || p.Status.Phase != corev1.PodRunning || p.Status.ContainerStatuses[0].RestartCount != 0 {
+		n.t.Errorf("pod %s was disturbed: %s, %+v", pod, p.Status.Phase, p.Status.ContainerStatuses)
+	}
+}
+
+// TestReadOnlyManyFromASnapshot: the copy's claim is ReadOnlyMany and mounted so.
+func TestReadOnlyManyFromASnapshot(t *testing.T) {
+	t.Parallel()
+	n := newSpace(t, shape{CopyMethod: "Snapshot", Kopia: "    accessModes: [ReadOnlyMany]\n"})
+	made := n.record("persistentvolumeclaims")
+	before := n.inventory()
+	r := n.backup(0)
+	job := n.job(r)
+	data := volumeOf(t, job, "data")
+	if claim := data.PersistentVolumeClaim; claim == nil || !claim.ReadOnly || claim.ClaimName != job.Name {
+		t.Errorf("the mover's data volume is %+v", data)
+	}
+	made.stop()
+	var modes []any
+	for _, o := range made.all() {
+		if o.GetName() == job.Name {
+			modes = append(modes, o.Object["spec"].(map[string]any)["accessModes"], o.Object["spec"].(map[string]any)["dataSource"].(map[string]any)["kind"])
+			break
+		}
+	}
+	if diff := cmp.Diff([]any{[]any{"ReadOnlyMany"}, "VolumeSnapshot"}, modes); diff != "" {
+		t.Errorf("the copy's claim (-want +got):\n%s", diff)
+	}
+	n.leftNothing(before, "job/"+job.Name)
+	kopiatest.Compare(t, n.data, n.restored(r.Snapshot.ID))
+}
+
+// job is the Job of a run.
+func (n *space) job(r result.Result) batchv1.Job {
+	n.t.Helper()
+	list, err := shared.typed.BatchV1().Jobs(n.name).List(n.t.Context(), metav1.ListOptions{LabelSelector: "volsync-kopia/run=" + r.RunID})
+	n.must(err)
+	if len(list.Items) != 1 {
+		n.t.Fatalf("%d Jobs of run %s, want 1", len(list.Items), r.RunID)
+	}
+	return list.Items[0]
+}
+
+// volumeOf is the volume of the mover that has the name.
+func volumeOf(t testing.TB, job batchv1.Job, name string) corev1.Volume {
+	t.Helper()
+	volumes := job.Spec.Template.Spec.Volumes
+	i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == name })
+	if i < 0 {
+		t.Fatalf("the mover has no volume %q: %+v", name, volumes)
+	}
+	return volumes[i]
+}
+
+// TestARepositoryOnAMoverVolume: the repository's claim is one of moverVolumes.
+func TestARepositoryOnAMoverVolume(t *testing.T) {
+	t.Parallel()
+	n := newSpace(t, shape{CopyMethod: "Snapshot"})
+	n.edit("    repositoryPVC: repo\n", "    moverVolumes:\n    - mountPath: store\n      volumeSource: {persistentVolumeClaim: {claimName: repo}}\n")
+	n.secretIs("KOPIA_REPOSITORY", "filesystem:///mnt/store")
+	n.repository = filepath.Dir(n.repository)
+	before := n.inventory()
+	r := n.backup(0, "--keep-job=0")
+	if r.Outcome != result.Succeeded || r.Repository == nil || r.Repository.Type != "filesystem" || !r.Repository.Created {
+		t.Fatalf("%+v", r)
+	}
+	n.leftNothing(before)
+	n.listedAndRestored(r)
+}
