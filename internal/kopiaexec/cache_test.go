@@ -115,3 +115,61 @@ func TestOneRunAtATimeHoldsACache(t *testing.T) {
 	first.Release()
 	hold(second, true)
 }
+
+func TestCacheThatIsSetAsideComesBackOrGoes(t *testing.T) {
+	t.Parallel()
+	c := filled(t)
+	if err := c.Claim("id"); err != nil {
+		t.Fatal(err)
+	}
+	there := func(name string) bool {
+		_, err := os.Stat(filepath.Join(c.Dir(), name))
+		return err == nil
+	}
+	do := func(what string, step func() error, kept bool) {
+		t.Helper()
+		if err := step(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if there("metadata") != kept || c.Belongs("id", false) != kept {
+			t.Errorf("%s: the cache holds what it held: %v, want %v", what, there("metadata"), kept)
+		}
+	}
+	do("set aside", c.SetAside, false)
+	if !c.Empty() {
+		t.Error("a cache that is set aside is not empty")
+	}
+	if err := os.WriteFile(filepath.Join(c.Dir(), "since"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do("put back", c.PutBack, true)
+	if there("since") {
+		t.Error("what has come since is still there")
+	}
+	// A run that was killed in between has left the other half.
+	do("set aside again", c.SetAside, false)
+	do("set aside twice", c.SetAside, false)
+	do("forgotten", c.Forget, false)
+	entries, err := os.ReadDir(c.root)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the volume holds %v, %v", entries, err)
+	}
+}
+
+func TestRemovedCacheLeavesNothing(t *testing.T) {
+	t.Parallel()
+	c := filled(t)
+	if held, err := c.Hold(); err != nil || !held {
+		t.Fatal(held, err)
+	}
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(c.root); err != nil || len(entries) > 0 {
+		t.Errorf("the volume holds %v, %v", entries, err)
+	}
+	again := NewCache(c.root, "key")
+	if held, err := again.Hold(); err != nil || !held {
+		t.Errorf("the cache is still held: %v, %v", held, err)
+	}
+}

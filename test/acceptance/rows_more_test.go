@@ -60,12 +60,19 @@ func structuredRows() []row {
 }
 
 // checkPlannedStorage is for backends that are not on this machine: the plan
-// for a cluster names the place, and no credential.
+// for a cluster names the place, and none of the Secret's credentials, which run
+// looks for. --repository-dir, with which the row's run was made, is no place for
+// them, so that run must have been refused.
 func checkPlannedStorage(file string, want values) func(*testing.T, *world, []result.Result, ended) {
-	return func(t *testing.T, w *world, _ []result.Result, _ ended) {
+	return func(t *testing.T, w *world, _ []result.Result, ended ended) {
 		t.Helper()
+		if ended.code != 5 {
+			t.Errorf("the run on this machine: exit %d, want 5\n%s", ended.code, ended.stderr)
+		}
 		facts := w.file(t, "facts.yaml", clusterFacts("apps", "catalogue", "portal"))
-		e := w.run(t, "plan", "-f", filepath.Join("testdata", file), "--facts", facts, "--mover-image", "registry.example/mover:1", "-o", "json")
+		secret := w.file(t, "credentials.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: vault, namespace: apps}\nstringData:\n"+
+			"  {KOPIA_PASSWORD: "+password+", AWS_ACCESS_KEY_ID: "+password+", AWS_SECRET_ACCESS_KEY: "+password+", AZURE_STORAGE_KEY: "+password+"}\n")
+		e := w.run(t, "plan", "-f", filepath.Join("testdata", file), "-f", secret, "--facts", facts, "--mover-image", "registry.example/mover:1", "-o", "json")
 		if e.code != 0 {
 			t.Fatalf("plan: exit %d\n%s", e.code, e.stderr)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -68,7 +69,11 @@ func pathRows() []row {
 		},
 		{
 			file: "07-mount-path.yaml", findings: []string{"warning VK125"}, warned: []string{"VK420"}, files: []string{"ledger/2026"},
-			check: recordedAs("ledger@books:/data/ledger", "ledger"),
+			check: func(t *testing.T, w *world, results []result.Result, e ended) {
+				t.Helper()
+				recordedAs("ledger@books:/data/ledger", "ledger")(t, w, results, e)
+				w.checkReadAgain(t, results[0], "testdata/07-mount-path.yaml")
+			},
 		},
 		{file: "08-override-fragment.yaml", check: recordedAs("ledger@books:/opt/ledger", ".")},
 		{
@@ -79,6 +84,24 @@ func pathRows() []row {
 			file: "10-two-sources.yaml", files: []string{"mail/store/a", "mail/index/b"},
 			prepare: moreSnapshotsThanAreKept, check: succeeded(checkOwnRetention),
 		},
+	}
+}
+
+// checkReadAgain restores and lists with nothing but the manifest, as whoever
+// has lost the volume: the run's snapshot must be what is found.
+func (w *world) checkReadAgain(t *testing.T, r result.Result, manifest string) {
+	t.Helper()
+	files := append([]string{manifest}, missingSecrets(t, w, manifest)...)
+	target := filepath.Join(w.dir, "read-again")
+	e := w.run(t, append([]string{"restore", "--target-dir", target, "-o", "json"}, w.local(files...)...)...)
+	restored := decodeResults(t, e)
+	if e.code != 0 || len(restored) != 1 || restored[0].Snapshot == nil || restored[0].Snapshot.ID != r.Snapshot.ID {
+		t.Fatalf("restore: exit %d, %+v\n%s", e.code, restored, e.stderr)
+	}
+	kopiatest.Compare(t, w.repo.Restore(t, r.Snapshot.ID), target)
+	e = w.run(t, append([]string{"snapshots", "list"}, w.local(files...)...)...)
+	if e.code != 0 || !strings.Contains(e.stdout, r.Snapshot.ID) {
+		t.Errorf("snapshots list: exit %d\n%s%s", e.code, e.stdout, e.stderr)
 	}
 }
 

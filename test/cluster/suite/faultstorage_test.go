@@ -39,11 +39,7 @@ func storageFaults() []faultRow {
 		},
 		{
 			name: "snapshot cannot be deleted at first", snapshots: map[string]string{csidriver.DeleteSnapshotFails: "3"},
-			meet: func(f *faulted) ended {
-				end := f.backs()
-				f.happened("events of snapshot contents", `injected fault: deleteSnapshotFails`)
-				return end
-			},
+			meet: backsAndShows("volumesnapshotcontents", `"error":\{"message":"[^"]*injected fault: deleteSnapshotFails[^"]*`),
 			code: 0, says: "proved",
 		},
 		{

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 )
 
 // witness keeps every state of a namespace's objects that the API server has
@@ -24,7 +25,7 @@ type witness struct {
 func watched() []schema.GroupVersionResource {
 	all := inventoried()
 	return []schema.GroupVersionResource{
-		all["pod"], all["claim"], all["job"], all["lease"], all["snapshot"], {Version: "v1", Resource: "events"},
+		all["pod"], all["claim"], all["job"], all["lease"], all["snapshot"], all["snapshotcontent"], {Version: "v1", Resource: "events"},
 	}
 }
 
@@ -34,20 +35,25 @@ func (n *space) watch() *witness {
 	ctx, stop := context.WithCancel(context.WithoutCancel(n.t.Context()))
 	n.t.Cleanup(stop)
 	for _, gvr := range watched() {
-		go w.follow(ctx, n.name, gvr)
+		go w.follow(ctx, n, gvr)
 	}
 	return w
 }
 
-// follow keeps states until ctx ends, also when a watch breaks.
-func (w *witness) follow(ctx context.Context, namespace string, gvr schema.GroupVersionResource) {
+// follow keeps states until ctx ends, also when a watch breaks. Snapshot contents
+// belong to no namespace.
+func (w *witness) follow(ctx context.Context, n *space, gvr schema.GroupVersionResource) {
+	var objects dynamic.ResourceInterface = shared.dynamic.Resource(gvr)
+	if gvr.Resource != "volumesnapshotcontents" {
+		objects = shared.dynamic.Resource(gvr).Namespace(n.name)
+	}
 	for ; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
-		watching, err := shared.dynamic.Resource(gvr).Namespace(namespace).Watch(ctx, metav1.ListOptions{})
+		watching, err := objects.Watch(ctx, metav1.ListOptions{})
 		if err != nil {
 			continue
 		}
 		for event := range watching.ResultChan() {
-			if o, ok := event.Object.(*unstructured.Unstructured); ok {
+			if o, ok := event.Object.(*unstructured.Unstructured); ok && (o.GetNamespace() != "" || n.owns(o.Object)) {
 				w.keep(gvr.Resource, o)
 			}
 		}
