@@ -1,0 +1,43 @@
+package k8s
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestALogIsReadOnceHoweverOftenItsStreamBreaks gives the streams that a kubelet
+// gives after a break: whole seconds back, so that lines come again, several of
+// them with one time.
+func TestALogIsReadOnceHoweverOftenItsStreamBreaks(t *testing.T) {
+	t.Parallel()
+	const (
+		a  = "2026-11-24T02:47:41.100000001Z a\n"
+		b1 = "2026-11-24T02:47:41.200000000Z b1\n"
+		b2 = "2026-11-24T02:47:41.200000000Z b2\n"
+		c  = "2026-11-24T02:47:41.3Z c\n" // the kubelet leaves zeros at the end out
+		d  = "2026-11-24T02:47:42.000000000Z d with  spaces \n"
+	)
+	cases := map[string][]string{
+		"unbroken":                         {a + b1 + b2 + c + d},
+		"broken between two of one time":   {a + b1, a + b1 + b2 + c + d},
+		"broken after two of one time":     {a + b1 + b2, a + b1 + b2 + c + d},
+		"broken twice":                     {a, a + b1 + b2 + c, a + b1 + b2 + c + d},
+		"broken before anything was read":  {"", a + b1 + b2 + c + d},
+		"the second stream begins earlier": {a + b1 + b2 + c, a + b1 + b2 + c + d},
+		"the second stream begins later":   {a + b1 + b2 + c, d},
+	}
+	for name, streams := range cases {
+		var got []string
+		l := logReader{line: func(line string) { got = append(got, line) }}
+		for _, s := range streams {
+			if err := l.scan(strings.NewReader(s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff([]string{"a", "b1", "b2", "c", "d with  spaces "}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
