@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -110,7 +109,7 @@ func (c *Cluster) removeCopies(ctx context.Context, r Run) error {
 			errs = append(errs, c.removePods(ctx, r))
 		}
 		for i := range list.Items {
-			errs = append(errs, c.deleteObject(ctx, &list.Items[i]))
+			errs = append(errs, c.deleteAndSee(ctx, &list.Items[i]))
 		}
 	}
 	return errors.Join(errs...)
@@ -128,31 +127,9 @@ func (c *Cluster) removePods(ctx context.Context, r Run) error {
 	}
 	var errs []error
 	for i := range list.Items {
-		errs = append(errs, c.deleteObject(ctx, &list.Items[i]))
+		errs = append(errs, c.deleteAndSee(ctx, &list.Items[i]))
 	}
 	return errors.Join(errs...)
-}
-
-// deleteObject deletes an object and sees it gone.
-func (c *Cluster) deleteObject(ctx context.Context, o *unstructured.Unstructured) error {
-	client, err := c.objects(o.GetKind(), o.GetNamespace())
-	if err != nil {
-		return err
-	}
-	uid := o.GetUID()
-	err = patiently(ctx, func(ctx context.Context) error {
-		return client.Delete(ctx, o.GetName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
-	})
-	if err == nil || apierrors.IsNotFound(err) {
-		err = untilNotFound(ctx, func(ctx context.Context) error {
-			_, err := client.Get(ctx, o.GetName(), metav1.GetOptions{})
-			return err
-		})
-	}
-	if err != nil {
-		return fault.New(fault.Leftover, "remove it: %w", err).At(named(o))
-	}
-	return nil
 }
 
 // keepCollected marks the Job as collected and lets it go when its command would

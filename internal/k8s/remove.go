@@ -18,9 +18,6 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-// goneInterval is how often a thing that is not watched is looked for.
-const goneInterval = 300 * time.Millisecond
-
 // remove deletes what the steps made, in their order, and sees all of it gone,
 // the volumes behind it too where the caller may look at them.
 func (t *Target) remove(ctx context.Context, steps ...int) error {
@@ -74,65 +71,21 @@ func (t *Target) removePod(ctx context.Context) error {
 	return t.seeGone(ctx, pod)
 }
 
-// delete deletes one object, and only that one: another of its name stays.
+// delete deletes one object of the run.
 func (t *Target) delete(ctx context.Context, o *unstructured.Unstructured) error {
-	client, err := t.view.client(o.GetKind())
-	if err != nil {
-		return err
-	}
-	uid := o.GetUID()
-	err = patiently(ctx, func(ctx context.Context) error {
-		return client.Delete(ctx, o.GetName(), metav1.DeleteOptions{
-			Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: ptr(metav1.DeletePropagationBackground),
-		})
-	})
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
-	}
-	return fault.New(fault.Leftover, "delete it: %w", err).At(named(o))
+	return t.cluster.delete(ctx, o, metav1.DeletePropagationBackground)
 }
 
 // seeGone waits until an object that was deleted no longer exists.
 func (t *Target) seeGone(ctx context.Context, o *unstructured.Unstructured) error {
-	client, err := t.view.client(o.GetKind())
-	if err != nil {
-		return err
+	seen, _ := t.view.get(o.GetKind(), o.GetName())
+	if seen == nil {
+		return t.cluster.seeGone(ctx, o)
 	}
-	if seen, _ := t.view.get(o.GetKind(), o.GetName()); seen != nil {
-		err = t.view.until(ctx, func() (bool, error) {
-			_, gone := t.view.get(o.GetKind(), o.GetName())
-			return gone, nil
-		})
-	} else {
-		err = untilNotFound(ctx, func(ctx context.Context) error {
-			found, err := client.Get(ctx, o.GetName(), metav1.GetOptions{})
-			if err == nil && found.GetUID() != o.GetUID() {
-				return apierrors.NewNotFound(batchv1.Resource("object"), o.GetName())
-			}
-			return err
-		})
-	}
-	if err != nil {
-		return fault.New(fault.Leftover, "it was deleted and is still there: %w", err).At(named(o)).
-			WithHint("kubectl get " + o.GetKind() + " " + o.GetName() + " -n " + o.GetNamespace() + " -o yaml shows what holds it (metadata.finalizers)")
-	}
-	return nil
-}
-
-// untilNotFound asks until the answer is "not found".
-func untilNotFound(ctx context.Context, get func(context.Context) error) error {
-	for {
-		err := get(ctx)
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		if err != nil && !transient(err) {
-			return err
-		}
-		if err := pause(ctx, goneInterval); err != nil {
-			return err
-		}
-	}
+	return stillThere(o, t.view.until(ctx, func() (bool, error) {
+		_, gone := t.view.get(o.GetKind(), o.GetName())
+		return gone, nil
+	}))
 }
 
 // backing is the cluster-scoped object behind one that is deleted.
@@ -225,26 +178,6 @@ func collectedPatch(r *result.Result, keepSeconds int32) ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"metadata": map[string]any{"annotations": annotations},
 		"spec":     map[string]any{"ttlSecondsAfterFinished": keepSeconds},
-	})
-}
-
-// deleteJob deletes a Job with its pods and sees both gone.
-func (c *Cluster) deleteJob(ctx context.Context, job *batchv1.Job) error {
-	jobs := c.typed.BatchV1().Jobs(job.Namespace)
-	err := patiently(ctx, func(ctx context.Context) error {
-		return jobs.Delete(ctx, job.Name, metav1.DeleteOptions{
-			Preconditions: &metav1.Preconditions{UID: &job.UID}, PropagationPolicy: ptr(metav1.DeletePropagationForeground),
-		})
-	})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return err
-	}
-	return untilNotFound(ctx, func(ctx context.Context) error {
-		found, err := jobs.Get(ctx, job.Name, metav1.GetOptions{})
-		if err == nil && found.UID != job.UID {
-			return apierrors.NewNotFound(batchv1.Resource("jobs"), job.Name)
-		}
-		return err
 	})
 }
 
