@@ -72,9 +72,27 @@ func (c *Cluster) attached(ctx context.Context, r Run, cancel bool, observer run
 			return nil, err
 		}
 	}
+	if r.State == RunRunning { // its Job may not have made the pod yet
+		if err := t.untilPod(ctx, r.job.Name); err != nil {
+			return nil, err
+		}
+	}
 	t.keepObject(1, &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": r.job.Name}}})
 	f := following{target: t, job: r.job.Name, collect: run.Collector{Observer: observer, Task: task, Began: r.Began, Now: now}}
 	return f.watchOnly(ctx)
+}
+
+// untilPod waits until the Job's pod is seen, or the Job will make none.
+func (t *Target) untilPod(ctx context.Context, job string) error {
+	if err := t.view.watch(ctx, "Job"); err != nil {
+		return err
+	}
+	return t.view.until(ctx, func() (bool, error) {
+		if pod, _, err := t.pod(); err != nil || pod != nil {
+			return pod != nil, err
+		}
+		return t.view.over(job)
+	})
 }
 
 // watchOnly follows the mover without ever telling it to stop.

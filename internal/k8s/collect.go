@@ -33,6 +33,9 @@ func (c *Cluster) Collect(ctx context.Context, r Run, now func() time.Time, say 
 // the Result; one that stays due keeps the Job, which says so.
 func (c *Cluster) settle(ctx context.Context, r Run, res *result.Result, now func() time.Time, say func(string, ...any)) error {
 	warning, due := c.endDeadHook(ctx, r, now, say)
+	if due != nil {
+		warning = &result.Warning{Code: plan.CodeHookFailed, Message: due.Error()}
+	}
 	if warning != nil {
 		*res = withWarning(*res, *warning)
 	}

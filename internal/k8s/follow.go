@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -78,14 +79,22 @@ func (c *Cluster) suspend(ctx context.Context, namespace, job string) error {
 }
 
 func (c *Cluster) patchJob(ctx context.Context, namespace, job string, patch []byte) error {
+	_, err := c.patchedJob(ctx, namespace, job, patch)
+	return err
+}
+
+// patchedJob changes a Job and returns what it is now.
+func (c *Cluster) patchedJob(ctx context.Context, namespace, job string, patch []byte) (*batchv1.Job, error) {
+	var patched *batchv1.Job
 	err := patiently(ctx, func(ctx context.Context) error {
-		_, err := c.typed.BatchV1().Jobs(namespace).Patch(ctx, job, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
+		var err error
+		patched, err = c.typed.BatchV1().Jobs(namespace).Patch(ctx, job, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
 		return err
 	})
 	if err != nil {
-		return fault.New(fault.Failed, "change it: %w", err).At("Job " + namespace + "/" + job)
+		return nil, fault.New(fault.Failed, "change it: %w", err).At("Job " + namespace + "/" + job)
 	}
-	return nil
+	return patched, nil
 }
 
 // follow reads the mover's log to its end and returns its Result, whatever it
@@ -227,7 +236,11 @@ func (f *following) conclude(ctx context.Context, stop error) *result.Result {
 		}
 	}
 	r := f.collect.Agree(message, how)
-	if r.Outcome == result.Unknown && hint != "" {
+	switch {
+	case r.Outcome == result.Unknown && neverBegan(pod):
+		r.Outcome, r.ExitCode, r.Reason, r.Hint = result.Cancelled, int(fault.Terminated.ExitCode()), "Cancelled", ""
+		r.Message = "the mover was stopped before it started"
+	case r.Outcome == result.Unknown && hint != "":
 		r.Hint = hint
 	}
 	if oom := pod != nil && terminated(pod) != nil && terminated(pod).Reason == "OOMKilled"; oom && r.Outcome != result.Unknown && r.ExitCode != 0 {

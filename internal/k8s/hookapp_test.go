@@ -2,9 +2,9 @@ package k8s
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -86,7 +86,7 @@ func (a *app) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	text := r.URL.Query()["command"][2]
-	a.note(r.URL.Path + " " + r.URL.Query().Get("container") + " " + text + " " + a.state())
+	a.note(r.URL.Path + " " + r.URL.Query().Get("container") + " " + text + " " + a.state()) //nolint:contextcheck // the test's own
 	out, code := "", 127
 	if run := a.commands[text]; run != nil {
 		out, code = run()
@@ -102,7 +102,7 @@ func statusOf(code int) metav1.Status {
 	}
 	return metav1.Status{
 		Status: metav1.StatusFailure, Reason: remotecommand.NonZeroExitCodeReason, Message: "ended badly",
-		Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: remotecommand.ExitCodeCauseType, Message: fmt.Sprint(code)}}},
+		Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: remotecommand.ExitCodeCauseType, Message: strconv.Itoa(code)}}},
 	}
 }
 

@@ -111,7 +111,7 @@ func howItRan(ctx context.Context, err error) (problem string, ran bool) {
 	case err == ctx.Err(): //nolint:errorlint // a connection that could not be made in time wraps it
 		return "ran longer than its limit, and may still run (--exec-timeout sets it)", true
 	case noProgram(err):
-		return "cannot be run: " + err.Error(), true
+		return "cannot be run, perhaps for want of sh in the container: " + err.Error(), true
 	}
 	return "", false
 }
@@ -151,7 +151,7 @@ func (c *Cluster) endDeadHook(ctx context.Context, r Run, now func() time.Time, 
 	if err != nil {
 		return nil, err
 	}
-	message := fmt.Sprintf("the command had ended with the after hook undone; it was run at %s", now().UTC().Format(time.RFC3339))
+	message := "the command had ended with the after hook undone; it was run at " + now().UTC().Format(time.RFC3339)
 	if problem != "" {
 		message = "the command had ended with the after hook undone; it " + problem
 		if len(tail) > 0 {

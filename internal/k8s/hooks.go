@@ -93,6 +93,9 @@ func (t *Target) runBefore(ctx context.Context, e plan.Exec, at place) string {
 	case running.Err() != nil:
 		return fmt.Sprintf("ran longer than %s, and may still run (--exec-timeout sets the limit)", time.Duration(e.Timeout))
 	}
+	if noProgram(err) {
+		return "could not be run, perhaps for want of sh in the container: " + err.Error()
+	}
 	return "could not be run: " + err.Error()
 }
 

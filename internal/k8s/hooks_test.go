@@ -173,7 +173,9 @@ func (a *app) endDead(say func(string, ...any)) (*result.Warning, error) {
 	return a.cluster.endDeadHook(a.t.Context(), Run{ID: "x7k2q", job: a.job()}, time.Now, say)
 }
 
-func dueJob() types.NamespacedName { return types.NamespacedName{Namespace: testNamespace, Name: testJob} }
+func dueJob() types.NamespacedName {
+	return types.NamespacedName{Namespace: testNamespace, Name: testJob}
+}
 
 func (a *app) died() {
 	err := a.cluster.noteHooks(a.t.Context(), dueJob(), map[string]string{plan.AnnotationExecState: plan.ExecBegun, plan.AnnotationExecPod: "wiki-a"})

@@ -3,6 +3,7 @@ package k8s
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
 const (
@@ -42,8 +44,15 @@ type logReader struct {
 	atCount int
 }
 
-// Log writes a run's log, the machine's lines among them.
+// Log writes a run's log, the machine's lines among them. With follow it waits for
+// the mover to start, and goes on until it has ended.
 func (c *Cluster) Log(ctx context.Context, r Run, follow bool, out io.Writer) error {
+	if follow && r.State == RunRunning {
+		var err error
+		if r.pod, err = c.begunPod(ctx, r); err != nil {
+			return err
+		}
+	}
 	if r.pod == nil {
 		return fault.New(fault.Refused, "it has no pod, so its log is gone").At("run " + r.ID).
 			WithHint("kubectl volsync-kopia runs show " + r.ID + " prints its result")
@@ -57,6 +66,28 @@ func (c *Cluster) Log(ctx context.Context, r Run, follow bool, out io.Writer) er
 		return fault.New(fault.Failed, "read its log: %w", err).At("pod " + r.pod.Namespace + "/" + r.pod.Name)
 	}
 	return nil
+}
+
+// begunPod waits until the mover of a running run has started, and returns its pod;
+// nil: it has none.
+func (c *Cluster) begunPod(ctx context.Context, r Run) (pod *corev1.Pod, err error) {
+	v := newView(c, r.job.Namespace, r.ID)
+	defer v.close()
+	if err := errors.Join(v.watch(ctx, "Pod"), v.watch(ctx, "Job")); err != nil {
+		return nil, err
+	}
+	err = v.until(ctx, func() (bool, error) {
+		object, gone := v.pod(plan.RoleMover)
+		if object == nil {
+			return v.over(r.job.Name)
+		}
+		pod = &corev1.Pod{}
+		if err := convert(object, pod); err != nil {
+			return false, err
+		}
+		return gone || hasBegun(pod) || hasEnded(pod), nil
+	})
+	return pod, err
 }
 
 // read reads until the log is complete or ctx ends.

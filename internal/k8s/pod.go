@@ -165,6 +165,17 @@ func hasBegun(pod *corev1.Pod) bool {
 	return started(pod) || end != nil && !end.StartedAt.IsZero()
 }
 
+// neverBegan reports whether a pod was deleted before its container ran, as far as
+// its kubelet says: it counts a container that it has lost sight of among those
+// that ended, and says in words whether that had been running.
+func neverBegan(pod *corev1.Pod) bool {
+	if pod == nil || pod.DeletionTimestamp == nil || hasBegun(pod) {
+		return false
+	}
+	end := terminated(pod)
+	return pod.Spec.NodeName == "" || end != nil && !strings.Contains(end.Message, "used to be Running")
+}
+
 // hasEnded reports whether the kubelet is done with the pod.
 func hasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed

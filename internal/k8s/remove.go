@@ -161,7 +161,11 @@ func (t *Target) keep(ctx context.Context, step plan.Step, mover *result.Result)
 	if err != nil {
 		return err
 	}
-	return t.cluster.patchJob(ctx, job.GetNamespace(), job.GetName(), patch)
+	kept, err := t.cluster.patchedJob(ctx, job.GetNamespace(), job.GetName(), patch)
+	if err == nil && suspended(kept) { // by somebody else: it would stay for ever
+		return t.removeJob(ctx, job)
+	}
+	return err
 }
 
 // collectedPatch marks a Job as collected, puts its Result on it, since its pod

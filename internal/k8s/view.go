@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -132,6 +133,19 @@ func (v *view) pod(role string) (object *unstructured.Unstructured, gone bool) {
 		}
 	}
 	return object, gone
+}
+
+// over reports whether a Job that is watched will make no pod any more.
+func (v *view) over(job string) (bool, error) {
+	object, gone := v.get("Job", job)
+	if object == nil || gone {
+		return true, nil
+	}
+	var j batchv1.Job
+	if err := convert(object, &j); err != nil {
+		return false, err
+	}
+	return finished(&j) || suspended(&j), nil
 }
 
 // until waits until done says so or fails, and asks it again at every change

@@ -193,7 +193,7 @@ func notProved(a attempt, err error) error {
 	case missing && !a.out.OK():
 		return diagnosed(fmt.Sprintf("save snapshot %s, which is not in the repository", a.snapshot.ID), a.out)
 	case judge(a) == doubtful:
-		why := diagnosed(fmt.Sprintf("finish after snapshot %s", a.snapshot.ID), a.out)
+		why := diagnosed("finish after snapshot "+a.snapshot.ID, a.out)
 		return failed(reasonOf(why), fmt.Errorf("%w; whether it is saved is not known, for the proof failed too: %w", why, err))
 	}
 	return err

@@ -57,6 +57,9 @@ func TestWhatHappensInTheRunChangesTheOutcomeBesideFindings(t *testing.T) {
 			w.task.Policy.OnError = result.PolicyErrorsWarn
 			w.task.Policy.StructuredErrors = []string{"policyConfig.repositoryConfig:1:2: broken"}
 		}, []string{"VK427"}},
+		"the plan leaves the actions out": {func(_ *testing.T, w *world) {
+			w.task.Warnings = []result.Warning{{Code: "VK514", Message: "the actions are not run on this machine"}}
+		}, []string{"VK514"}},
 		"sourcePath is read without the mount path": {func(_ *testing.T, w *world) {
 			w.task.Backup.SourcePath, w.task.Identity.Path = "/data/sub dir", "/data/data/sub dir"
 		}, []string{"VK420"}},

@@ -13,11 +13,11 @@ import (
 
 const (
 	// AnnotationExecState on a Job says how far the run's hooks are, in the words
-	// below, and AnnotationExecPod in which pod they run. The hooks themselves are
-	// there under the names that a source has them under, so that whoever ends a
-	// dead run can do what it has left undone.
+	// below. The hooks themselves are there under the names that a source has them
+	// under, so that whoever ends a dead run can do what it has left undone.
 	AnnotationExecState = "volsync-kopia/exec-state"
-	AnnotationExecPod   = "volsync-kopia/exec-pod"
+	// AnnotationExecPod on a Job is the pod that the first hook was run in.
+	AnnotationExecPod = "volsync-kopia/exec-pod"
 )
 
 // The values of AnnotationExecState.
@@ -189,7 +189,7 @@ func (b *builder) checkHooks(c *Copy) {
 func (b *builder) findLocalHooks() {
 	if b.in.Env.Local != nil && b.hooks().Used() {
 		b.leaveOut(codeHooksLocal, `metadata.annotations["`+spec.AnnotationExecIn+`"]`,
-			fmt.Sprintf("a local run does not run the application's hooks in %s", b.hooks().In),
+			"a local run does not run the application's hooks in "+b.hooks().In,
 			"put the application at rest yourself, if the directory is its own")
 	}
 }

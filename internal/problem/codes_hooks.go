@@ -19,8 +19,8 @@ func hookCodes() []Code {
 			"metadata:\n  annotations:\n    volsync-kopia/exec-in: pod/postgres-0\n    volsync-kopia/exec-before: psql -c CHECKPOINT", "Put the application at rest yourself, if the directory is its own.",
 		},
 		{
-			"VK542", "After hook failed", Warning,
-			"The command that runs in the application after the copy has failed, ran longer than its limit, or found its pod gone. The snapshot is not affected; the application may still be as the before hook has left it.",
+			"VK542", "After hook failed or late", Warning,
+			"The command that runs in the application after the copy has failed, ran longer than its limit, found its pod gone or out of reach, or was run late because the command of the run had died. The snapshot is not affected; the application may be, or may long have been, as the before hook has left it.",
 			"metadata:\n  annotations:\n    volsync-kopia/exec-after: \"false\"", "See its output in the log, and put the application right.",
 		},
 	}

@@ -52,8 +52,12 @@ func hookedPlan() plan.Plan {
 	after := &plan.Exec{When: plan.ExecAfter, Timeout: result.Duration(30 * time.Minute)}
 	return plan.Plan{
 		Steps: []plan.Step{
-			{ID: 1, Kind: plan.StepCreate}, {ID: 2, Kind: plan.StepExec, Exec: before}, {ID: 3, Kind: plan.StepUnsuspend},
-			{ID: 4, Kind: plan.StepFollow}, {ID: 5, Kind: plan.StepExec, Exec: after}, {ID: 6, Kind: plan.StepStatus},
+			{ID: 1, Kind: plan.StepCreate},
+			{ID: 2, Kind: plan.StepExec, Exec: before},
+			{ID: 3, Kind: plan.StepUnsuspend},
+			{ID: 4, Kind: plan.StepFollow},
+			{ID: 5, Kind: plan.StepExec, Exec: after},
+			{ID: 6, Kind: plan.StepStatus},
 		},
 		Cleanup: []plan.Cleanup{{Step: 2, Action: plan.CleanupExec, Exec: after}, {Step: 1, Action: plan.CleanupDelete}},
 	}

@@ -83,7 +83,7 @@ func (r faultRow) faulted(t *testing.T, l *faultLine) *faulted {
 	if r.given != nil {
 		r.given(f)
 	}
-	f.before = f.inventory()
+	f.before = f.now()
 	f.seen = f.watch()
 	return f
 }
@@ -100,7 +100,7 @@ func (f *faulted) backs(more ...string) ended {
 }
 
 // begins starts the backup that meets the fault.
-func (f *faulted) begins(kubeconfig string, more ...string) *process {
+func (f *faulted) begins(kubeconfig string, more ...string) *running {
 	f.t.Helper()
 	return start(f.t, kubeconfig, f.arguments(more...)...)
 }
@@ -130,19 +130,30 @@ func (f *faulted) judge(end ended) {
 	f.t.Helper()
 	var r result.Result
 	_ = json.Unmarshal([]byte(end.stdout), &r) // not every command prints one
-	f.line.code, f.line.message = strconv.Itoa(end.code), r.Message
-	if r.Message == "" {
-		f.line.message = end.stdout + end.stderr
+	said := end.stdout + end.stderr
+	f.line.code, f.line.message = strconv.Itoa(end.code), said
+	if r.Message != "" {
+		f.line.message = r.Message + lastSeen(end.stderr)
 	}
 	if end.code != f.row.code {
-		f.t.Errorf("exit code %d, want %d\n%s\n%s", end.code, f.row.code, end.stdout, end.stderr)
+		f.t.Errorf("exit code %d, want %d\n%s", end.code, f.row.code, said)
 	}
-	if !regexp.MustCompile(f.row.says).MatchString(f.line.message) {
-		f.t.Errorf("it says %q, want %s\n%s", f.line.message, f.row.says, end.stderr)
+	if !regexp.MustCompile(f.row.says).MatchString(said) {
+		f.t.Errorf("it does not say %s:\n%s", f.row.says, said)
 	}
 	if r.Kind == "Result" {
 		f.isTrue(end.code, r)
 	}
+}
+
+// lastSeen is the line that says why, if there is one.
+func lastSeen(stderr string) string {
+	_, why, found := strings.Cut(stderr, "why: ")
+	if !found {
+		return ""
+	}
+	why, _, _ = strings.Cut(why, "\n")
+	return "; " + why
 }
 
 // isTrue fails the test when a Result claims what is not so: a success needs the
@@ -176,12 +187,16 @@ func (f *faulted) lookAtOnce() {
 	}
 }
 
-// left are the objects that were not there before, but for the history.
+// now are the namespace's objects, but for the history.
+func (f *faulted) now() []string {
+	f.t.Helper()
+	return slices.DeleteFunc(f.inventory(), func(name string) bool { return strings.HasPrefix(name, "configmap/vk-status-") })
+}
+
+// left are the objects that were not there before.
 func (f *faulted) left() []string {
 	f.t.Helper()
-	return slices.DeleteFunc(f.inventory(), func(name string) bool {
-		return slices.Contains(f.before, name) || strings.HasPrefix(name, "configmap/vk-status-")
-	})
+	return slices.DeleteFunc(f.now(), func(name string) bool { return slices.Contains(f.before, name) })
 }
 
 func (f *faulted) leftNow() string { return strconv.Itoa(len(f.left())) }

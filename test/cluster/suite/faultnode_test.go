@@ -35,7 +35,7 @@ func nodeFaults() []faultRow {
 				return end
 			},
 			mend: func(f *faulted) { f.uncordon() },
-			code: 6, says: `not scheduled within 5s.*unschedulable`,
+			code: 6, says: `last seen: .*unschedulable`,
 		},
 		{
 			name: "API server restarted during the wait", alone: true, shape: slow("1MB"),
@@ -58,7 +58,7 @@ func nodeFaults() []faultRow {
 				return end
 			},
 			mend: func(f *faulted) { f.edit("no-such-label", "kubernetes.io/hostname") },
-			code: 6, says: `not scheduled within 5s.*affinity`,
+			code: 6, says: `last seen: .*affinity`,
 		},
 	}
 }

@@ -88,10 +88,11 @@ func TestAKilledCommandLeavesNothingForLong(t *testing.T) {
 
 // killedAt runs a backup whose process is killed at the point, and fails the test
 // unless it really was.
-func (n *space) killedAt(point killPoint) {
+func (n *space) killedAt(point killPoint, args ...string) {
 	n.t.Helper()
 	p := newProxy(n.t)
-	cmd, _, stderr := command(n.t.Context(), p.kubeconfig, "backup", "-f", n.file, "--keep-job=0", "--progress=plain")
+	args = append([]string{"backup", "-f", n.file, "--keep-job=0", "--progress=plain"}, args...)
+	cmd, _, stderr := command(n.t.Context(), p.kubeconfig, args...)
 	var killed atomic.Bool
 	kill := func() {
 		if killed.CompareAndSwap(false, true) {

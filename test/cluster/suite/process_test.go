@@ -17,8 +17,8 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-// process is a command that runs beside the test.
-type process struct {
+// running is a command that runs beside the test.
+type running struct {
 	t              testing.TB
 	cmd            *exec.Cmd
 	stdout, stderr *bytes.Buffer
@@ -26,9 +26,9 @@ type process struct {
 }
 
 // start starts the command. It is killed when the test ends before it does.
-func start(t testing.TB, kubeconfig string, args ...string) *process {
+func start(t testing.TB, kubeconfig string, args ...string) *running {
 	t.Helper()
-	p := &process{t: t, done: make(chan struct{})}
+	p := &running{t: t, done: make(chan struct{})}
 	p.cmd, p.stdout, p.stderr = command(t.Context(), kubeconfig, args...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func start(t testing.TB, kubeconfig string, args ...string) *process {
 
 // wait returns how the command ended, and fails the test when it has not after
 // three minutes.
-func (p *process) wait() ended {
+func (p *running) wait() ended {
 	p.t.Helper()
 	select {
 	case <-p.done:
@@ -112,12 +112,16 @@ func (n *space) untilRuns(states ...string) []listed {
 // the gate: it is then known to run.
 func gated(s shape) shape {
 	s.CopyMethod = "Direct"
-	s.Kopia += "    actions: {beforeSnapshot: 'echo waiting at the gate; while [ ! -e " + gate + " ]; do sleep 0.1; done'}\n"
+	s.Kopia += "    actions: {beforeSnapshot: 'echo " + atGate + "; while [ ! -e " + gate + " ]; do sleep 0.1; done'}\n"
 	return s
 }
 
-// gate is a file of the data volume, which the action sees as its directory.
-const gate = "open"
+const (
+	// gate is a file of the data volume, which the action sees as its directory.
+	gate = "open"
+	// atGate is in the log of a mover that waits.
+	atGate = "waiting at the gate"
+)
 
 // open lets the movers that wait go on.
 func (n *space) open() {

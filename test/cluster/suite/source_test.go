@@ -105,16 +105,17 @@ func (n *space) edit(old, replacement string) {
 	n.must(os.WriteFile(n.file, []byte(strings.Replace(text, old, replacement, 1)), 0o600))
 }
 
-// twice makes the manifest two documents, of sources named first and second.
-func (n *space) twice(name, first, second string) {
+// twice makes the manifest two documents, each the one there is with its own
+// replacements.
+func (n *space) twice(first, second *strings.Replacer) {
 	n.t.Helper()
 	text := n.manifest()
-	old := "name: " + name + ","
-	if strings.Count(text, old) != 1 {
-		n.t.Fatalf("%q is not once in the manifest:\n%s", old, text)
-	}
-	n.must(os.WriteFile(n.file, []byte(strings.Replace(text, old, "name: "+first+",", 1)+
-		"---\n"+strings.Replace(text, old, "name: "+second+",", 1)), 0o600))
+	n.must(os.WriteFile(n.file, []byte(first.Replace(text)+"---\n"+second.Replace(text)), 0o600))
+}
+
+// named replaces the name of newSpace's source.
+func named(name string, more ...string) *strings.Replacer {
+	return strings.NewReplacer(append(more, "name: app,", "name: "+name+",")...)
 }
 
 // source is the live source.

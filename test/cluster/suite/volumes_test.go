@@ -125,3 +125,11 @@ func TestARepositoryOnAMoverVolume(t *testing.T) {
 	n.leftNothing(before)
 	n.listedAndRestored(r)
 }
+
+// directoryOf is where the driver keeps the volume of a claim.
+func (n *space) directoryOf(claim string) string {
+	n.t.Helper()
+	c, err := shared.typed.CoreV1().PersistentVolumeClaims(n.name).Get(n.t.Context(), claim, metav1.GetOptions{})
+	n.must(err)
+	return n.directory(c.Spec.VolumeName)
+}

@@ -1,0 +1,119 @@
+package suite
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// The hooks of these tests write the application's state into its own volume, so
+// that every snapshot says in which state it was taken.
+const (
+	open   = "open\n"
+	closed = "closed\n"
+)
+
+// application runs the pod that the hooks run in, and returns the flags.
+func (n *space) application() []string {
+	n.t.Helper()
+	kopiatest.Write(n.t, filepath.Join(n.data, "state"), open)
+	n.pod("app", "data", "sleep 100000")
+	n.until("the application runs", func(ctx context.Context) bool {
+		p, err := shared.typed.CoreV1().Pods(n.name).Get(ctx, "app", metav1.GetOptions{})
+		n.must(err)
+		return p.Status.Phase == corev1.PodRunning
+	})
+	return []string{"--exec-in", "pod/app:main", "--exec-before", "echo closed > /data/state; echo at rest", "--exec-after", "echo open > /data/state"}
+}
+
+// stateIn is the state that a directory's copy of the volume holds.
+func (n *space) stateIn(dir string) string {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "state"))
+	n.must(err)
+	return string(text)
+}
+
+// TestHooksRunAroundTheCopy takes the state from the snapshot and from the volume.
+func TestHooksRunAroundTheCopy(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"Snapshot", "Clone", "Direct"} {
+		for _, class := range []string{"vk-immediate", "vk-wait"} {
+			t.Run(method+"/"+class, func(t *testing.T) {
+				t.Parallel()
+				n := newSpace(t, shape{CopyMethod: method, Class: class, Privileged: true})
+				flags := n.application()
+				before := n.inventory()
+				r := n.backup(0, append(flags, "--keep-job=0")...)
+				if r.Outcome != result.Succeeded || r.Snapshot == nil {
+					t.Fatalf("%+v", r)
+				}
+				n.leftNothing(before)
+				if got := n.stateIn(n.restored(r.Snapshot.ID)); got != closed {
+					t.Errorf("the snapshot was taken of an application that is %q", got)
+				}
+				if got := n.stateIn(n.data); got != open {
+					t.Errorf("the application is left %q", got)
+				}
+			})
+		}
+	}
+}
+
+func TestAFailingHook(t *testing.T) {
+	t.Parallel()
+	n := newSpace(t, shape{CopyMethod: "Snapshot", Privileged: true})
+	flags := n.application()
+	before := n.inventory()
+	flags[3] += "; exit 3"
+	if r := n.backup(1, append(flags, "--keep-job=0")...); r.Snapshot != nil || !strings.Contains(r.Message, "exit code 3") {
+		t.Errorf("%+v", r)
+	}
+	if got := n.stateIn(n.data); got != open {
+		t.Errorf("the application is left %q", got)
+	}
+	n.leftNothing(before)
+	flags[3] = "true"
+	flags[5] += "; exit 4"
+	if r := n.backup(0, append(flags, "--keep-job=0")...); r.Outcome != result.SucceededWithWarnings || len(r.Warnings) != 1 {
+		t.Errorf("%+v", r)
+	}
+	n.leftNothing(before)
+}
+
+// TestAKilledCommandLeavesNoHookUndone kills the command at each request between
+// the note on the Job and the end of the after hook.
+func TestAKilledCommandLeavesNoHookUndone(t *testing.T) {
+	t.Parallel()
+	for i, point := range []killPoint{
+		{"PATCH jobs", 1, true}, // the after hook is due
+		{"POST volumesnapshots", 1, false},
+		{"POST volumesnapshots", 1, true},
+		{"PATCH jobs", 2, false}, // the after hook was run, and that is not noted
+	} {
+		t.Run(point.String(), func(t *testing.T) {
+			t.Parallel()
+			n := newSpace(t, shape{CopyMethod: "Snapshot", Privileged: true})
+			flags := n.application()
+			before := n.inventory()
+			n.killedAt(point, flags...)
+			if i%2 == 0 {
+				n.cleanup()
+			} else {
+				n.next(before)
+			}
+			n.leftNothing(before)
+			if got := n.stateIn(n.data); got != open {
+				t.Errorf("the application is left %q", got)
+			}
+		})
+	}
+}
