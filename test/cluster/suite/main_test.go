@@ -4,6 +4,7 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,8 +23,9 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/test/cluster/toolchain"
 )
 
-// moverImage is the name under which make image exports the mover.
-const moverImage = "volsync-kopia.test/mover:dev"
+// moverImage is the name under which make image exports the mover; VK_MOVER_IMAGE
+// names another one that the cluster has.
+var moverImage = cmp.Or(os.Getenv("VK_MOVER_IMAGE"), "volsync-kopia.test/mover:dev") //nolint:gochecknoglobals // one image serves all tests of the package
 
 // world is what the tests share.
 type world struct {
