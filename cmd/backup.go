@@ -87,7 +87,7 @@ func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error
 	case "server":
 		return b.dryRunOnServer(ctx, f)
 	}
-	input, err := f.load(&b.manifests, b.kopiaVersion)
+	input, err := f.load(ctx, &b.manifests, b.kopiaVersion)
 	if err != nil {
 		return err
 	}

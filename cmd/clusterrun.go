@@ -40,25 +40,32 @@ func (f *Factory) observe(ctx context.Context, c *k8s.Cluster, d *spec.Document)
 func (b *backupFlags) place(ctx context.Context, f *Factory, names []string) error {
 	if b.local.local {
 		switch {
-		case len(names) > 0:
-			return fault.New(fault.Usage, "a name is read from the cluster; --local takes its manifests with -f")
 		case b.options.Detach:
 			return fault.New(fault.Usage, "--detach leaves a mover in the cluster; with --local it would end with this command")
 		case b.dryRun == "server":
 			return fault.New(fault.Usage, "--dry-run=server asks an API server; with --local there is none").WithHint("use --dry-run=client")
 		}
-		return nil
 	}
-	return f.readNamed(ctx, &b.manifests, names)
+	return b.readNamed(ctx, f, names)
+}
+
+// readNamed reads the sources of the names, if there are any, from the cluster.
+func (p *planFlags) readNamed(ctx context.Context, f *Factory, names []string) error {
+	switch {
+	case len(names) == 0:
+		return nil
+	case p.local.local:
+		return fault.New(fault.Usage, "a name is read from the cluster; --local takes its manifests with -f")
+	case p.facts != "":
+		return fault.New(fault.Usage, "a name is read from the cluster, and --facts stand in for it").WithHint("give the manifest with -f")
+	}
+	return f.readNamed(ctx, &p.manifests, names)
 }
 
 // readNamed reads the sources of the names from the cluster, in place of -f.
 func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []string) error {
-	if len(names) == 0 {
-		return nil
-	}
-	if len(m.files) > 0 {
-		return fault.New(fault.Usage, "a name and -f cannot both be given").WithHint("the name reads the source from the cluster, -f from a file")
+	if !m.empty() {
+		return fault.New(fault.Usage, "a name and -f or -k cannot both be given").WithHint("the name reads the source from the cluster, -f from a file")
 	}
 	for _, name := range names {
 		if _, err := os.Stat(name); err == nil && strings.Contains(name, ".") {
@@ -87,7 +94,7 @@ func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []strin
 // dryRunOnServer has the API server admit or refuse every object of every source's plan,
 // and prints the plans.
 func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
-	input, err := f.load(&b.manifests, b.kopiaVersion)
+	input, err := f.load(ctx, &b.manifests, b.kopiaVersion)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func NewDoctorCommand(f *Factory) *cobra.Command {
 }
 
 func (d *doctorFlags) run(ctx context.Context, f *Factory) error {
-	input, err := f.load(&d.manifests, d.kopiaVersion)
+	input, err := f.load(ctx, &d.manifests, d.kopiaVersion)
 	if err != nil {
 		return err
 	}

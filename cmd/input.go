@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
@@ -22,20 +25,41 @@ const (
 	stdinName     = "<stdin>"
 )
 
-// ReadInputs reads the paths of -f one file at a time, so that any number of
-// files fits into memory: a file, a directory (its *.yaml, *.yml and *.json in
-// order of name, with recursive those below it too), or "-" for standard input.
-// A file that several paths lead to is read once. The sequence ends at the
-// first path that cannot be read, with a fault of the kind Usage.
-func (f *Factory) ReadInputs(paths []string, recursive bool) iter.Seq2[spec.Input, error] {
-	r := &inputReader{stdin: f.Streams.In, recursive: recursive, seen: map[string]bool{}}
+// inputFlags say where manifests come from.
+type inputFlags struct {
+	files     []string
+	recursive bool
+	kustomize []string
+}
+
+func (i *inputFlags) add(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&i.files, "filename", "f", nil, "file, directory, URL or - for standard input; may be repeated")
+	flags.BoolVarP(&i.recursive, "recursive", "R", false, "read directories with all below them")
+	flags.StringArrayVarP(&i.kustomize, "kustomize", "k", nil, "directory with a kustomization, which is built; may be repeated")
+}
+
+func (i *inputFlags) empty() bool { return len(i.files) == 0 && len(i.kustomize) == 0 }
+
+// ReadInputs reads what -f and -k name, one file at a time, so that any number
+// of files fits into memory: a file, a directory (its *.yaml, *.yml and *.json
+// in order of name, with -R those below it too), a URL, "-" for standard input,
+// or what a kustomization builds. What several paths lead to is read once. The
+// sequence ends at the first that cannot be read, with a fault of the kind Usage.
+func (f *Factory) ReadInputs(ctx context.Context, from inputFlags) iter.Seq2[spec.Input, error] {
+	r := &inputReader{factory: f, recursive: from.recursive, seen: map[string]bool{}}
 	return func(yield func(spec.Input, error) bool) {
-		if len(paths) == 0 {
-			yield(spec.Input{}, fault.New(fault.Usage, "no input is given").WithHint("name a file, a directory or - with -f"))
+		if from.empty() {
+			yield(spec.Input{}, fault.New(fault.Usage, "no input is given").
+				WithHint("name a file, a directory, a URL or - with -f, or a kustomization with -k"))
 			return
 		}
-		for _, path := range paths {
-			if !r.path(path, yield) {
+		for _, path := range from.files {
+			if !r.path(ctx, path, yield) {
+				return
+			}
+		}
+		for _, dir := range from.kustomize {
+			if !r.kustomization(dir, yield) {
 				return
 			}
 		}
@@ -45,19 +69,19 @@ func (f *Factory) ReadInputs(paths []string, recursive bool) iter.Seq2[spec.Inpu
 // inputReader walks the paths of one command line. Its methods return false
 // when the sequence is over.
 type inputReader struct {
-	stdin     io.Reader
+	factory   *Factory
 	recursive bool
 	seen      map[string]bool
 }
 
 type yieldInput func(spec.Input, error) bool
 
-func (r *inputReader) path(path string, yield yieldInput) bool {
+func (r *inputReader) path(ctx context.Context, path string, yield yieldInput) bool {
 	switch {
 	case path == stdinArgument:
 		return r.standardInput(yield)
-	case strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://"):
-		return stop(yield, fault.New(fault.Usage, "-f %s: a URL cannot be read yet", path).WithHint("fetch it first: curl -fsS URL | kubectl volsync-kopia ... -f -"))
+	case strings.Contains(path, "://"):
+		return r.url(ctx, path, yield)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -73,7 +97,7 @@ func (r *inputReader) standardInput(yield yieldInput) bool {
 	if !r.first(stdinArgument) {
 		return true
 	}
-	data, err := readBounded(r.stdin)
+	data, err := readBounded(r.factory.Streams.In)
 	if err != nil {
 		return stop(yield, unreadable(stdinName, err))
 	}
@@ -154,11 +178,14 @@ func stop(yield yieldInput, err error) bool {
 }
 
 func unreadable(path string, err error) error {
+	return fault.New(fault.Usage, "-f %w", plainPath(path, err))
+}
+
+// plainPath names the path once, without the system call that failed on it.
+func plainPath(path string, err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
-		err = fmt.Errorf("%s: %w", at.Path, at.Err)
-	} else {
-		err = fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", at.Path, at.Err)
 	}
-	return fault.New(fault.Usage, "-f %w", err)
+	return fmt.Errorf("%s: %w", path, err)
 }

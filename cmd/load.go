@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,8 +19,7 @@ import (
 
 // manifestFlags say which manifests a run takes.
 type manifestFlags struct {
-	files        []string
-	recursive    bool
+	inputFlags
 	envsubst     bool
 	policyErrors string
 	// live are manifests that were read from the cluster, by name.
@@ -27,11 +27,15 @@ type manifestFlags struct {
 }
 
 func (m *manifestFlags) add(c *cobra.Command) {
-	c.Flags().StringArrayVarP(&m.files, "filename", "f", nil, "file, directory or - for standard input; may be repeated")
-	c.Flags().BoolVarP(&m.recursive, "recursive", "R", false, "read directories with all below them")
+	m.inputFlags.add(c.Flags())
 	c.Flags().BoolVar(&m.envsubst, "envsubst", false, "expand ${VAR}, ${VAR:-x} and ${VAR:=x} from the environment, as Flux does")
 	c.Flags().StringVar(&m.policyErrors, "policy-errors", string(result.PolicyErrorsFail),
 		"what a policy file that cannot be used does: fail, or warn and go on with the repository's own policies")
+}
+
+// check refuses flag values that are none of those documented.
+func (m *manifestFlags) check() error {
+	return oneOf("policy-errors", m.policyErrors, string(result.PolicyErrorsFail), string(result.PolicyErrorsWarn))
 }
 
 // manifests are what a run was given, judged.
@@ -42,14 +46,14 @@ type manifests struct {
 
 // load reads and judges the manifests. Errors and warnings are printed on
 // standard error; an error ends the command with exit 3 before anything is done.
-func (f *Factory) load(m *manifestFlags, kopiaVersion string) (*manifests, error) {
-	if err := oneOf("policy-errors", m.policyErrors, string(result.PolicyErrorsFail), string(result.PolicyErrorsWarn)); err != nil {
+func (f *Factory) load(ctx context.Context, m *manifestFlags, kopiaVersion string) (*manifests, error) {
+	if err := m.check(); err != nil {
 		return nil, err
 	}
 	report := &ui.Report{Version: version.Version}
 	inputs := m.live
 	if len(m.live) == 0 {
-		for input, err := range f.ReadInputs(m.files, m.recursive) {
+		for input, err := range f.ReadInputs(ctx, m.inputFlags) {
 			if err != nil {
 				return nil, err
 			}

@@ -22,6 +22,9 @@ and never contacts the repository. With --facts it is made from recorded cluster
 const planExamples = `  # The plan of a run on this machine
   kubectl volsync-kopia plan -f source.yaml -f secret.yaml --local --source-dir ./data
 
+  # The plan of a run of a source that the cluster holds
+  kubectl volsync-kopia plan postgres -n prod
+
   # The plan of a run in a cluster, from recorded facts
   kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1
 
@@ -32,13 +35,15 @@ const planExamples = `  # The plan of a run on this machine
 func NewPlanCommand(f *Factory) *cobra.Command {
 	flags := &planFlags{}
 	c := &cobra.Command{
-		Use:     "plan -f FILE...",
+		Use:     "plan (-f FILE... | NAME...)",
 		Short:   "Print what a run would do, and run nothing",
 		Long:    planLong,
 		Example: planExamples,
-		Args:    noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, names []string) error {
 			if err := flags.check(); err != nil {
+				return err
+			}
+			if err := flags.readNamed(c.Context(), f, names); err != nil {
 				return err
 			}
 			return flags.printPlans(c.Context(), f)
@@ -51,7 +56,7 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 
 // printPlans prints the plan of every source of the input.
 func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
-	input, err := f.load(&p.manifests, p.kopiaVersion)
+	input, err := f.load(ctx, &p.manifests, p.kopiaVersion)
 	if err != nil {
 		return err
 	}

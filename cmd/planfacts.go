@@ -29,7 +29,7 @@ as unknown, with the reason.`,
 }
 
 func (f *Factory) recordFacts(ctx context.Context, flags *manifestFlags) error {
-	input, err := f.load(flags, argv.DefaultVersion)
+	input, err := f.load(ctx, flags, argv.DefaultVersion)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (r *readFlags) run(ctx context.Context, f *Factory, command string, task re
 	if err := errors.Join(oneOf("output", r.output, "", "json"), checkProgress(r.progress), r.local.requireLocal(command)); err != nil {
 		return verdict{}, err
 	}
-	input, err := f.load(&r.manifests, r.kopiaVersion)
+	input, err := f.load(ctx, &r.manifests, r.kopiaVersion)
 	if err != nil {
 		return verdict{}, err
 	}

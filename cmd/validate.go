@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,19 +36,17 @@ const validateExamples = `  # Check one manifest
   kubectl volsync-kopia validate -f clusters/prod -R --envsubst
 
   # Check what kustomize builds
-  kubectl kustomize overlays/prod | kubectl volsync-kopia validate -f -
+  kubectl volsync-kopia validate -k overlays/prod
 
   # Reports for a pipeline
   kubectl volsync-kopia validate -f . -R --report-sarif volsync.sarif --report-junit volsync.xml`
 
 // validateFlags are the flags as typed.
 type validateFlags struct {
-	files        []string
-	recursive    bool
-	envsubst     bool
+	manifestFlags
+
 	output       string
 	kopiaVersion string
-	policyErrors string
 	reports      []reportFile
 }
 
@@ -74,17 +73,14 @@ func NewValidateCommand(f *Factory) *cobra.Command {
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
-				return usageError(c, err)
+				return err
 			}
-			return flags.run(f)
+			return flags.run(c.Context(), f)
 		},
 	}
-	c.Flags().StringArrayVarP(&flags.files, "filename", "f", nil, "file, directory or - for standard input; may be repeated")
-	c.Flags().BoolVarP(&flags.recursive, "recursive", "R", false, "read directories with all below them")
-	c.Flags().BoolVar(&flags.envsubst, "envsubst", false, "expand ${VAR}, ${VAR:-x} and ${VAR:=x} from the environment, as Flux does")
+	flags.manifestFlags.add(c)
 	c.Flags().StringVarP(&flags.output, "output", "o", "table", "output format: table or json")
 	c.Flags().StringVar(&flags.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia that will run")
-	c.Flags().StringVar(&flags.policyErrors, "policy-errors", string(result.PolicyErrorsFail), "what a policy file that cannot be used is: fail (an error) or warn")
 	for i := range flags.reports {
 		r := &flags.reports[i]
 		c.Flags().StringVar(&r.path, r.flag, "", r.usage)
@@ -93,19 +89,11 @@ func NewValidateCommand(f *Factory) *cobra.Command {
 }
 
 func (v *validateFlags) check() error {
-	switch {
-	case !slices.Contains([]string{"table", "json"}, v.output):
-		return fmt.Errorf("-o %s: only table and json are known", quote(v.output))
-	case !slices.Contains([]string{string(result.PolicyErrorsFail), string(result.PolicyErrorsWarn)}, v.policyErrors):
-		return fmt.Errorf("--policy-errors %s: only fail and warn are known", quote(v.policyErrors))
-	case len(v.files) == 0:
-		return errors.New("no input is given: name a file, a directory or - with -f")
-	}
-	return nil
+	return errors.Join(oneOf("output", v.output, "table", "json"), v.manifestFlags.check())
 }
 
-func (v *validateFlags) run(f *Factory) error {
-	report, err := v.judge(f)
+func (v *validateFlags) run(ctx context.Context, f *Factory) error {
+	report, err := v.judge(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -121,14 +109,14 @@ func (v *validateFlags) run(f *Factory) error {
 // judge reads and judges file by file. Of a file that has been judged, only its
 // Secrets, ConfigMaps and references are kept, so that memory does not grow
 // with the size of the input; what needs another file is judged at the end.
-func (v *validateFlags) judge(f *Factory) (*ui.Report, error) {
+func (v *validateFlags) judge(ctx context.Context, f *Factory) (*ui.Report, error) {
 	report := &ui.Report{Version: version.Version}
 	parser := spec.NewParser(spec.Options{Envsubst: v.envsubst, Lookup: f.LookupEnv})
 	validator := validate.New(validate.Options{
 		KopiaVersion: v.kopiaVersion, PolicyErrors: result.PolicyErrorMode(v.policyErrors),
 	})
 	var problems problem.List
-	for input, err := range f.ReadInputs(v.files, v.recursive) {
+	for input, err := range f.ReadInputs(ctx, v.inputFlags) {
 		if err != nil {
 			return nil, err
 		}

@@ -158,11 +158,11 @@ func TestValidateRefusesAWrongCommandLineWithExit2(t *testing.T) {
 		want string
 	}{
 		"no input":               {nil, "no input is given"},
-		"unknown output":         {[]string{"-f", good, "-o", "yaml"}, "only table and json"},
-		"unknown policy errors":  {[]string{"-f", good, "--policy-errors", "skip"}, "only fail and warn"},
+		"unknown output":         {[]string{"-f", good, "-o", "yaml"}, "--output=yaml is not one of table and json"},
+		"unknown policy errors":  {[]string{"-f", good, "--policy-errors", "skip"}, "--policy-errors=skip is not one of fail and warn"},
 		"missing file":           {[]string{"-f", good, "-f", "no/such.yaml"}, "no/such.yaml: no such file"},
 		"directory without file": {[]string{"-f", empty}, "has no *.yaml"},
-		"a URL":                  {[]string{"-f", "https://example.com/a.yaml"}, "a URL cannot be read yet"},
+		"a URL of another kind":  {[]string{"-f", "ftp://example.com/a.yaml"}, "only http and https URLs can be read"},
 		"an argument":            {[]string{good}, "takes no arguments"},
 		"an unwritable report":   {[]string{"-f", good, "--report-sarif", filepath.Join(empty, "no", "r")}, "--report-sarif"},
 	} {
@@ -197,7 +197,7 @@ func TestReadInputsReadsEachFileOnceInOrder(t *testing.T) {
 			streams, in, _, _ := genericiooptions.NewTestIOStreams()
 			in.WriteString("stdin")
 			var got []string
-			for input, err := range NewFactory(streams).ReadInputs(c.paths, c.recursive) {
+			for input, err := range NewFactory(streams).ReadInputs(t.Context(), inputFlags{files: c.paths, recursive: c.recursive}) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -215,7 +215,7 @@ func TestReadInputsEndsWhenTheReaderHasEnough(t *testing.T) {
 	dir := writeInputs(t, map[string]string{"a.yaml": "a", "b.yaml": "b"})
 	streams, _, _, _ := genericiooptions.NewTestIOStreams()
 	n := 0
-	for range NewFactory(streams).ReadInputs([]string{dir, dir + "/no"}, false) {
+	for range NewFactory(streams).ReadInputs(t.Context(), inputFlags{files: []string{dir, dir + "/no"}}) {
 		n++
 		break
 	}
@@ -228,7 +228,7 @@ func TestReadInputsBoundsWhatItReads(t *testing.T) {
 	t.Parallel()
 	streams, in, _, _ := genericiooptions.NewTestIOStreams()
 	in.Write(make([]byte, spec.MaxInputSize+10))
-	for input, err := range NewFactory(streams).ReadInputs([]string{"-"}, false) {
+	for input, err := range NewFactory(streams).ReadInputs(t.Context(), inputFlags{files: []string{"-"}}) {
 		if err != nil || len(input.Data) != spec.MaxInputSize+1 {
 			t.Errorf("%d bytes, %v", len(input.Data), err)
 		}
