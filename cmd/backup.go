@@ -49,6 +49,8 @@ type backupFlags struct {
 
 	// cluster is where the runs go; nil: this machine.
 	cluster *k8s.Cluster
+	// turns keeps sources from making one repository at the same time.
+	turns turns
 }
 
 // NewBackupCommand returns the backup command.
@@ -169,6 +171,12 @@ func (b *backupFlags) planAndRun(ctx context.Context, session *localRun, input *
 	if p.Skip != nil {
 		return skippedVerdict(p, d.Object(), session.f.Now())
 	}
+	give, _, err := b.turns.take(ctx, p)
+	if err != nil {
+		return failedVerdict(d.Object(), err)
+	}
+	var v verdict
+	defer func() { give(v.result) }()
 	observer.Observe(result.Event{
 		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: session.f.Now(), RunID: runID, Type: result.EventStart,
 		Message: fmt.Sprintf("Backup of %s as %s, run %s", b.sourceDir, p.Identity, runID),
@@ -176,7 +184,8 @@ func (b *backupFlags) planAndRun(ctx context.Context, session *localRun, input *
 	if err := b.warnOf(session.f, input, d, p, observer); err != nil {
 		return failedVerdict(d.Object(), err)
 	}
-	return executedVerdict(d.Object(), session.execute(ctx, p, input.set, d, observer))
+	v = executedVerdict(d.Object(), session.execute(ctx, p, input.set, d, observer))
+	return v
 }
 
 // objectRef names the document's object.

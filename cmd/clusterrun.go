@@ -125,23 +125,43 @@ func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
 	return nil
 }
 
-// runOnCluster plans and runs one source on the cluster.
-func (b *backupFlags) runOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, observer run.Observer) verdict {
+// planOnCluster plans one source from what the cluster is like now.
+func (b *backupFlags) planOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, runID string) (plan.Plan, error) {
 	facts, err := f.observe(ctx, c, d)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return b.build(f, input, d, facts, runID, nil)
+}
+
+// runOnCluster plans one source, waits for its turn and runs it.
+func (b *backupFlags) runOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, observer run.Observer) (v verdict) {
+	runID := f.NewRunID()
+	p, err := b.planOnCluster(ctx, f, c, input, d, runID)
 	if err != nil {
 		return failedVerdict(d.Object(), err)
 	}
-	runID := f.NewRunID()
-	p, err := b.build(f, input, d, facts, runID, nil)
+	give, waited, err := b.turns.take(ctx, p)
 	if err != nil {
 		return failedVerdict(d.Object(), err)
+	}
+	defer func() { give(v.result) }()
+	if waited {
+		if p, err = b.planOnCluster(ctx, f, c, input, d, runID); err != nil {
+			return failedVerdict(d.Object(), err)
+		}
 	}
 	if p.Skip != nil {
 		return skippedVerdict(p, d.Object(), f.Now())
 	}
+	return b.executeOnCluster(ctx, f, c, input, d, p, observer)
+}
+
+// executeOnCluster runs the plan.
+func (b *backupFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, p plan.Plan, observer run.Observer) verdict {
 	observer.Observe(result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: runID, Type: result.EventStart,
-		Message: fmt.Sprintf("Backup of pvc/%s as %s, run %s", p.Copy.Claim, p.Identity, runID),
+		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: p.RunID, Type: result.EventStart,
+		Message: fmt.Sprintf("Backup of pvc/%s as %s, run %s", p.Copy.Claim, p.Identity, p.RunID),
 	})
 	if err := b.warnOf(f, input, d, p, observer); err != nil {
 		return failedVerdict(d.Object(), err)

@@ -159,19 +159,24 @@ func (c Cache) Empty() bool {
 // UniqueID reads the id of the repository that kopia has just opened, in hex,
 // out of the format blob that it fetched.
 func (c Cache) UniqueID() (string, error) {
-	data, err := os.ReadFile(filepath.Join(c.Dir(), "kopia.repository"))
+	return formatID(filepath.Join(c.Dir(), "kopia.repository"))
+}
+
+// formatID reads the unique id out of a format blob.
+func formatID(name string) (string, error) {
+	data, err := os.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("read the cached format blob: %w", err)
+		return "", fmt.Errorf("read the format blob: %w", err)
 	}
 	var format struct {
 		UniqueID string `json:"uniqueID"`
 	}
 	if err := json.Unmarshal(data, &format); err != nil {
-		return "", fmt.Errorf("decode the cached format blob: %w", err)
+		return "", fmt.Errorf("decode the format blob: %w", err)
 	}
 	id, err := base64.StdEncoding.DecodeString(format.UniqueID)
 	if err != nil || len(id) == 0 {
-		return "", errors.New("the cached format blob has no unique id")
+		return "", errors.New("the format blob has no unique id")
 	}
 	return hex.EncodeToString(id), nil
 }

@@ -47,6 +47,9 @@ type driver struct {
 	paths    argv.Paths
 	runner   *kopiaexec.Runner
 	version  string
+	// createdID is the unique id of a repository that this run has made, where it
+	// can be told.
+	createdID string
 
 	policyFiles []*policyFile
 	settings    policy.Resolution

@@ -31,6 +31,9 @@ func (d *driver) prove(ctx context.Context, s *result.Snapshot) error {
 	if err := check(ctx, s.ID, proof); err != nil {
 		return err
 	}
+	if err := d.checkNotReplaced(); err != nil {
+		return err
+	}
 	s.Proved = proof
 	d.log.sayf("Proved snapshot %s (%s).", s.ID, proof)
 	return nil

@@ -1,13 +1,7 @@
 package mover
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
@@ -33,6 +27,9 @@ func (d *driver) open(ctx context.Context, command argv.Command) ([]byte, error)
 	id, err := d.cache.UniqueID()
 	if err != nil {
 		return nil, failed("Cache", fault.New(fault.Failed, "%w", err))
+	}
+	if d.createdID != "" && id != d.createdID {
+		return nil, replacedError("the one that this run has created")
 	}
 	d.res.Repository.UniqueID = id
 	if !d.cache.Belongs(id, wasEmpty || emptied) {
@@ -134,88 +131,7 @@ func (d *driver) mayCreate(reason kopiaexec.Reason) bool {
 	if d.task.Operation != result.OperationBackup || d.task.Repository.Create == result.CreateNever || d.task.Repository.Create == "" {
 		return false
 	}
+	place := d.place.Storage.Filesystem
 	return reason == kopiaexec.ReasonNotInitialized ||
-		reason == kopiaexec.ReasonStorageMissing && d.place.Storage.Filesystem.MakeOnEmptyVolume
-}
-
-// create makes the repository, if nothing speaks against it. An automatic
-// creation needs proof that nothing was there: an unmounted export or a
-// mistyped path must not become a new, empty repository.
-func (d *driver) create(ctx context.Context, why kopiaexec.Diagnosis) error {
-	automatic := d.task.Repository.Create == result.CreateAuto
-	if automatic && d.task.Repository.SourceHasSynced {
-		return failed(string(why.Reason), why.Err("open the repository, and it is not created anew, for this source has been backed up before").
-			WithHint("check that the right volume or bucket is there; if it is, --create-repository=always"))
-	}
-	if err := makeDirectory(d.place.Storage.Filesystem, automatic); err != nil {
-		return failed(string(why.Reason), fault.New(fault.Repository, "the repository is not created: %w", err).WithHint(why.Hint))
-	}
-	d.log.sayf("No repository found; creating one.")
-	token, err := d.config.CreateToken()
-	if err != nil {
-		return failed("Create", err)
-	}
-	// Creating connects too, which writes a config with the credentials and
-	// touches a cache: both are thrown away.
-	scratch := filepath.Join(d.task.WorkDir, "create")
-	defer os.RemoveAll(scratch)
-	if err := os.MkdirAll(scratch, 0o700); err != nil {
-		return failed("Create", fault.New(fault.Failed, "make a directory for the creation: %w", err))
-	}
-	creation := d.settings.Creation
-	command := argv.RepositoryCreate(argv.Paths{ConfigFile: filepath.Join(scratch, "kopia.config"), LogDir: d.paths.LogDir}, argv.CreateOptions{
-		Hash: creation.Hash, Encryption: creation.Encryption, Splitter: creation.Splitter,
-		ECC: creation.ECC, ECCOverheadPercent: creation.ECCOverheadPercent,
-		CacheDirectory: filepath.Join(scratch, "cache"),
-	})
-	out, err := d.runner.Run(ctx, kopiaexec.Call{Command: command, Stdin: bytes.NewReader(token.Reveal())})
-	if err != nil {
-		return failed("Create", err)
-	}
-	if !out.OK() {
-		return diagnosed("create the repository", out)
-	}
-	d.res.Repository.Created = true
-	d.log.sayf("Created a new repository in %s storage.", d.place.Type())
-	return nil
-}
-
-// makeDirectory sees to it that the repository's directory is there, and for
-// an automatic creation that it is empty. It makes a missing one only
-// directly below the root of an empty volume.
-func makeDirectory(place *result.FilesystemStorage, automatic bool) error {
-	_, err := os.Stat(place.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && place.MakeOnEmptyVolume:
-		if err := checkEmpty(filepath.Dir(place.Path)); err != nil {
-			return err
-		}
-		return os.Mkdir(place.Path, 0o770)
-	case err != nil:
-		return err
-	case automatic:
-		return checkEmpty(place.Path)
-	}
-	return nil
-}
-
-// shardsFile is written by kopia when it opens a directory, also one that holds
-// no repository; here only by an older release or somebody else's kopia.
-const shardsFile = ".shards"
-
-// checkEmpty fails on the first file below dir. Directories without files do
-// not count, and neither do the file system's own lost+found and the file that
-// an attempt of kopia's to open it has left.
-func checkEmpty(dir string) error {
-	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case path == filepath.Join(dir, lostFound) && entry.IsDir():
-			return fs.SkipDir
-		case err != nil:
-			return err
-		case !entry.IsDir() && path != filepath.Join(dir, shardsFile):
-			return fmt.Errorf("%s is not empty: it holds %s", dir, path)
-		}
-		return nil
-	})
+		reason == kopiaexec.ReasonStorageMissing && place != nil && place.MakeOnEmptyVolume
 }

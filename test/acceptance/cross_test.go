@@ -308,19 +308,26 @@ func TestAnyArgumentArrivesWhole(t *testing.T) {
 func TestSourcesOfOneRepositoryRunSideBySide(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kopiatest.Kopia(t))
-	w.repo.Seed(t)
 	w.write(t, "x", "x")
 	var files []string
 	for _, name := range []string{"one", "two", "three", "four"} {
 		files = append(files, w.files(t, name)...)
 	}
 	args := append([]string{"backup", "-o", "json", "--source-dir", w.volume, "--max-parallel", "4"}, w.local(files...)...)
-	for range 2 {
+	// The repository is not there yet: the first of them makes it.
+	for round := range 2 {
 		e := w.run(t, args...)
+		created := 0
 		for _, r := range decodeResults(t, e) {
 			if r.Outcome != result.Succeeded {
 				t.Errorf("%s: %s: %s", r.Object, r.Outcome, r.Message)
 			}
+			if r.Repository != nil && r.Repository.Created {
+				created++
+			}
+		}
+		if created != 1-round {
+			t.Errorf("round %d: %d of them created the repository", round, created)
 		}
 		if e.code != 0 {
 			t.Fatalf("exit %d\n%s", e.code, e.stderr)

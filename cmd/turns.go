@@ -1,0 +1,74 @@
+package cmd
+
+import (
+	"context"
+	"sync"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// turns has the sources of one input that may have to make their repository run
+// one at a time, until one of them has opened it: two that make it at once
+// destroy it, and not every storage lets the movers see each other.
+type turns struct {
+	mu     sync.Mutex
+	places map[string]*place
+}
+
+// place is one repository. Whoever takes from free has the turn.
+type place struct {
+	free chan struct{}
+	// opened is written with the turn taken.
+	opened bool
+}
+
+// take waits until the plan's run may begin, and returns what gives the turn to
+// the next when it has ended: with its Result, or nil. waited is true when
+// another run has been let go first, so that the plan's facts may be old.
+func (t *turns) take(ctx context.Context, p plan.Plan) (give func(*result.Result), waited bool, err error) {
+	nothing := func(*result.Result) {}
+	if p.Task == nil || p.Task.Repository.Create == result.CreateNever || p.Task.Repository.Create == result.CreateAuto && p.Task.Repository.SourceHasSynced {
+		return nothing, false, nil
+	}
+	at := t.at(repositoryOf(p))
+	select {
+	case <-at.free:
+	default:
+		waited = true
+		select {
+		case <-at.free:
+		case <-ctx.Done():
+			return nothing, true, context.Cause(ctx)
+		}
+	}
+	if at.opened {
+		at.free <- struct{}{}
+		return nothing, waited, nil
+	}
+	return func(r *result.Result) {
+		at.opened = r != nil && r.Repository != nil && r.Repository.UniqueID != ""
+		at.free <- struct{}{}
+	}, waited, nil
+}
+
+func (t *turns) at(name string) *place {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.places == nil {
+		t.places = map[string]*place{}
+	}
+	if t.places[name] == nil {
+		t.places[name] = &place{free: make(chan struct{}, 1)}
+		t.places[name].free <- struct{}{}
+	}
+	return t.places[name]
+}
+
+// repositoryOf names the repository as far as a plan knows it.
+func repositoryOf(p plan.Plan) string {
+	if p.Local != nil && p.Local.RepositoryDir != "" {
+		return p.Local.RepositoryDir
+	}
+	return p.Object.Namespace + "/" + p.Repository.Secret + " " + p.Repository.Location
+}
