@@ -44,7 +44,6 @@ type backupFlags struct {
 
 	dryRun      string
 	progress    string
-	timeout     time.Duration
 	maxParallel int
 
 	// cluster is where the runs go; nil: this machine.
@@ -65,8 +64,6 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 	}
 	flags.add(c)
 	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none; client: print the plan and run nothing; server: have the API server judge every object besides")
-	c.Flags().BoolVar(&flags.options.Detach, "detach", false, "return when the mover has started; it goes on by itself")
-	c.Flags().DurationVar(&flags.timeout, "timeout", 0, "longest time for the whole run; 0: no limit")
 	c.Flags().IntVar(&flags.maxParallel, "max-parallel", 2, "how many sources of the input run at a time")
 	addProgressFlag(c, &flags.progress)
 	return c
@@ -74,13 +71,12 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 
 func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error {
 	if err := errors.Join(
-		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), atLeast("max-parallel", b.maxParallel, 1),
-		notNegative("timeout", b.timeout), notNegative("keep-job", b.keepJob),
+		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), b.checkDryRun(),
+		atLeast("max-parallel", b.maxParallel, 1),
 	); err != nil {
 		return err
 	}
-	b.options.Timeouts.Running = result.Duration(wholeSeconds(b.timeout))
-	if err := b.place(ctx, f, names); err != nil {
+	if err := b.readNamed(ctx, f, names); err != nil {
 		return err
 	}
 	switch b.dryRun {
@@ -109,6 +105,18 @@ func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error
 	verdicts := b.runAll(ctx, f, input, docs, display)
 	display.Close()
 	return f.reportVerdicts(b.output, verdicts)
+}
+
+// checkDryRun refuses what the dry run, or a run that is none, could only ignore.
+func (b *backupFlags) checkDryRun() error {
+	switch {
+	case b.dryRun == "server" && b.local.local:
+		return fault.New(fault.Usage, "--dry-run=server asks an API server; with --local there is none").WithHint("use --dry-run=client")
+	case b.dryRun != "client" && b.facts != "":
+		return fault.New(fault.Usage, "--facts stand in for a cluster, and --dry-run=%s needs the cluster itself", b.dryRun).
+			WithHint("use --dry-run=client, or leave --facts away")
+	}
+	return nil
 }
 
 // runAll runs the sources, at most maxParallel at a time, and returns the

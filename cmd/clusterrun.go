@@ -36,19 +36,6 @@ func (f *Factory) observe(ctx context.Context, c *k8s.Cluster, d *spec.Document)
 	return facts, nil
 }
 
-// place refuses what cannot go together, and reads the sources that are named.
-func (b *backupFlags) place(ctx context.Context, f *Factory, names []string) error {
-	if b.local.local {
-		switch {
-		case b.options.Detach:
-			return fault.New(fault.Usage, "--detach leaves a mover in the cluster; with --local it would end with this command")
-		case b.dryRun == "server":
-			return fault.New(fault.Usage, "--dry-run=server asks an API server; with --local there is none").WithHint("use --dry-run=client")
-		}
-	}
-	return b.readNamed(ctx, f, names)
-}
-
 // readNamed reads the sources of the names, if there are any, from the cluster.
 func (p *planFlags) readNamed(ctx context.Context, f *Factory, names []string) error {
 	switch {

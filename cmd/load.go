@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -112,12 +113,14 @@ func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 
 // oneOf refuses a flag's value that is none of those allowed.
 func oneOf(flag, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
+	if slices.Contains(allowed, value) {
+		return nil
 	}
-	return fault.New(fault.Usage, "--%s=%s is not one of %s", flag, value, join(allowed))
+	named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
+	if len(named) == 1 {
+		return fault.New(fault.Usage, "--%s=%s: only %s is known", flag, value, named[0])
+	}
+	return fault.New(fault.Usage, "--%s=%s is not one of %s", flag, value, join(named))
 }
 
 func join(words []string) string {

@@ -31,7 +31,9 @@ type planFlags struct {
 	prove        string
 	onEmpty      string
 	create       string
+	use          string
 	options      plan.Options
+	timeout      time.Duration
 	keepJob      time.Duration
 	timeouts     timeoutFlags
 	exec         execFlags
@@ -92,6 +94,9 @@ func (p *planFlags) add(c *cobra.Command) {
 	flags.StringVar(&p.onEmpty, "on-empty", string(result.OnEmptySkip), "what an empty source does: skip (fail if the last snapshot held files), fail or snapshot")
 	flags.StringVar(&p.create, "create-repository", string(result.CreateAuto),
 		"when a missing repository is created: auto (empty storage, source never synced), always or never")
+	flags.StringVar(&p.use, "use", "", "cluster: accept a policy ConfigMap of the cluster that differs from the input's")
+	flags.BoolVar(&p.options.Detach, "detach", false, "return when the mover has started; it goes on by itself")
+	flags.DurationVar(&p.timeout, "timeout", 0, "longest time for the whole run; 0: no limit")
 	flags.BoolVar(&p.options.Force, "force", false, "run although the manual trigger was served or the source is paused")
 	flags.BoolVar(&p.options.Strict, "strict", false, "count files whose errors a policy ignores as missing (exit 4)")
 	flags.BoolVar(&p.options.RunActions, "run-actions", false, "with --local: run the manifest's actions on this machine")
@@ -108,20 +113,41 @@ func (p *planFlags) check() error {
 		oneOf("prove", p.prove, string(result.ProveManifest), string(result.ProveBlobs), string(result.ProveContent)),
 		oneOf("on-empty", p.onEmpty, string(result.OnEmptySkip), string(result.OnEmptyFail), string(result.OnEmptySnapshot)),
 		oneOf("create-repository", p.create, string(result.CreateAuto), string(result.CreateAlways), string(result.CreateNever)),
-		oneOf("output", p.output, "", "json"),
+		oneOf("output", p.output, "", "json"), oneOf("use", p.use, "", useCluster),
+		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob),
+		p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
 	)
-	if p.local.local && p.sourceDir == "" {
-		err = errors.Join(err, fault.New(fault.Usage, "--local needs --source-dir: the directory that stands in for the volume"))
-	}
-	if p.local.local && p.facts != "" {
-		err = errors.Join(err, fault.New(fault.Usage, "--facts are of a cluster; --local has none"))
-	}
-	err = errors.Join(err, p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local))
-	p.options.Exec = p.exec.hooks()
+	p.options.Exec, p.options.UseCluster = p.exec.hooks(), p.use == useCluster
+	p.options.Timeouts.Running = result.Duration(wholeSeconds(p.timeout))
 	p.options.Prove, p.options.OnEmpty = result.Proof(p.prove), result.OnEmpty(p.onEmpty)
 	p.options.CreateRepository, p.options.PolicyErrors = result.CreateMode(p.create), result.PolicyErrorMode(p.manifests.policyErrors)
 	p.options.KeepJob = result.Duration(p.keepJob)
 	return err
+}
+
+// useCluster is the value of --use that accepts what the cluster holds.
+const useCluster = "cluster"
+
+// checkPlace refuses flags that mean nothing where the run is to be.
+func (p *planFlags) checkPlace() error {
+	var errs []error
+	refuse := func(when bool, format string, args ...any) {
+		if when {
+			errs = append(errs, fault.New(fault.Usage, format, args...))
+		}
+	}
+	if p.local.local {
+		refuse(p.sourceDir == "", "--local needs --source-dir: the directory that stands in for the volume")
+		refuse(p.facts != "", "--facts are of a cluster; --local has none")
+		refuse(p.use != "", "--use=%s is about a cluster; --local has none", p.use)
+		refuse(p.options.Detach, "--detach leaves a mover in the cluster; with --local it would end with this command")
+		return errors.Join(errs...)
+	}
+	refuse(p.sourceDir != "", "--source-dir stands in for the volume of a run on this machine: add --local")
+	refuse(p.local.repositoryDir != "", "--repository-dir stands in for the repository of a run on this machine: add --local")
+	refuse(p.local.stateDir != "", "--state-dir is where a run on this machine keeps its state: add --local")
+	refuse(p.options.RunActions, "--run-actions lets a run on this machine run the manifest's actions: add --local; in a cluster they run without it")
+	return errors.Join(errs...)
 }
 
 // build plans one source. facts are the cluster's, or what this machine knows.
