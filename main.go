@@ -10,12 +10,17 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/cmd"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 )
 
 func main() {
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	ctx, stop := cmd.WithSignals(context.Background())
-	code := cmd.Main(ctx, cmd.NewFactory(streams), os.Args[1:])
+	f := cmd.NewFactory(streams)
+	ctx, stop := cmd.WithSignals(context.Background(), func(code fault.ExitCode) {
+		f.Abandon()
+		os.Exit(int(code))
+	})
+	code := cmd.Main(ctx, f, os.Args[1:])
 	stop()
 	os.Exit(int(code))
 }

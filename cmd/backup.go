@@ -149,7 +149,7 @@ func (b *backupFlags) runOne(ctx context.Context, f *Factory, input *manifests, 
 		defer cancel()
 	}
 	if b.cluster != nil {
-		return b.runOnCluster(ctx, f, b.cluster, input, d, observer)
+		return b.runOnCluster(ctx, f, b.cluster, input, d, observer).endedBy(ctx)
 	}
 	runID := f.NewRunID()
 	env, err := b.local.env(f, runID, b.sourceDir)
@@ -192,6 +192,7 @@ func (b *backupFlags) planAndRun(ctx context.Context, session *localRun, input *
 	if err := b.warnOf(session.f, input, d, p, observer); err != nil {
 		return failedVerdict(d.Object(), err)
 	}
+	defer session.f.unfinished.begin(runID, "its mover stops by itself; the next run in this state directory removes what is left of it")()
 	v = executedVerdict(d.Object(), session.execute(ctx, p, input.set, d, observer))
 	return v
 }

@@ -153,6 +153,8 @@ func (b *backupFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.C
 	if err := b.warnOf(f, input, d, p, observer); err != nil {
 		return failedVerdict(d.Object(), err)
 	}
+	defer f.unfinished.begin(p.RunID, fmt.Sprintf("kubectl volsync-kopia cleanup -n %[2]s --yes removes what is there once its mover has ended; "+
+		"kubectl volsync-kopia runs attach %[1]s -n %[2]s follows it to its end", p.RunID, p.Object.Namespace))()
 	running, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	target := k8s.NewTarget(c, p, triggerOf(d, f), observer, f.Now, lost)

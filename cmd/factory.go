@@ -23,6 +23,9 @@ type Factory struct {
 	RandomID func() string
 	// Executable returns the path of this program.
 	Executable func() (string, error)
+
+	// unfinished is what Abandon tells of.
+	unfinished unfinished
 }
 
 // NewFactory returns the Factory of a real process.

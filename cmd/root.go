@@ -70,7 +70,7 @@ func NewRootCommand(f *Factory) *cobra.Command {
 func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
 	root := NewRootCommand(f)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := endedBy(ctx, root.ExecuteContext(ctx))
 	var reported *reportedError
 	switch {
 	case err == nil:
@@ -83,6 +83,23 @@ func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
 	}
 	fault.Report(f.Streams.ErrOut, err)
 	return fault.CodeOf(err)
+}
+
+// endedBy makes an error say what ended the command, a signal or its time limit,
+// when it is but a consequence of that: a request that was broken off has no kind
+// of its own. The context must be the one that the command worked with.
+func endedBy(ctx context.Context, err error) error {
+	var reported *reportedError
+	if err == nil || ctx.Err() == nil || errors.As(err, &reported) || fault.KindOf(err) != fault.Failed {
+		return err
+	}
+	cause := context.Cause(ctx)
+	ended := fault.New(fault.KindOf(cause), "%w: %w", cause, err)
+	var f *fault.Error
+	if errors.As(cause, &f) {
+		ended.Hint = f.Hint
+	}
+	return ended
 }
 
 // reportedError carries an exit code whose reason the command has printed.

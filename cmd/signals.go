@@ -2,29 +2,50 @@ package cmd
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 )
 
 // WithSignals returns a context that ends at the first SIGINT or SIGTERM, with
-// a fault of the matching kind as its cause. The second signal has its default
-// effect: the process ends at once.
-func WithSignals(parent context.Context) (context.Context, context.CancelFunc) {
+// a fault of the matching kind as its cause: what was begun is then stopped and
+// cleaned up. At the second signal leave is called, with the exit code; it must
+// end the process.
+func WithSignals(parent context.Context, leave func(fault.ExitCode)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
 	go func() {
+		defer signal.Stop(signals)
+		obey(signals, done, cancel, leave)
+	}()
+	return ctx, sync.OnceFunc(func() {
+		close(done)
+		cancel(context.Canceled)
+	})
+}
+
+// obey does what the signals say until done.
+func obey(signals <-chan os.Signal, done <-chan struct{}, cancel context.CancelCauseFunc, leave func(fault.ExitCode)) {
+	for first := true; ; first = false {
 		select {
 		case s := <-signals:
+			if !first {
+				leave(signalFault(s).Kind.ExitCode())
+				return
+			}
 			cancel(signalFault(s))
-		case <-ctx.Done():
+		case <-done:
+			return
 		}
-		signal.Stop(signals)
-	}()
-	return ctx, func() { cancel(context.Canceled) }
+	}
 }
 
 // signalFault names the signal that ended a run.
@@ -33,4 +54,36 @@ func signalFault(s os.Signal) *fault.Error {
 		return fault.New(fault.Terminated, "cancelled by SIGTERM")
 	}
 	return fault.New(fault.Interrupt, "cancelled by SIGINT")
+}
+
+// unfinished are the runs of this process, each with what becomes of it when the
+// process is gone.
+type unfinished struct {
+	mu   sync.Mutex
+	runs map[string]string
+}
+
+// begin notes a run; the function that it returns takes it off again.
+func (u *unfinished) begin(run, remains string) (end func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.runs == nil {
+		u.runs = map[string]string{}
+	}
+	u.runs[run] = remains
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(u.runs, run)
+	}
+}
+
+// Abandon says what remains when the process leaves now. It waits for nothing.
+func (f *Factory) Abandon() {
+	f.unfinished.mu.Lock()
+	defer f.unfinished.mu.Unlock()
+	fmt.Fprintln(f.Streams.ErrOut, "\nLeft at the second signal; nothing more is cleaned up.")
+	for _, id := range slices.Sorted(maps.Keys(f.unfinished.runs)) {
+		fmt.Fprintf(f.Streams.ErrOut, "  left: run %s\n   fix: %s\n", id, f.unfinished.runs[id])
+	}
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,16 @@ type verdict struct {
 // failedVerdict is the verdict of a run that could not begin.
 func failedVerdict(object string, err error) verdict {
 	return verdict{object: object, err: err, code: fault.CodeOf(err)}
+}
+
+// endedBy makes the verdict of a run that could not begin say what ended it.
+func (v verdict) endedBy(ctx context.Context) verdict {
+	if v.err == nil || v.result != nil {
+		return v
+	}
+	v.err = endedBy(ctx, v.err)
+	v.code = fault.CodeOf(v.err)
+	return v
 }
 
 // executedVerdict is the verdict of an executed plan.

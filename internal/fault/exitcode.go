@@ -29,8 +29,8 @@ func Exits() []Exit {
 		{7, Repository, "the repository is not reachable, not initialised, read-only, or the password is wrong"},
 		{8, Leftover, "done, but clean-up left something, which is listed"},
 		{9, Difference, "a difference was found: verification, drill, schedule diff, or an overdue status"},
-		{130, Interrupt, "cancelled by SIGINT; cleaned up"},
-		{143, Terminated, "cancelled by SIGTERM; cleaned up"},
+		{130, Interrupt, "cancelled by SIGINT; cleaned up, unless a second signal came: then what remains is named"},
+		{143, Terminated, "cancelled by SIGTERM; cleaned up, unless a second signal came: then what remains is named"},
 	}
 }
 

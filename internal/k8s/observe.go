@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -27,7 +28,7 @@ func (c *Cluster) Observe(ctx context.Context, q plan.Questions) (plan.Facts, er
 	}
 	// The version comes first: it tells a cluster that does not answer from one
 	// that refuses.
-	served, err := c.typed.Discovery().ServerVersion()
+	served, err := discovery.ToServerVersionInterfaceWithContext(c.typed.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
 		return plan.Facts{}, unreachable(err)
 	}

@@ -8,6 +8,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
@@ -56,7 +57,7 @@ func (o *observation) readSnapshotClasses(ctx context.Context) error {
 		return nil
 	}
 	if apierrors.IsForbidden(err) {
-		o.facts.SnapshotAPI, err = o.servesSnapshots(), o.skip(err, plan.FactSnapshotClasses)
+		o.facts.SnapshotAPI, err = o.servesSnapshots(ctx), o.skip(err, plan.FactSnapshotClasses)
 		return err
 	}
 	if err != nil {
@@ -77,9 +78,9 @@ func (o *observation) readSnapshotClasses(ctx context.Context) error {
 }
 
 // servesSnapshots asks discovery, which everybody may read.
-func (o *observation) servesSnapshots() bool {
-	gvr := snapshotv1.SchemeGroupVersion.String()
-	_, err := o.cluster.typed.Discovery().ServerResourcesForGroupVersion(gvr)
+func (o *observation) servesSnapshots(ctx context.Context) bool {
+	served := discovery.ToServerResourcesInterfaceWithContext(o.cluster.typed.Discovery())
+	_, err := served.ServerResourcesForGroupVersionWithContext(ctx, snapshotv1.SchemeGroupVersion.String())
 	return err == nil
 }
 

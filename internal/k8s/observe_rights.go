@@ -28,9 +28,10 @@ func (o *observation) readRights(ctx context.Context) error {
 		}
 		for _, verb := range need.Verbs {
 			right := plan.Right{Verb: verb, Group: need.Group, Resource: need.Resource}
-			right.Allowed = rulesAllow(review.Status.ResourceRules, right)
-			if !right.Allowed && review.Status.Incomplete {
-				if right.Allowed, err = o.askRight(ctx, right, false); err != nil {
+			var named bool
+			right.Allowed, named = rulesAllow(review.Status.ResourceRules, right)
+			if !right.Allowed && (named || review.Status.Incomplete) {
+				if right.Allowed, err = o.askRight(ctx, right, o.asRequested(right)); err != nil {
 					return err
 				}
 			}
@@ -52,7 +53,7 @@ func (o *observation) readRetainRights(ctx context.Context) error {
 		rights = append(rights, plan.Right{Verb: "patch", Group: plan.GroupSnapshot, Resource: "volumesnapshotcontents"})
 	}
 	for _, right := range rights {
-		allowed, err := o.askRight(ctx, right, true)
+		allowed, err := o.askRight(ctx, right, authorizationv1.ResourceAttributes{})
 		if err != nil {
 			return err
 		}
@@ -62,17 +63,23 @@ func (o *observation) readRetainRights(ctx context.Context) error {
 	return nil
 }
 
-// askRight asks for one right.
-func (o *observation) askRight(ctx context.Context, r plan.Right, clusterScoped bool) (bool, error) {
-	resource, sub, _ := strings.Cut(r.Resource, "/")
-	attributes := &authorizationv1.ResourceAttributes{
-		Namespace: o.namespace, Verb: r.Verb, Group: r.Group, Resource: resource, Subresource: sub,
+// asRequested is what the run's own request will name besides the right: it
+// reads and writes one object of its kind only, so that a rule for that name is
+// enough. What else it uses is made during the run, under names nobody can foresee.
+func (o *observation) asRequested(r plan.Right) authorizationv1.ResourceAttributes {
+	a := authorizationv1.ResourceAttributes{Namespace: o.namespace}
+	if r.Group == plan.GroupVolSync && r.Verb != "list" {
+		a.Name = o.questions.Object.Name
 	}
-	if clusterScoped {
-		attributes.Namespace = ""
-	}
+	return a
+}
+
+// askRight asks for one right, in the namespace and for the name that are given.
+func (o *observation) askRight(ctx context.Context, r plan.Right, given authorizationv1.ResourceAttributes) (bool, error) {
+	given.Verb, given.Group = r.Verb, r.Group
+	given.Resource, given.Subresource, _ = strings.Cut(r.Resource, "/")
 	review, err := o.cluster.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: attributes},
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &given},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return false, fmt.Errorf("ask for the right to %s %s: %w", r.Verb, r.Resource, err)
@@ -80,14 +87,19 @@ func (o *observation) askRight(ctx context.Context, r plan.Right, clusterScoped 
 	return review.Status.Allowed, nil
 }
 
-// rulesAllow reports whether any rule gives the right for every name.
-func rulesAllow(rules []authorizationv1.ResourceRule, r plan.Right) bool {
+// rulesAllow reports whether any rule gives the right for every name, or else
+// whether one gives it for some.
+func rulesAllow(rules []authorizationv1.ResourceRule, r plan.Right) (every, some bool) {
 	has := func(list []string, value string) bool {
 		return slices.Contains(list, value) || slices.Contains(list, "*")
 	}
 	_, sub, isSub := strings.Cut(r.Resource, "/")
-	return slices.ContainsFunc(rules, func(rule authorizationv1.ResourceRule) bool {
+	for _, rule := range rules {
 		named := has(rule.Resources, r.Resource) || isSub && slices.Contains(rule.Resources, "*/"+sub)
-		return len(rule.ResourceNames) == 0 && named && has(rule.Verbs, r.Verb) && has(rule.APIGroups, r.Group)
-	})
+		if named && has(rule.Verbs, r.Verb) && has(rule.APIGroups, r.Group) {
+			every = every || len(rule.ResourceNames) == 0
+			some = true
+		}
+	}
+	return every, some
 }

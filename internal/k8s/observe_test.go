@@ -35,8 +35,9 @@ func TestRulesAllowWhatTheySay(t *testing.T) {
 		"a log rule for a pod right": {rule("", "*/log", "get"), plan.Right{Verb: "get", Resource: "pods"}, false},
 	}
 	for name, c := range cases {
-		if got := rulesAllow([]authorizationv1.ResourceRule{rule("x", "y", "z"), c.rule}, c.right); got != c.want {
-			t.Errorf("%s: %v", name, got)
+		got, some := rulesAllow([]authorizationv1.ResourceRule{rule("x", "y", "z"), c.rule}, c.right)
+		if got != c.want || some != (c.want || len(c.rule.ResourceNames) > 0) {
+			t.Errorf("%s: %v, for some names %v", name, got, some)
 		}
 	}
 }
