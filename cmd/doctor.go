@@ -5,55 +5,71 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 const doctorLong = `Say whether this cluster can run the sources of the input: rights, storage, snapshot class, image,
 Pod Security, quota. Every gap is listed at once, each with what to do about it; nothing is made.
+The exit code is 5 when a check has failed.
 
-With --print-role the Role that is enough for every command is printed instead, and after it the
-optional ClusterRole by which facts that would stay unknown become known. Neither reads Secrets.`
+With --print-role no cluster is asked. One Role a namespace is printed, which is enough for every
+command there; --for adds the RoleBinding. Two ClusterRoles follow, both optional and bound to
+nobody: volsync-kopia makes facts known that are unknown without it, and volsync-kopia-retain lets
+a run remove what classes with the policy Retain would keep. None can read a Secret.`
 
 // doctorFlags are the flags as typed.
 type doctorFlags struct {
 	planFlags
 
 	printRole bool
+	subjects  []string
 }
 
 // NewDoctorCommand returns the doctor command.
 func NewDoctorCommand(f *Factory) *cobra.Command {
 	flags := &doctorFlags{}
 	c := &cobra.Command{
-		Use: "doctor -f FILE...", Short: "Say whether this cluster can run a source", Long: doctorLong, Args: noArguments,
+		Use: "doctor (-f FILE... | NAME...)", Short: "Say whether this cluster can run a source", Long: doctorLong,
 		Example: `  # Can this cluster run the source?
   kubectl volsync-kopia doctor -f source.yaml -n prod
 
-  # Give a ServiceAccount what it needs
-  kubectl volsync-kopia doctor --print-role -f source.yaml -n prod | kubectl apply -f -`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := flags.check(); err != nil {
-				return err
-			}
-			return flags.run(c.Context(), f)
-		},
+  # For a script
+  kubectl volsync-kopia doctor postgres -n prod -o json
+
+  # Give a ServiceAccount what it needs (as an administrator)
+  kubectl volsync-kopia doctor --print-role --for backup -f source.yaml -n prod | kubectl apply -f -`,
+		RunE: func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
 	}
 	flags.add(c)
-	c.Flags().BoolVar(&flags.printRole, "print-role", false, "print the Role and the optional ClusterRole, and ask no cluster")
+	c.Flags().BoolVar(&flags.printRole, "print-role", false, "print the Role and the optional ClusterRoles; with -f no cluster is asked")
+	c.Flags().StringArrayVar(&flags.subjects, "for", nil, "with --print-role: print a RoleBinding too, for a ServiceAccount [NAMESPACE:]NAME, for user:NAME or for group:NAME; may be repeated")
 	return c
 }
 
-func (d *doctorFlags) run(ctx context.Context, f *Factory) error {
+// check refuses what doctor has no use for.
+func (d *doctorFlags) check() error {
+	if d.local.local {
+		return fault.New(fault.Usage, "doctor examines a cluster; --local has none").WithHint("validate checks manifests without a cluster")
+	}
+	if len(d.subjects) > 0 && !d.printRole {
+		return fault.New(fault.Usage, "--for says whom the Role is for: add --print-role")
+	}
+	return d.planFlags.check()
+}
+
+func (d *doctorFlags) run(ctx context.Context, f *Factory, names []string) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	if err := d.readNamed(ctx, f, names); err != nil {
+		return err
+	}
 	input, err := f.load(ctx, &d.manifests, d.kopiaVersion)
 	if err != nil {
 		return err
@@ -63,79 +79,22 @@ func (d *doctorFlags) run(ctx context.Context, f *Factory) error {
 		return err
 	}
 	if d.printRole {
-		return printRoles(f.Streams.Out, docs, plan.HookNeeds(d.options.Exec))
+		return printRoles(f.Streams.Out, docs, plan.HookNeeds(d.options.Exec), d.subjects)
 	}
-	c, err := f.cluster()
-	if err != nil {
-		return err
-	}
-	failed, checks := 0, 0
+	var diagnoses []diagnosis
 	for _, doc := range docs {
-		found, err := d.examine(ctx, f, c, input, doc)
+		checks, err := d.examine(ctx, f, input, doc)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(f.Streams.Out, "%s\n", doc.Object())
-		for _, check := range found {
-			checks++
-			if check.word == "FAIL" {
-				failed++
-			}
-			check.write(f.Streams.Out)
-		}
+		diagnoses = append(diagnoses, diagnosis{Object: objectRef(doc), Checks: checks})
 	}
-	fmt.Fprintf(f.Streams.Out, "%d checks: %d failed\n", checks, failed)
-	if failed > 0 {
-		return exitWith(fault.Refused.ExitCode())
-	}
-	return nil
-}
-
-// printRoles prints one Role a namespace, and the ClusterRole once. besides are
-// rights that no document asks for.
-func printRoles(w io.Writer, docs []*spec.Document, besides []plan.Rule) error {
-	var documents []any
-	done := map[string]bool{}
-	for i, d := range docs {
-		namespace := d.Metadata().Namespace
-		role, cluster := plan.Role(namespace, slices.Concat(plan.QuestionsFor(d, namespace).Rights, besides))
-		if !done[namespace] {
-			documents = append(documents, role)
-		}
-		done[namespace] = true
-		if i == len(docs)-1 {
-			documents = append(documents, cluster)
-		}
-	}
-	for _, document := range documents {
-		text, err := yaml.Marshal(document)
-		if err != nil {
-			return fmt.Errorf("print the role: %w", err)
-		}
-		if _, err := fmt.Fprintf(w, "---\n%s", text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// check is one line of a diagnosis.
-type check struct {
-	word string // ok, FAIL, warn or info
-	text string
-	fix  string
-}
-
-func (c check) write(w io.Writer) {
-	fmt.Fprintf(w, "  %-5s %s\n", c.word, c.text)
-	if c.fix != "" {
-		fmt.Fprintf(w, "        fix: %s\n", c.fix)
-	}
+	return f.reportDiagnoses(d.output, diagnoses)
 }
 
 // examine plans the source and turns what the plan found into checks.
-func (d *doctorFlags) examine(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, doc *spec.Document) ([]check, error) {
-	facts, err := f.observe(ctx, c, doc)
+func (d *doctorFlags) examine(ctx context.Context, f *Factory, input *manifests, doc *spec.Document) ([]check, error) {
+	facts, err := d.clusterFacts(ctx, f, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -144,37 +103,61 @@ func (d *doctorFlags) examine(ctx context.Context, f *Factory, c *k8s.Cluster, i
 	if err != nil && !errors.As(err, &refused) {
 		return nil, err
 	}
-	served := "VolumeSnapshot v1 is served"
-	if !facts.SnapshotAPI {
-		served = "VolumeSnapshot is not served: copyMethod Snapshot is not possible"
-	}
-	checks := []check{{"ok", "API server " + facts.ServerVersion + ", " + served, ""}}
-	for i := range p.Findings {
-		if finding := &p.Findings[i]; strings.HasPrefix(finding.Code, "VK5") {
-			checks = append(checks, checkOf(finding))
-		}
-	}
-	if p.Copy != nil {
-		checks = append(checks, check{"ok", fmt.Sprintf("claim %s, copied by %s", p.Copy.Claim, p.Copy.Method), ""})
-	}
-	if !p.Findings.HasErrors() {
-		checks = append(checks, check{"ok", "rights, storage, quota", ""})
-		checks = append(checks, check{"ok", fmt.Sprintf("Pod Security: the mover fits %q", p.Mover.PodSecurity), ""})
-	}
-	for _, u := range facts.Unknown {
-		checks = append(checks, check{"info", fmt.Sprintf("%s: unknown: %s", u.Fact, u.Reason), ""})
-	}
-	return append(checks, check{"info", "secret/" + p.Repository.Secret + ": not read (no right is needed); the mover checks its keys before anything is written", ""}), nil
+	return checksOf(&facts, &p), nil
 }
 
-func checkOf(p *problem.Problem) check {
-	c := check{"info", p.Code + " " + p.Message, p.Fix}
-	switch p.Severity {
-	case problem.Error:
-		c.word = "FAIL"
-	case problem.Warning:
-		c.word = "warn"
-	case problem.Info:
+// diagnosis is what was found about one object.
+type diagnosis struct {
+	Object result.ObjectRef `json:"object"`
+	Checks []check          `json:"checks"`
+}
+
+// diagnosisReport is the document of doctor -o json.
+type diagnosisReport struct {
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	ExitCode   fault.ExitCode `json:"exitCode"`
+	Items      []diagnosis    `json:"items"`
+}
+
+// reportDiagnoses prints them; the exit code says whether a check has failed.
+func (f *Factory) reportDiagnoses(output string, diagnoses []diagnosis) error {
+	all, failed := 0, 0
+	for i := range diagnoses {
+		for _, c := range diagnoses[i].Checks {
+			all++
+			if c.Status == checkFailed {
+				failed++
+			}
+		}
 	}
-	return c
+	code := fault.OK
+	if failed > 0 {
+		code = fault.Refused.ExitCode()
+	}
+	var err error
+	if output == "json" {
+		err = writeJSON(f.Streams.Out, diagnosisReport{APIVersion: result.APIVersion, Kind: "Report", ExitCode: code, Items: diagnoses})
+	} else {
+		err = writeDiagnoses(f.Streams.Out, diagnoses, all, failed)
+	}
+	if err != nil {
+		return fmt.Errorf("print the diagnosis: %w", err)
+	}
+	return exitWith(code)
+}
+
+func writeDiagnoses(w io.Writer, diagnoses []diagnosis, all, failed int) error {
+	for i := range diagnoses {
+		if _, err := fmt.Fprintln(w, diagnoses[i].Object); err != nil {
+			return err
+		}
+		for _, c := range diagnoses[i].Checks {
+			if err := c.write(w); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d checks: %d failed\n", all, failed)
+	return err
 }

@@ -114,6 +114,7 @@ func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
 	}
 	c := b.decideCopy()
 	if c == nil {
+		b.checkRights(b.surelyNeeds()) // every gap is told at once
 		return
 	}
 	plan.Copy = c

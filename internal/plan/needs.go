@@ -51,25 +51,55 @@ func (b *builder) needs(c *Copy) []Rule {
 	}
 	rules = append(rules, b.reclaimNeeds(c)...)
 	rules = append(rules, HookNeeds(b.hooks())...)
-	return append(rules,
-		Rule{Resource: "namespaces", Verbs: []string{"get"}, Optional: true, ClusterScoped: true},
-		Rule{Resource: "persistentvolumes", Verbs: []string{"get"}, Optional: true, ClusterScoped: true},
-		Rule{Group: "storage.k8s.io", Resource: "storageclasses", Verbs: []string{"get", "list"}, Optional: true, ClusterScoped: true},
-		Rule{Group: "storage.k8s.io", Resource: "volumeattachments", Verbs: []string{"list"}, Optional: true, ClusterScoped: true},
-		Rule{Group: GroupSnapshot, Resource: "volumesnapshotclasses", Verbs: []string{"list"}, Optional: true, ClusterScoped: true},
-	)
+	return append(rules, clusterFacts(c)...)
+}
+
+// clusterFacts are the reads outside the namespace. Without them the facts are
+// unknown, and that what stood behind a deleted claim or snapshot is gone is not
+// seen.
+func clusterFacts(c *Copy) []Rule {
+	rule := func(group, resource string, verbs ...string) Rule {
+		return Rule{Group: group, Resource: resource, Verbs: verbs, Optional: true, ClusterScoped: true}
+	}
+	rules := []Rule{
+		rule("", "namespaces", "get"), rule("", "nodes", "get"), rule("", "persistentvolumes", "get"),
+		rule("storage.k8s.io", "storageclasses", "list"), rule("storage.k8s.io", "volumeattachments", "list"),
+		rule(GroupSnapshot, "volumesnapshotclasses", "list"),
+	}
+	if c.Method == spec.CopySnapshot {
+		rules = append(rules, rule(GroupSnapshot, "volumesnapshotcontents", "get"))
+	}
+	return rules
+}
+
+// surelyNeeds are the rights of a run for which no way of copying has been found:
+// those of the one that is asked for, or of the one that needs least.
+func (b *builder) surelyNeeds() []Rule {
+	method := b.kopia.CopyMethod
+	if method == "" {
+		method = spec.CopyDirect
+	}
+	return b.needs(&Copy{Method: method})
 }
 
 // reclaimNeeds are the rights to undo what Retain classes would leave.
 func (b *builder) reclaimNeeds(c *Copy) []Rule {
+	content, volume := retainNeeds()
 	var rules []Rule
 	if b.snapshotRetained(c) {
-		rules = append(rules, Rule{Group: GroupSnapshot, Resource: "volumesnapshotcontents", Verbs: []string{"patch"}, ClusterScoped: true})
+		rules = append(rules, content)
 	}
 	if b.volumeRetained(c) {
-		rules = append(rules, Rule{Resource: "persistentvolumes", Verbs: []string{"patch"}, ClusterScoped: true})
+		rules = append(rules, volume)
 	}
 	return rules
+}
+
+// retainNeeds are the rights to have removed what a Retain class keeps of a
+// snapshot, and of a claim.
+func retainNeeds() (content, volume Rule) {
+	return Rule{Group: GroupSnapshot, Resource: "volumesnapshotcontents", Verbs: []string{"patch"}, ClusterScoped: true},
+		Rule{Resource: "persistentvolumes", Verbs: []string{"patch"}, ClusterScoped: true}
 }
 
 // snapshotRetained reports whether the snapshot's content would outlive it.
@@ -90,7 +120,7 @@ func (b *builder) checkRetained(c *Copy) {
 		if retained && !b.in.Facts.allowed("patch", group, res) {
 			b.find(problem.Error, codeRetained, path,
 				fmt.Sprintf("%s keeps what is made from it (Retain), and you cannot patch %s to have it removed", class, res),
-				"use a class that deletes, or grant patch on "+res)
+				"use a class that deletes, or bind the ClusterRole "+RetainRoleName+" of doctor --print-role to whoever runs this")
 		}
 	}
 	refuse(b.snapshotRetained(c), fmt.Sprintf("VolumeSnapshotClass %q", c.SnapshotClass),

@@ -62,7 +62,7 @@ func (q *Questions) addClaim(name string) {
 }
 
 // possibleNeeds are the rights of the run that needs most: by snapshot, with a
-// copy trigger.
+// copy trigger and from classes that keep what is made.
 func (b *builder) possibleNeeds() []Rule {
 	rules := b.needs(&Copy{Method: spec.CopySnapshot})
 	for i := range rules {
@@ -70,5 +70,6 @@ func (b *builder) possibleNeeds() []Rule {
 			rules[i].Verbs = append(rules[i].Verbs, "patch")
 		}
 	}
-	return rules
+	content, volume := retainNeeds()
+	return append(rules, content, volume)
 }

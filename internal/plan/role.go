@@ -7,26 +7,75 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// RoleName is the name of the Role and the ClusterRole that doctor prints.
-const RoleName = "volsync-kopia"
+// The names of what doctor prints.
+const (
+	// RoleName is that of the Role, and of the optional ClusterRole that only reads.
+	RoleName = "volsync-kopia"
+	// RetainRoleName is that of the optional ClusterRole for classes with the policy
+	// Retain. It is one of its own because it changes what belongs to nobody's
+	// namespace.
+	RetainRoleName = RoleName + "-retain"
+)
 
-// Role returns the Role that is enough for every command in the namespace, and
-// the optional ClusterRole by which facts that would be unknown become known.
-// Neither can read a Secret, and the Role has no cluster-scoped rule.
-func Role(namespace string, rights []Rule) (*rbacv1.Role, *rbacv1.ClusterRole) {
-	role := &rbacv1.Role{TypeMeta: typeMeta("rbac.authorization.k8s.io/v1", "Role")}
-	role.Name, role.Namespace, role.Labels = RoleName, namespace, managed()
-	cluster := &rbacv1.ClusterRole{TypeMeta: typeMeta("rbac.authorization.k8s.io/v1", "ClusterRole")}
-	cluster.Name, cluster.Labels = RoleName, managed()
-	for _, r := range append(slices.Clone(rights), attendance()...) {
-		rule := rbacv1.PolicyRule{APIGroups: []string{r.Group}, Resources: []string{r.Resource}, Verbs: r.Verbs}
-		if r.ClusterScoped {
-			cluster.Rules = merge(cluster.Rules, rule)
-		} else {
-			role.Rules = merge(role.Rules, rule)
-		}
+// Roles are the rights of this tool, as an administrator grants them. None can
+// read a Secret.
+type Roles struct {
+	// Namespaced is one Role a namespace, enough for every command there; it has no
+	// cluster-scoped rule.
+	Namespaced []*rbacv1.Role
+	// Facts makes facts known that are unknown without it. Retain lets a run remove
+	// what a class with the policy Retain would keep. Both are optional.
+	Facts, Retain *rbacv1.ClusterRole
+}
+
+// NewRoles returns the roles without any rule.
+func NewRoles() *Roles {
+	return &Roles{Facts: clusterRole(RoleName), Retain: clusterRole(RetainRoleName)}
+}
+
+// Add adds rights in a namespace, and those of the commands that look after runs.
+func (r *Roles) Add(namespace string, rights []Rule) {
+	i := slices.IndexFunc(r.Namespaced, func(known *rbacv1.Role) bool { return known.Namespace == namespace })
+	if i < 0 {
+		role := &rbacv1.Role{TypeMeta: typeMeta("rbac.authorization.k8s.io/v1", "Role")}
+		role.Name, role.Namespace, role.Labels = RoleName, namespace, managed()
+		i, r.Namespaced = len(r.Namespaced), append(r.Namespaced, role)
 	}
-	return role, cluster
+	for _, right := range append(slices.Clone(rights), attendance()...) {
+		to := &r.Namespaced[i].Rules
+		switch {
+		case right.ClusterScoped && right.Optional:
+			to = &r.Facts.Rules
+		case right.ClusterScoped:
+			to = &r.Retain.Rules
+		}
+		*to = merge(*to, rbacv1.PolicyRule{APIGroups: []string{right.Group}, Resources: []string{right.Resource}, Verbs: right.Verbs})
+	}
+}
+
+func clusterRole(name string) *rbacv1.ClusterRole {
+	role := &rbacv1.ClusterRole{TypeMeta: typeMeta("rbac.authorization.k8s.io/v1", "ClusterRole")}
+	role.Name, role.Labels = name, managed()
+	return role
+}
+
+// Bind returns what gives the Role to somebody. A ServiceAccount without a
+// namespace is one of the Role's.
+func Bind(role *rbacv1.Role, to rbacv1.Subject) *rbacv1.RoleBinding {
+	name := to.Name
+	if to.Kind == rbacv1.ServiceAccountKind && to.Namespace == "" {
+		to.Namespace = role.Namespace
+	}
+	if to.Kind != rbacv1.ServiceAccountKind || to.Namespace != role.Namespace {
+		parts := []string{strings.ToLower(to.Kind), to.Namespace, to.Name}
+		name = strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "-")
+	}
+	binding := &rbacv1.RoleBinding{TypeMeta: typeMeta("rbac.authorization.k8s.io/v1", "RoleBinding")}
+	// One a subject, so that a second one does not take the first one's rights away.
+	binding.Name, binding.Namespace, binding.Labels = RoleName+"-"+strings.NewReplacer("/", "-", "%", "-").Replace(name), role.Namespace, managed()
+	binding.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: role.Kind, Name: role.Name}
+	binding.Subjects = []rbacv1.Subject{to}
+	return binding
 }
 
 // attendance are the rights of the commands that look after runs: status, runs
