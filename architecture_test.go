@@ -31,7 +31,7 @@ func layers() []layer {
 		{"internal/secret", nil, effects()},
 		{"internal/fault", nil, effects()},
 		{"internal/version", nil, effects()},
-		{"internal/result", []string{"internal/fault"}, effects()},
+		{"internal/result", []string{"internal/fault", "internal/problem"}, effects()},
 		{"internal/kopiaexec/release", nil, effects()},
 		{"internal/kopiaexec/argv", leaves, effects()},
 		{"internal/kopiaexec/policy", leaves, effects()},

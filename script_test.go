@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -12,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
@@ -44,7 +48,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "no-kubeconfig"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "unchanged": unchanged, "big": big, "same": same},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "unchanged": unchanged, "big": big, "same": same, "events": events},
 	})
 }
 
@@ -128,6 +132,28 @@ func big(ts *testscript.TestScript, neg bool, args []string) {
 	const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies, namespace: prod}\ndata:\n  global-policy.json: |\n    {\"files\": {\"ignore\": [\n"
 	content := head + strings.Repeat("      \"a-pattern-to-ignore\",\n", 2<<20/28) + "      \"x\"]}}\n"
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
+}
+
+// events fails unless every line of a file is an Event, the last one with a Result
+// of the exit code: events FILE CODE.
+func events(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: events file code")
+	}
+	code, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var last result.Event
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		decoder := json.NewDecoder(bytes.NewReader([]byte(line)))
+		decoder.DisallowUnknownFields()
+		last = result.Event{}
+		if err := decoder.Decode(&last); err != nil || last.Kind != result.KindEvent || last.Type == "" || last.Time.IsZero() {
+			ts.Fatalf("no Event (%v): %s", err, line)
+		}
+	}
+	if last.Type != result.EventResult || last.Result == nil || last.Result.ExitCode != code {
+		ts.Fatalf("the last Event has no Result with exit code %d: %+v", code, last)
+	}
 }
 
 // runID and times are what two plans of the same inputs differ in.

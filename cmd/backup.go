@@ -59,8 +59,8 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 		Use:     "backup (-f FILE... | NAME...)",
 		Short:   "Run a ReplicationSource now",
 		Long:    backupLong,
-		Example: backupExamples,
-		RunE:    func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
+		Example: backupExamples, Annotations: resultOf(result.OperationBackup),
+		RunE: func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
 	}
 	flags.add(c)
 	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none; client: print the plan and run nothing; server: have the API server judge every object besides")

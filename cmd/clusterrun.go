@@ -6,9 +6,9 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"sync"
 
 	"github.com/robfig/cron/v3"
-	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -24,7 +24,7 @@ import (
 func (f *Factory) cluster() (*k8s.Cluster, error) {
 	klog.SetLogger(klog.Logger{})
 	klog.LogToStderr(false)
-	return k8s.Connect(f.Config, rest.NewWarningWriter(f.Streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true}))
+	return k8s.Connect(f.Config, f.apiWarnings())
 }
 
 // observe reads the facts that a plan for the document needs.
@@ -81,35 +81,18 @@ func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []strin
 // dryRunOnServer has the API server admit or refuse every object of every source's plan,
 // and prints the plans.
 func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
-	input, err := f.load(ctx, &b.manifests, b.kopiaVersion)
-	if err != nil {
-		return err
-	}
-	docs, err := f.sources(input.set)
-	if err != nil {
-		return err
-	}
-	c, err := f.cluster()
-	if err != nil {
-		return err
-	}
-	for _, d := range docs {
-		facts, err := f.observe(ctx, c, d)
+	connect := sync.OnceValues(f.cluster)
+	return b.planEach(ctx, f, func(input *manifests, d *spec.Document) (plan.Plan, error) {
+		c, err := connect()
 		if err != nil {
-			return err
+			return plan.Plan{}, err
 		}
-		p, err := b.build(f, input, d, facts, f.NewRunID(), nil)
+		p, err := b.planOnCluster(ctx, f, c, input, d, f.NewRunID())
 		if err != nil {
-			return err
+			return plan.Plan{}, err
 		}
-		if err := c.DryRun(ctx, p); err != nil {
-			return err
-		}
-		if err := b.printPlan(f, p); err != nil {
-			return fmt.Errorf("print the plan: %w", err)
-		}
-	}
-	return nil
+		return p, c.DryRun(ctx, p)
+	})
 }
 
 // planOnCluster plans one source from what the cluster is like now.

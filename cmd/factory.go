@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -24,6 +25,8 @@ type Factory struct {
 	// Executable returns the path of this program.
 	Executable func() (string, error)
 
+	// command is the one that runs; nil until its flags are known.
+	command *cobra.Command
 	// unfinished is what Abandon tells of.
 	unfinished unfinished
 }
@@ -38,6 +41,17 @@ func NewFactory(streams genericiooptions.IOStreams) *Factory {
 		RandomID:   randomID,
 		Executable: os.Executable,
 	}
+}
+
+// flag returns the value of the command's flag, or "" when it has none of that name.
+func (f *Factory) flag(name string) string {
+	if f.command == nil {
+		return ""
+	}
+	if flag := f.command.Flags().Lookup(name); flag != nil {
+		return flag.Value.String()
+	}
+	return ""
 }
 
 // Getenv returns the variable's value, or "" when it is not set.

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -74,14 +73,34 @@ func (f *Factory) load(ctx context.Context, m *manifestFlags, kopiaVersion strin
 			report.Problems = append(report.Problems, found[i])
 		}
 	}
-	if err := ui.WriteTable(f.Streams.ErrOut, report); err != nil {
-		return nil, fmt.Errorf("write the findings: %w", err)
+	if err := f.showFindings(report); err != nil {
+		return nil, err
 	}
 	if found.HasErrors() {
-		fmt.Fprintf(f.Streams.ErrOut, "%s. Nothing was run.\n", report.Summary())
-		return nil, exitWith(fault.Invalid.ExitCode())
+		return nil, &invalidError{report: report, object: onlyObject(set)}
 	}
 	return &manifests{set: set, problems: found}, nil
+}
+
+// invalidError is the end of a command whose manifests are invalid. What is wrong
+// with them has been printed, unless standard error takes Events.
+type invalidError struct {
+	report *ui.Report
+	// object is the one that the command was for, if there was but one.
+	object result.ObjectRef
+}
+
+func (e *invalidError) Error() string { return e.report.Summary() + ". Nothing was run." }
+
+// Unwrap says which exit code it is.
+func (e *invalidError) Unwrap() error { return fault.New(fault.Invalid, "%s", e.Error()) }
+
+// onlyObject is the source of an input that holds but one.
+func onlyObject(set *spec.Set) result.ObjectRef {
+	if docs := set.Sources(); len(docs) == 1 {
+		return objectRef(docs[0])
+	}
+	return result.ObjectRef{}
 }
 
 // sources returns the ReplicationSources of the input, each with its namespace

@@ -66,7 +66,7 @@ func (r *localRun) execute(ctx context.Context, p plan.Plan, set *spec.Set, d *s
 		Plan: p, WorkDir: r.env.WorkDir, Set: set, Run: r.record, State: r.state, Executable: r.executable, Observer: observer,
 		// Actions find their programs; nothing else of this process's
 		// environment reaches the mover.
-		Env: []string{"PATH=" + r.f.Getenv("PATH")}, Stderr: r.f.Streams.ErrOut, Now: r.f.Now,
+		Env: []string{"PATH=" + r.f.Getenv("PATH")}, Stderr: r.f.lines(), Now: r.f.Now,
 	}
 	if trigger := d.Source.Spec.Trigger; trigger != nil {
 		target.ManualTag, target.Scheduled = trigger.Manual, trigger.Schedule != nil

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -10,6 +9,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/local"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
@@ -38,7 +38,7 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 		Use:     "plan (-f FILE... | NAME...)",
 		Short:   "Print what a run would do, and run nothing",
 		Long:    planLong,
-		Example: planExamples,
+		Example: planExamples, Annotations: resultOf(result.OperationBackup),
 		RunE: func(c *cobra.Command, names []string) error {
 			if err := flags.check(); err != nil {
 				return err
@@ -54,8 +54,14 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 	return c
 }
 
-// printPlans prints the plan of every source of the input.
+// printPlans prints the plan of every source of the input, and why those that
+// could not be planned could not.
 func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
+	return p.planEach(ctx, f, func(input *manifests, d *spec.Document) (plan.Plan, error) { return p.planOf(ctx, f, input, d) })
+}
+
+// planEach has every source of the input planned, and prints what came of it.
+func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne func(*manifests, *spec.Document) (plan.Plan, error)) error {
 	input, err := f.load(ctx, &p.manifests, p.kopiaVersion)
 	if err != nil {
 		return err
@@ -64,16 +70,17 @@ func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
 	if err != nil {
 		return err
 	}
+	var verdicts []verdict
 	for _, d := range docs {
-		built, err := p.planOf(ctx, f, input, d)
-		if err != nil {
-			return err
+		v := verdict{object: d.Object()}
+		if built, err := planOne(input, d); err != nil {
+			v = failedVerdict(d.Object(), err).endedBy(ctx)
+		} else {
+			v.plan = &built
 		}
-		if err := p.printPlan(f, built); err != nil {
-			return fmt.Errorf("print the plan: %w", err)
-		}
+		verdicts = append(verdicts, v.of(result.OperationBackup, objectRef(d)))
 	}
-	return nil
+	return f.reportVerdicts(p.output, verdicts)
 }
 
 // planOf plans one source without touching anything.
@@ -115,15 +122,4 @@ func (p *planFlags) clusterFacts(ctx context.Context, f *Factory, d *spec.Docume
 		return plan.Facts{}, fault.New(fault.Invalid, "%w", err).At(p.facts)
 	}
 	return facts, nil
-}
-
-func (p *planFlags) printPlan(f *Factory, built plan.Plan) error {
-	if p.output != "json" {
-		return built.WriteText(f.Streams.Out)
-	}
-	data, err := built.JSON()
-	if err == nil {
-		_, err = f.Streams.Out.Write(data)
-	}
-	return err
 }

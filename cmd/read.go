@@ -29,7 +29,6 @@ func (r *readFlags) add(c *cobra.Command) {
 	r.manifests.add(c)
 	r.local.add(c.Flags())
 	c.Flags().StringVar(&r.from, "from", "", "the source's name, when the input holds several")
-	c.Flags().StringVarP(&r.output, "output", "o", "", "output format: json")
 	c.Flags().StringVar(&r.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia that runs")
 	addProgressFlag(c, &r.progress)
 }
@@ -37,7 +36,7 @@ func (r *readFlags) add(c *cobra.Command) {
 // run plans and runs the task for the one source that is meant. target is the
 // directory that the task writes to; nil: none.
 func (r *readFlags) run(ctx context.Context, f *Factory, command string, task result.Task, target *targetDir) (verdict, error) {
-	if err := errors.Join(oneOf("output", r.output, "", "json"), checkProgress(r.progress), r.local.requireLocal(command)); err != nil {
+	if err := errors.Join(checkOutput(r.output, outputWide), checkProgress(r.progress), r.local.requireLocal(command)); err != nil {
 		return verdict{}, err
 	}
 	input, err := f.load(ctx, &r.manifests, r.kopiaVersion)

@@ -46,11 +46,12 @@ func NewRestoreCommand(f *Factory) *cobra.Command {
 		Use:     "restore -f FILE...",
 		Short:   "Restore a snapshot",
 		Long:    restoreLong,
-		Example: restoreExamples,
-		Args:    noArguments,
-		RunE:    func(c *cobra.Command, _ []string) error { return flags.restore(c.Context(), f) },
+		Example: restoreExamples, Annotations: resultOf(result.OperationRestore),
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return flags.restore(c.Context(), f) },
 	}
 	flags.add(c)
+	addOutputFlag(c, &flags.output)
 	c.Flags().StringVar(&flags.targetDir, "target-dir", "", "with --local: the directory to restore to; it is made if it is missing")
 	c.Flags().StringVar(&flags.snapshotID, "snapshot-id", "", "restore this snapshot")
 	c.Flags().StringVar(&flags.asOf, "as-of", "", "restore the newest snapshot that started at or before this RFC 3339 time")

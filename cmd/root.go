@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 const rootLong = `Run the Kopia backups that VolSync ReplicationSource manifests (spec.kopia) describe,
@@ -41,6 +42,7 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		SilenceUsage:               true,
 		Args:                       noArguments,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRun:           func(c *cobra.Command, _ []string) { f.command = c },
 	}
 	root.SetIn(f.Streams.In)
 	root.SetOut(f.Streams.Out)
@@ -70,7 +72,8 @@ func NewRootCommand(f *Factory) *cobra.Command {
 func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
 	root := NewRootCommand(f)
 	root.SetArgs(args)
-	err := endedBy(ctx, root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	err = endedBy(ctx, err)
 	var reported *reportedError
 	switch {
 	case err == nil:
@@ -81,8 +84,31 @@ func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
 	if unknownCommand(err) {
 		err = usageError(root, err)
 	}
-	fault.Report(f.Streams.ErrOut, err)
-	return fault.CodeOf(err)
+	return f.reportEnd(c, err)
+}
+
+// reportEnd reports an error that ended the command before it had a verdict. A
+// command whose document is a Result prints one, unless its flags could not be read.
+func (f *Factory) reportEnd(c *cobra.Command, err error) fault.ExitCode {
+	v := failedVerdict("", err).of(result.Operation(c.Annotations[operationAnnotation]), result.ObjectRef{})
+	if output := f.flag("output"); f.command != nil && v.operation != "" && checkOutput(output, outputWide) == nil {
+		var reported *reportedError
+		if errors.As(f.reportVerdicts(output, []verdict{v}), &reported) {
+			return reported.code
+		}
+		return fault.Failed.ExitCode()
+	}
+	f.command = c
+	f.reportFault(&v)
+	return v.code
+}
+
+// operationAnnotation marks a command whose document is a Result, with its operation.
+const operationAnnotation = "operation"
+
+// resultOf is the annotation of a command whose document is a Result.
+func resultOf(operation result.Operation) map[string]string {
+	return map[string]string{operationAnnotation: string(operation)}
 }
 
 // endedBy makes an error say what ended the command, a signal or its time limit,

@@ -45,7 +45,7 @@ func newRunsListCommand(f *Factory) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.listRuns(c.Context(), all, output) },
 	}
 	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the runs of every namespace")
-	c.Flags().StringVarP(&output, "output", "o", "", "output format: json, or name")
+	addOutputFlag(c, &output, outputWide)
 	return c
 }
 
@@ -66,7 +66,7 @@ type runList struct {
 }
 
 func (f *Factory) listRuns(ctx context.Context, all bool, output string) error {
-	if err := oneOf("output", output, "", "json", "name"); err != nil {
+	if err := checkOutput(output, outputWide); err != nil {
 		return err
 	}
 	namespace, err := f.namespace(all)
@@ -81,20 +81,14 @@ func (f *Factory) listRuns(ctx context.Context, all bool, output string) error {
 	if err != nil {
 		return err
 	}
-	switch output {
-	case "json":
-		list := runList{APIVersion: result.APIVersion, Kind: "RunList", Items: []runRow{}}
-		for _, r := range runs {
-			list.Items = append(list.Items, rowOf(r))
-		}
-		return writeJSON(f.Streams.Out, list)
-	case "name":
-		for _, r := range runs {
-			fmt.Fprintln(f.Streams.Out, r.ID)
-		}
-		return nil
+	if !isDocument(output) {
+		return writeRuns(f.Streams.Out, runs, f.Now(), output == outputWide)
 	}
-	return writeRuns(f.Streams.Out, runs, f.Now())
+	list, ids := runList{APIVersion: result.APIVersion, Kind: "RunList", Items: []runRow{}}, []string{}
+	for _, r := range runs {
+		list.Items, ids = append(list.Items, rowOf(r)), append(ids, r.ID)
+	}
+	return f.printDocument(output, list, ids)
 }
 
 func rowOf(r k8s.Run) runRow {
@@ -114,24 +108,32 @@ func (f *Factory) namespace(all bool) (string, error) {
 	return namespace, nil
 }
 
-func writeRuns(out io.Writer, runs []k8s.Run, now time.Time) error {
+func writeRuns(out io.Writer, runs []k8s.Run, now time.Time, wide bool) error {
 	if len(runs) == 0 {
 		_, err := fmt.Fprintln(out, "No runs.")
 		return err
 	}
 	w := printers.GetNewTabWriter(out)
-	fmt.Fprintln(w, strings.Join([]string{"RUN", "NAMESPACE", "OBJECT", "STATE", "AGE", "OUTCOME", "SNAPSHOT"}, "\t"))
+	columns := []string{"RUN", "NAMESPACE", "OBJECT", "STATE", "AGE", "OUTCOME", "SNAPSHOT"}
+	if wide {
+		columns = append(columns, "BEGAN", "REASON")
+	}
+	fmt.Fprintln(w, strings.Join(columns, "\t"))
 	for _, r := range runs {
-		outcome, snapshot := "", ""
+		outcome, snapshot, reason := "", "", ""
 		if r.Result != nil {
-			outcome = string(r.Result.Outcome)
+			outcome, reason = string(r.Result.Outcome), r.Result.Reason
 			if r.Result.Snapshot != nil {
 				snapshot = r.Result.Snapshot.ID
 			}
 		}
-		fmt.Fprintln(w, strings.Join([]string{
+		row := []string{
 			r.ID, r.Object.Namespace, r.Object.Kind + "/" + r.Object.Name, string(r.State), duration.HumanDuration(now.Sub(r.Began)), outcome, snapshot,
-		}, "\t"))
+		}
+		if wide {
+			row = append(row, r.Began.UTC().Format(time.RFC3339), reason)
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
 }
@@ -161,7 +163,7 @@ func newRunsAttachCommand(f *Factory) *cobra.Command {
 		},
 	}
 	addProgressFlag(c, &progress)
-	c.Flags().StringVarP(&output, "output", "o", "", "output format: json")
+	addOutputFlag(c, &output)
 	return c
 }
 
@@ -195,7 +197,7 @@ The mover gets SIGTERM and its grace period: kopia saves what it has as an incom
 		},
 	}
 	addProgressFlag(c, &progress)
-	c.Flags().StringVarP(&output, "output", "o", "", "output format: json")
+	addOutputFlag(c, &output)
 	return c
 }
 
@@ -208,7 +210,7 @@ type attachment struct {
 // attach follows a run and reports its verdict as its own command would have. A
 // cancel that was asked for and has happened is what was wanted.
 func (f *Factory) attach(ctx context.Context, id string, a attachment) error {
-	if err := oneOf("output", a.output, "", "json"); err != nil {
+	if err := checkOutput(a.output); err != nil {
 		return err
 	}
 	if err := checkProgress(a.progress); err != nil {

@@ -82,8 +82,11 @@ func (u *unfinished) begin(run, remains string) (end func()) {
 func (f *Factory) Abandon() {
 	f.unfinished.mu.Lock()
 	defer f.unfinished.mu.Unlock()
-	fmt.Fprintln(f.Streams.ErrOut, "\nLeft at the second signal; nothing more is cleaned up.")
+	if !f.events() {
+		fmt.Fprintln(f.Streams.ErrOut) // a live line may stand there
+	}
+	f.note("Left at the second signal; nothing more is cleaned up.")
 	for _, id := range slices.Sorted(maps.Keys(f.unfinished.runs)) {
-		fmt.Fprintf(f.Streams.ErrOut, "  left: run %s\n   fix: %s\n", id, f.unfinished.runs[id])
+		f.note("  left: run %s\n   fix: %s", id, f.unfinished.runs[id])
 	}
 }

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -47,10 +46,11 @@ func newSnapshotsListCommand(f *Factory) *cobra.Command {
 
   # Everything that the repository holds
   kubectl volsync-kopia snapshots list -f source.yaml -f secret.yaml --local --all-identities`,
-		Args: noArguments,
+		Args: noArguments, Annotations: resultOf(result.OperationList),
 		RunE: func(c *cobra.Command, _ []string) error { return flags.list(c.Context(), f) },
 	}
 	flags.add(c)
+	addOutputFlag(c, &flags.output, outputWide)
 	c.Flags().BoolVar(&flags.all, "all-identities", false, "list the snapshots of every source in the repository")
 	c.Flags().BoolVar(&flags.incomplete, "incomplete", false, "list incomplete snapshots too")
 	return c
@@ -68,24 +68,30 @@ func (l *listFlags) list(ctx context.Context, f *Factory) error {
 		return f.reportVerdicts(l.output, []verdict{v})
 	}
 	hidden := l.hideIncomplete(v.result)
-	if l.output == "json" {
-		enc := json.NewEncoder(f.Streams.Out)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(v.result)
+	if isDocument(l.output) {
+		err = f.printDocument(l.output, v.result, snapshotIDs(v.result.Snapshots))
 	} else {
-		err = writeSnapshots(f.Streams.Out, v.result.Snapshots, l.all)
+		err = writeSnapshots(f.Streams.Out, v.result.Snapshots, l.all, l.output == outputWide)
 	}
 	if err != nil {
 		return fmt.Errorf("write the list: %w", err)
 	}
 	switch {
 	case hidden == 1:
-		fmt.Fprintln(f.Streams.ErrOut, "(1 incomplete snapshot hidden; --incomplete shows it)")
+		f.note("(1 incomplete snapshot hidden; --incomplete shows it)")
 	case hidden > 1:
-		fmt.Fprintf(f.Streams.ErrOut, "(%d incomplete snapshots hidden; --incomplete shows them)\n", hidden)
+		f.note("(%d incomplete snapshots hidden; --incomplete shows them)", hidden)
 	}
 	f.reportFault(&v)
 	return exitWith(v.code)
+}
+
+func snapshotIDs(snapshots []result.Snapshot) []string {
+	ids := make([]string, len(snapshots))
+	for i := range snapshots {
+		ids[i] = snapshots[i].ID
+	}
+	return ids
 }
 
 // hideIncomplete takes the incomplete snapshots out unless they are asked for,
@@ -100,15 +106,18 @@ func (l *listFlags) hideIncomplete(r *result.Result) int {
 }
 
 // writeSnapshots prints the table; with several identities each row names its own.
-func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities bool) error {
+func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities, wide bool) error {
 	if len(snapshots) == 0 {
 		_, err := fmt.Fprintln(out, "No snapshots.")
 		return err
 	}
 	w := printers.GetNewTabWriter(out)
 	columns := []string{"ID", "TIME", "FILES", "SIZE", "CHANGED", "KEPT BECAUSE", "PIN"}
-	if identities {
+	if identities || wide {
 		columns = append(columns, "IDENTITY")
+	}
+	if wide {
+		columns = append(columns, "DIRS", "TOOK", "ROOT")
 	}
 	fmt.Fprintln(w, strings.Join(columns, "\t"))
 	previous := map[result.Identity]int64{}
@@ -122,8 +131,11 @@ func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities bool)
 			s.ID, s.StartTime.UTC().Format(time.RFC3339), humanize.Comma(s.Files), ui.Bytes(s.Size), changed,
 			kept(s), strings.Join(s.Pins, " "),
 		}
-		if identities {
+		if identities || wide {
 			row = append(row, s.Identity.String())
+		}
+		if wide {
+			row = append(row, humanize.Comma(s.Dirs), ui.Took(s.EndTime.Sub(s.StartTime)), s.RootObject)
 		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}

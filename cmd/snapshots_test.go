@@ -14,7 +14,7 @@ func TestTheListSaysWhatSpeaksAgainstASnapshot(t *testing.T) {
 		{ID: "aaaa", Retention: []string{"latest-2", "daily-1"}},
 		{ID: "bbbb", Retention: []string{"latest-1"}, Failed: 1200},
 		{ID: "cccc", Incomplete: "canceled", Failed: 3},
-	}, false)
+	}, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -50,14 +51,14 @@ func NewStatusCommand(f *Factory) *cobra.Command {
 	}
 	c.Flags().BoolVarP(&flags.all, "all-namespaces", "A", false, "show the sources of every namespace")
 	c.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit 9 when a source is overdue or its last run has failed")
-	c.Flags().StringVarP(&flags.output, "output", "o", "", "output format: json")
+	addOutputFlag(c, &flags.output, outputWide)
 	c.Flags().DurationVar(&flags.watch, "watch", 0, "show it again after every such time, until interrupted")
 	c.Flags().Lookup("watch").NoOptDefVal = "10s"
 	return c
 }
 
 func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
-	if err := oneOf("output", s.output, "", "json"); err != nil {
+	if err := checkOutput(s.output, outputWide); err != nil {
 		return err
 	}
 	namespace, err := f.namespace(s.all)
@@ -120,10 +121,10 @@ func (s *statusFlags) show(ctx context.Context, f *Factory, c *k8s.Cluster, name
 		return fault.New(fault.Refused, "no source %q is known in namespace %q", name, namespace).
 			WithHint("kubectl volsync-kopia status lists those that are")
 	}
-	if s.output == "json" {
-		err = writeJSON(f.Streams.Out, list)
+	if isDocument(s.output) {
+		err = f.printDocument(s.output, list, standingNames(list.Items))
 	} else {
-		err = writeStandings(f.Streams.Out, list.Items, f.Now())
+		err = writeStandings(f.Streams.Out, list.Items, f.Now(), s.output == outputWide)
 	}
 	if err != nil {
 		return fmt.Errorf("print the status: %w", err)
@@ -178,13 +179,25 @@ func judge(s *k8s.Standing, now time.Time) standing {
 	return j
 }
 
-func writeStandings(out io.Writer, list []standing, now time.Time) error {
+func standingNames(list []standing) []string {
+	var names []string
+	for i := range list {
+		names = append(names, objectName(list[i].Object)...)
+	}
+	return names
+}
+
+func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "No sources.")
 		return err
 	}
 	w := printers.GetNewTabWriter(out)
-	fmt.Fprintln(w, strings.Join([]string{"NAMESPACE", "SOURCE", "OUTCOME", "PROVED SNAPSHOT", "AGE", "FILES", "SIZE", "NEXT"}, "\t"))
+	columns := []string{"NAMESPACE", "SOURCE", "OUTCOME", "PROVED SNAPSHOT", "AGE", "FILES", "SIZE", "NEXT"}
+	if wide {
+		columns = append(columns, "LAST SYNC", "RUNNING")
+	}
+	fmt.Fprintln(w, strings.Join(columns, "\t"))
 	for _, s := range list {
 		row := []string{s.Object.Namespace, s.Object.Name, outcomeWord(s), "-", "-", "-", "-", "-"}
 		if s.Snapshot != nil {
@@ -194,9 +207,19 @@ func writeStandings(out io.Writer, list []standing, now time.Time) error {
 		if s.Next != nil {
 			row[7] = "in " + duration.HumanDuration(s.Next.Sub(now))
 		}
+		if wide {
+			row = append(row, lastSync(s), cmp.Or(s.Running, "-"))
+		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
+}
+
+func lastSync(s standing) string {
+	if s.LastSync == nil {
+		return "-"
+	}
+	return s.LastSync.UTC().Format(time.RFC3339)
 }
 
 // outcomeWord is what the table says first of a source.

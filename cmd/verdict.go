@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,10 @@ type verdict struct {
 	result    *result.Result
 	// err stopped the run before a mover could say anything.
 	err error
+	// plan is set, and nothing else, for a dry run.
+	plan *plan.Plan
+	// told is true when the display of the run has told of the result as it is.
+	told bool
 	// started is set, and nothing else, for a run that goes on by itself.
 	started *result.Event
 	// left are what clean-up could not remove.
@@ -51,7 +56,7 @@ func (v verdict) endedBy(ctx context.Context) verdict {
 
 // executedVerdict is the verdict of an executed plan.
 func executedVerdict(object string, x run.Execution) verdict {
-	return verdict{object: object, result: &x.Result, err: x.Err, left: x.Left, code: x.ExitCode()}
+	return verdict{object: object, result: &x.Result, err: x.Err, left: x.Left, code: x.ExitCode(), told: true}
 }
 
 // skippedVerdict is the verdict of a plan that has nothing to do.
@@ -90,7 +95,7 @@ func (v *verdict) settle() {
 	if v.code != fault.OK || len(v.left) == 0 {
 		return
 	}
-	v.code = fault.Leftover.ExitCode()
+	v.code, v.told = fault.Leftover.ExitCode(), false
 	if v.result != nil {
 		v.result.ExitCode = int(v.code)
 	}
@@ -98,6 +103,15 @@ func (v *verdict) settle() {
 
 // done reports whether the run did what it was for, also if it left something.
 func (v *verdict) done() bool { return v.code == fault.OK || v.code == fault.Leftover.ExitCode() }
+
+// invalid is the error of a run whose manifests are invalid, or nil.
+func (v *verdict) invalid() *invalidError {
+	var e *invalidError
+	if errors.As(v.err, &e) {
+		return e
+	}
+	return nil
+}
 
 // document is the result, or for a run that could not begin one that says why.
 func (v *verdict) document(now time.Time) result.Result {
@@ -114,7 +128,23 @@ func (v *verdict) document(now time.Time) result.Result {
 	if errors.As(v.err, &e) {
 		r.Hint = e.Hint
 	}
+	if invalid := v.invalid(); invalid != nil {
+		r.Object, r.Problems = invalid.object, invalid.report.Problems
+	}
 	return r
+}
+
+// item is the document of the verdict, with its names.
+func (v *verdict) item(now time.Time) (document any, names []string, err error) {
+	switch {
+	case v.plan != nil:
+		data, err := v.plan.JSON()
+		return json.RawMessage(data), objectName(v.plan.Object), err
+	case v.started != nil:
+		return v.started, []string{v.started.RunID}, nil
+	}
+	r := v.document(now)
+	return r, objectName(r.Object), nil
 }
 
 // report is the JSON document for several sources.
@@ -122,7 +152,7 @@ type report struct {
 	APIVersion string         `json:"apiVersion"`
 	Kind       string         `json:"kind"`
 	ExitCode   fault.ExitCode `json:"exitCode"`
-	// Items are Results, or the start Event of a run that goes on by itself.
+	// Items are Results, the start Event of a run that goes on by itself, or Plans.
 	Items []any `json:"items"`
 }
 
@@ -136,8 +166,8 @@ func (f *Factory) reportVerdicts(output string, verdicts []verdict) error {
 	}
 	worst := fault.Worst(codes...)
 	var err error
-	if output == "json" {
-		err = f.writeVerdictsJSON(verdicts, worst)
+	if isDocument(output) {
+		err = f.writeVerdictDocuments(output, verdicts, worst)
 	} else {
 		for i := range verdicts {
 			err = errors.Join(err, writeVerdict(f.Streams.Out, &verdicts[i], len(verdicts) > 1))
@@ -152,37 +182,28 @@ func (f *Factory) reportVerdicts(output string, verdicts []verdict) error {
 	return exitWith(worst)
 }
 
-// reportFault prints what went wrong.
-func (f *Factory) reportFault(v *verdict) {
-	switch {
-	case v.err != nil:
-		fault.Report(f.Streams.ErrOut, v.err)
-	case !v.done() && v.result != nil:
-		fault.Report(f.Streams.ErrOut, fault.New(fault.Failed, "%s", v.result.Message).WithHint(v.result.Hint))
-	}
-	for _, err := range v.left {
-		fault.Report(f.Streams.ErrOut, err)
-	}
-}
-
-// writeVerdictsJSON prints one Result, or for several sources one Report.
-func (f *Factory) writeVerdictsJSON(verdicts []verdict, worst fault.ExitCode) error {
+// writeVerdictDocuments prints one document, or for several verdicts one Report.
+func (f *Factory) writeVerdictDocuments(output string, verdicts []verdict, worst fault.ExitCode) error {
 	r := report{APIVersion: result.APIVersion, Kind: "Report", ExitCode: worst}
+	var names []string
 	for i := range verdicts {
-		if v := &verdicts[i]; v.started != nil {
-			r.Items = append(r.Items, v.started)
-		} else {
-			r.Items = append(r.Items, v.document(f.Now()))
+		document, own, err := verdicts[i].item(f.Now())
+		if err != nil {
+			return err
 		}
+		r.Items, names = append(r.Items, document), append(names, own...)
 	}
 	if len(r.Items) == 1 {
-		return writeJSON(f.Streams.Out, r.Items[0])
+		return f.printDocument(output, r.Items[0], names)
 	}
-	return writeJSON(f.Streams.Out, r)
+	return f.printDocument(output, r, names)
 }
 
 // writeVerdict prints one line for people.
 func writeVerdict(w io.Writer, v *verdict, named bool) error {
+	if v.plan != nil {
+		return v.plan.WriteText(w)
+	}
 	line := ""
 	if named {
 		line = v.object + ": "

@@ -14,12 +14,12 @@ const TerminationMessageBytes = 4096
 
 // MarshalBounded encodes r as one line of JSON of at most limit bytes.
 //
-// The list of snapshots is never in it. What else does not fit is left out by
+// The lists of snapshots and of problems are never in it. What else does not fit is left out by
 // the steps of Reductions, one after the other. Outcome, exit code, reason and
 // the snapshot's id are never left out; when not even they fit, the error says so.
 func MarshalBounded(r Result, limit int) ([]byte, error) {
 	r = r.shallowClone()
-	r.Snapshots = nil
+	r.Snapshots, r.Problems = nil, nil
 	for _, step := range Reductions() {
 		data, err := marshalLine(r)
 		if err != nil || len(data) <= limit {

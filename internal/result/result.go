@@ -1,6 +1,10 @@
 package result
 
-import "time"
+import (
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+)
 
 // Outcome is how a run ended.
 //
@@ -53,6 +57,9 @@ type Result struct {
 	// Snapshots answers a list; newest last. It is not bounded: it travels only
 	// in the event stream, never in a termination message.
 	Snapshots []Snapshot `json:"snapshots,omitempty"`
+	// Problems are the errors and warnings of manifests that are invalid; with
+	// them nothing was run. They are never in a termination message.
+	Problems problem.List `json:"problems,omitempty"`
 	// Warnings are what the run met; findings of validate are not among them.
 	Warnings []Warning `json:"warnings,omitempty"`
 	// OmittedWarnings counts warnings cut to keep the Result in its bounds.

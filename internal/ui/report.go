@@ -85,3 +85,16 @@ func sentenceWithFix(p *problem.Problem) string {
 	}
 	return sentence(p) + "\nFix: " + p.Fix
 }
+
+// Sentence is a problem in one line for people: its place, what is wrong, and what
+// to do about it.
+func Sentence(p *problem.Problem) string {
+	text := sentence(p)
+	if place := p.Position.String(); place != "" {
+		text = place + ": " + text
+	}
+	if p.Fix != "" {
+		text += "; fix: " + p.Fix
+	}
+	return text
+}

@@ -18,6 +18,8 @@ require (
 	k8s.io/kubelet v0.37.2
 )
 
+require github.com/agnivade/levenshtein v1.2.2 // indirect
+
 require (
 	github.com/Masterminds/semver/v3 v3.4.0 // indirect
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect

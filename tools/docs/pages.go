@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"go/ast"
 	"strconv"
 	"strings"
 
@@ -53,7 +55,32 @@ func findings() ([]byte, error) {
 			fmt.Fprintf(&b, "\nFix: %s\n", c.Fix)
 		}
 	}
-	return b.Bytes(), nil
+	err := writeProblem(&b)
+	return b.Bytes(), err
+}
+
+// writeProblem describes a finding as scripts read it.
+func writeProblem(b *bytes.Buffer) error {
+	files, err := parsePackage("internal/problem")
+	if err != nil {
+		return err
+	}
+	b.WriteString("\n## As JSON\n\nSo a finding stands in `problems`, of `validate -o json` and of the [Result](result.md) of a run whose manifests are invalid.\n")
+	_, place := findType(files, "Position")
+	_, finding := findType(files, "Problem")
+	if place == nil || finding == nil {
+		return errors.New("type Problem or Position is not in internal/problem")
+	}
+	fields := &ast.StructType{Fields: &ast.FieldList{}}
+	for _, f := range finding.Type.(*ast.StructType).Fields.List {
+		if f.Tag == nil { // the embedded Position
+			fields.Fields.List = append(fields.Fields.List, place.Type.(*ast.StructType).Fields.List...)
+			continue
+		}
+		fields.Fields.List = append(fields.Fields.List, f)
+	}
+	writeFields(b, fields)
+	return nil
 }
 
 // anchor is how a heading is linked to.

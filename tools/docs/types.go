@@ -20,7 +20,8 @@ const resultPackage = "internal/result"
 func events() ([]byte, error) {
 	return typePage(`# Events
 
-`+generated+"With `--progress=json` every line on standard error is one Event. In a mover's log the same documents are the lines that\n"+
+`+generated+"With `--progress=json` every line on standard error is one Event, from the first finding of a manifest to a last `result`;\n"+
+		"only a command line that cannot be read is told of in words. In a mover's log the same documents are the lines that\n"+
 		"start with `VK1 {`; all other lines are text for people. Fields are only added, never renamed; ignore the types and\n"+
 		"fields that you do not know.\n", "Event", "Progress", "EventType")
 }
@@ -29,7 +30,7 @@ func results() ([]byte, error) {
 	return typePage(`# Result
 
 `+generated+"With `-o json` a run ends with one Result on standard output; several sources give a `Report` with one in `items` each.\n"+
-		fmt.Sprintf("The mover writes the same document, without `snapshots`, as its termination message of at most %d bytes. While it is\n",
+		fmt.Sprintf("The mover writes the same document, without `snapshots` and `problems`, as its termination message of at most %d bytes. While it is\n",
 			result.TerminationMessageBytes)+
 		"too long these steps are taken, one after the other. What none of them names, the outcome and the snapshot's id above\n"+
 		"all, is always there.\n"+reductions(),
@@ -140,7 +141,10 @@ func typeName(e ast.Expr) string {
 		return "array of " + typeName(t.Elt)
 	case *ast.MapType:
 		return "object of " + typeName(t.Value)
-	case *ast.SelectorExpr: // time.Time is the only foreign type
+	case *ast.SelectorExpr: // time.Time and problem.List are the only foreign types
+		if t.Sel.Name == "List" {
+			return "array of [findings](findings.md#as-json)"
+		}
 		return "RFC 3339 time"
 	case *ast.Ident:
 		switch t.Name {
@@ -152,6 +156,8 @@ func typeName(e ast.Expr) string {
 			return "duration, as `2m51s`"
 		case "string":
 			return "string"
+		case "Severity":
+			return "`error`, `warning` or `info`"
 		}
 		return "[" + t.Name + "](#" + strings.ToLower(t.Name) + ")"
 	}
