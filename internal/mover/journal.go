@@ -15,10 +15,12 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-// How often progress is told: to machines, and to people who read the log.
+// How often progress is told: to machines, and to people who read the log. The
+// latter is less than what they are promised (30 s), and less than the silence
+// in which the command's own display would speak.
 const (
 	progressEvery  = time.Second
-	heartbeatEvery = 30 * time.Second
+	heartbeatEvery = 20 * time.Second
 )
 
 // journal is the mover's log: lines for people and event lines, one writer for
@@ -29,10 +31,18 @@ type journal struct {
 	clock func() time.Time
 	runID string
 
+	// every is how long the log may be silent.
+	every time.Duration
+
 	mu           sync.Mutex
 	secrets      []string
 	lastProgress time.Time
-	lastBeat     time.Time
+	// said is when people were told something last.
+	said time.Time
+	// phase is the one that is going on, since when, and how far it is.
+	phase      string
+	phaseStart time.Time
+	last       *result.Progress
 }
 
 // minSecret is the length from which a value is looked for in the log; a
@@ -42,6 +52,8 @@ const minSecret = 4
 // hide makes the journal replace the values of the keys. Of those that name the
 // place, which messages must be able to show, it replaces only a password.
 func (j *journal) hide(keys storage.Keys) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for name, value := range keys {
 		text := storage.Hidden(name, value)
 		if len(text) < minSecret {
@@ -55,6 +67,8 @@ func (j *journal) hide(keys storage.Keys) {
 }
 
 func (j *journal) redact(text string) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for _, s := range j.secrets {
 		text = strings.ReplaceAll(text, s, "[redacted]")
 	}
@@ -68,6 +82,9 @@ func (j *journal) sayf(format string, args ...any) {
 	if strings.HasPrefix(line, result.EventPrefix) {
 		line = " " + line
 	}
+	j.mu.Lock()
+	j.said = j.clock()
+	j.mu.Unlock()
 	j.write([]byte(strings.ReplaceAll(line, "\n", "\n  ") + "\n"))
 }
 
@@ -90,20 +107,70 @@ func (j *journal) write(line []byte) {
 	_, _ = j.out.Write(line)
 }
 
-// progress tells how far kopia is, at the two rates.
+// progress tells machines how far kopia is, at their rate; people are told at
+// the next beat.
 func (j *journal) progress(p result.Progress) {
 	now := j.clock()
-	if now.Sub(j.lastProgress) >= progressEvery {
+	j.mu.Lock()
+	j.last = &p
+	due := now.Sub(j.lastProgress) >= progressEvery
+	if due {
 		j.lastProgress = now
+	}
+	j.mu.Unlock()
+	if due {
 		j.event(result.Event{Type: result.EventProgress, Progress: &p})
 	}
-	if j.lastBeat.IsZero() {
-		j.lastBeat = now
+}
+
+// begin notes which phase is going on, for the beats.
+func (j *journal) begin(phase string, start time.Time) {
+	j.mu.Lock()
+	j.phase, j.phaseStart, j.last = phase, start, nil
+	j.mu.Unlock()
+	j.event(result.Event{Type: result.EventPhase, Phase: phase})
+}
+
+// beat keeps the log from falling silent until stop is called: whoever follows
+// it takes a mover that says nothing for one that hangs.
+func (j *journal) beat() (stop func()) {
+	ticker := time.NewTicker(j.every / 4)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				j.beatIfDue()
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+		<-ended
 	}
-	if now.Sub(j.lastBeat) >= heartbeatEvery {
-		j.lastBeat = now
-		j.sayf("%s", describe(p))
+}
+
+// beatIfDue says how things stand when nothing was said for a while, less the
+// ticker's own step.
+func (j *journal) beatIfDue() {
+	now := j.clock()
+	j.mu.Lock()
+	phase, took, last := j.phase, now.Sub(j.phaseStart).Round(time.Second), j.last
+	due := phase != "" && now.Sub(j.said) >= j.every-j.every/4
+	j.mu.Unlock()
+	if !due {
+		return
 	}
+	text := ""
+	if last != nil {
+		text = ": " + describe(*last)
+	}
+	j.sayf("still at it: %s, for %s%s", phase, took, text)
+	j.event(result.Event{Type: result.EventHeartbeat, Phase: phase, Progress: last})
 }
 
 func describe(p result.Progress) string {

@@ -80,7 +80,7 @@ func TestAValueThatMayBeASecretsIsNotSaid(t *testing.T) {
 	}
 	for name, row := range rows {
 		var out bytes.Buffer
-		d := &driver{log: &journal{out: &out}, keys: storage.Keys{"KOPIA_MANUAL_CONFIG": secret.New([]byte(row.manual))}}
+		d := &driver{log: &journal{out: &out, clock: time.Now}, keys: storage.Keys{"KOPIA_MANUAL_CONFIG": secret.New([]byte(row.manual))}}
 		d.task.Policy.FromSecret = row.fromSecret
 		d.sayLimit("limit", 5_000_000, row.planned)
 		if got := strings.TrimSpace(out.String()); got != row.says {

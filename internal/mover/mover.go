@@ -1,6 +1,7 @@
 package mover
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"strings"
@@ -29,6 +30,8 @@ type Options struct {
 	// KopiaVersion is kopia's version where the caller knows it; empty: it is
 	// found out.
 	KopiaVersion string
+	// Heartbeat is how long the log may be silent; 0: 20 seconds.
+	Heartbeat time.Duration
 }
 
 // driver is one run.
@@ -70,7 +73,10 @@ func Run(ctx context.Context, task result.Task, options Options) result.Result {
 	for _, w := range task.Warnings {
 		d.warn(w.Code, w.Message)
 	}
-	d.conclude(ctx, d.operate(ctx))
+	quiet := d.log.beat()
+	err := d.operate(ctx)
+	quiet()
+	d.conclude(ctx, err)
 	d.publish()
 	return d.res
 }
@@ -84,7 +90,9 @@ func newDriver(task result.Task, options Options) *driver {
 	start := options.Clock().UTC()
 	return &driver{
 		task: task, options: options, phaseStart: start,
-		log: &journal{out: options.Stdout, clock: options.Clock, runID: task.RunID},
+		log: &journal{
+			out: options.Stdout, clock: options.Clock, runID: task.RunID, every: cmp.Or(options.Heartbeat, heartbeatEvery), said: start,
+		},
 		res: result.Result{
 			APIVersion: result.APIVersion, Kind: result.KindResult,
 			Operation: task.Operation, RunID: task.RunID, Object: task.Object,
@@ -134,7 +142,7 @@ func (d *driver) checkTask() error {
 func (d *driver) begin(phase string) {
 	d.endPhase()
 	d.phase, d.phaseStart = phase, d.options.Clock().UTC()
-	d.log.event(result.Event{Type: result.EventPhase, Phase: phase})
+	d.log.begin(phase, d.phaseStart)
 }
 
 func (d *driver) endPhase() {

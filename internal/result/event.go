@@ -19,6 +19,8 @@ const (
 	EventResult   EventType = "result"
 	EventWarning  EventType = "warning"
 	EventLog      EventType = "log"
+	// EventHeartbeat comes from a mover whose phase has been silent for a while.
+	EventHeartbeat EventType = "heartbeat"
 )
 
 // Event is one line of --progress=json and of the machine lines in a mover's log.
@@ -28,7 +30,7 @@ type Event struct {
 	Time       time.Time `json:"time"`
 	RunID      string    `json:"runID"`
 	Type       EventType `json:"type"`
-	// Phase names what begins now.
+	// Phase names what begins now, and in a heartbeat what is still going on.
 	Phase    string    `json:"phase,omitempty"`
 	Message  string    `json:"message,omitempty"`
 	Progress *Progress `json:"progress,omitempty"`

@@ -43,7 +43,7 @@ func (p *plain) Observe(e result.Event) {
 		p.beatIfDue()
 	case result.EventLog, result.EventStart:
 		p.write(e.Message)
-	case result.EventSnapshot, result.EventWarning, result.EventResult:
+	case result.EventSnapshot, result.EventWarning, result.EventResult, result.EventHeartbeat:
 		// The mover says each of them in words of its own.
 	}
 }

@@ -50,6 +50,11 @@ func (t *tty) Observe(e result.Event) {
 		if e.Progress != nil && t.now().Sub(t.drawn) >= redrawEvery {
 			t.draw(describe(*e.Progress, t.now().Sub(t.began)))
 		}
+	case result.EventHeartbeat:
+		// Nothing else moves the line of a phase without progress.
+		if e.Progress == nil && t.doing != "" {
+			t.draw("for " + Took(t.now().Sub(t.began)))
+		}
 	case result.EventWarning:
 		if e.Warning != nil {
 			t.line(t.palette.Warn("!!"), e.Warning.Message)
