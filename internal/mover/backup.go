@@ -103,7 +103,10 @@ func (d *driver) preparePolicies(ctx context.Context) error {
 // snapshotWithActions runs the before-action, kopia, and, whatever came
 // of them, the after-action: it is there to undo what the other did.
 func (d *driver) snapshotWithActions(ctx context.Context, src source) (a attempt, err error) {
-	defer d.afterAction(ctx)
+	defer func() {
+		err = reached(ctx, err)
+		d.afterAction(ctx)
+	}()
 	if err := d.beforeAction(ctx); err != nil {
 		return a, err
 	}
@@ -159,7 +162,7 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 	case cancelled:
 		return d.cancelledWith(ctx, a)
 	case notSaved:
-		return notSavedError(a.out)
+		return final(notSavedError(a.out))
 	case unchanged:
 		return d.proveNewest(ctx)
 	case complete, incomplete, doubtful: // to be proved
@@ -171,6 +174,11 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 		return notProved(a, err)
 	}
 	d.res.Snapshot = a.snapshot
+	return final(d.provedWith(a))
+}
+
+// provedWith is the end of a run whose snapshot is proved.
+func (d *driver) provedWith(a attempt) error {
 	proved := fmt.Sprintf("snapshot %s proved: %d files, %s", a.snapshot.ID, a.snapshot.Files, size(a.snapshot.Size))
 	switch {
 	case judge(a) == doubtful:
@@ -199,12 +207,17 @@ func notProved(a attempt, err error) error {
 	return err
 }
 
-// cancelledWith names what kopia said to have saved before it ended.
+// cancelledWith names what kopia said to have saved before it ended. Of a kopia
+// that failed, that is no more than a name: the write that failed may have been
+// the snapshot's own.
 func (d *driver) cancelledWith(ctx context.Context, a attempt) error {
 	s := a.snapshot
 	switch {
 	case a.nothingSaved():
 		return stopOf(ctx, "; no snapshot was made")
+	case s != nil && !a.out.OK():
+		return stopOf(ctx, fmt.Sprintf("; kopia printed snapshot %s and failed (%s), and the repository may hold it, tagged %s:%s",
+			s.ID, howFailed(a.out), result.RunTag, d.task.RunID))
 	case s == nil:
 		return stopOf(ctx, fmt.Sprintf("; kopia named no snapshot, and the repository may hold a partial one, tagged %s:%s", result.RunTag, d.task.RunID))
 	}

@@ -14,9 +14,10 @@ import (
 // it.
 type failure struct {
 	reason string
-	// stop is true when it describes the end of the run's context.
-	stop bool
-	err  error
+	// stop is true when it describes the end of the run's context, final when it
+	// was reached before that: then it stays the reason, whatever comes after.
+	stop, final bool
+	err         error
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -31,6 +32,22 @@ func reasonOf(err error) string {
 		return f.reason
 	}
 	return ""
+}
+
+// reached makes the failure final when the run has not been told to end yet.
+func reached(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return final(err)
+}
+
+// final makes a failure one that no later cancel replaces; nil stays nil.
+func final(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{reason: reasonOf(err), final: true, err: err}
 }
 
 func refused(reason string, err *fault.Error) error {
@@ -51,6 +68,14 @@ func diagnosed(doing string, out kopiaexec.Output) error {
 	return failed(string(diagnosis.Reason), diagnosis.Err(doing))
 }
 
+// howFailed says in a few words how a kopia process failed.
+func howFailed(out kopiaexec.Output) string {
+	if out.Signal != 0 {
+		return "ended by the signal " + out.Signal.String()
+	}
+	return kopiaexec.Diagnose(out.Log).Text
+}
+
 // conclude writes the end of the run into the Result.
 func (d *driver) conclude(ctx context.Context, err error) {
 	d.endPhase()
@@ -58,10 +83,9 @@ func (d *driver) conclude(ctx context.Context, err error) {
 		d.succeed()
 		return
 	}
-	// What ended the run is what the reader must know first; what broke
-	// because of it is a consequence.
-	if stop := stopped(ctx, err); stop != nil {
-		err = stop
+	late := ""
+	if ctx.Err() != nil {
+		err, late = d.withStop(ctx, err)
 	}
 	kind := fault.KindOf(err)
 	d.res.Outcome, d.res.ExitCode = result.OutcomeOf(kind), int(kind.ExitCode())
@@ -76,16 +100,25 @@ func (d *driver) conclude(ctx context.Context, err error) {
 			d.res.Message += " (" + d.log.redact(e.Why) + ")"
 		}
 	}
+	d.res.Message += late
 }
 
-// stopped turns the end of ctx into a failure; nil: ctx has not ended, or the
-// run had come to its own verdict before.
-func stopped(ctx context.Context, err error) error {
+// withStop is what to report of a run that was told to end. What ended it is what
+// the reader must know first; what broke because of it is a consequence. A
+// failure that was there before it stays the reason; late then tells of the rest.
+func (d *driver) withStop(ctx context.Context, err error) (why error, late string) {
 	var f *failure
-	if ctx.Err() == nil || errors.As(err, &f) && f.stop {
-		return nil
+	switch isFailure := errors.As(err, &f); {
+	case isFailure && f.final:
+		return err, "; " + stopOf(ctx, "").Error() + " after that"
+	case isFailure && f.stop:
+		return err, ""
+	case d.task.Operation == result.OperationBackup:
+		return stopOf(ctx, "; no snapshot was made"), ""
+	case d.task.Operation == result.OperationRestore:
+		return stopOf(ctx, "; nothing was restored"), ""
 	}
-	return stopOf(ctx, "")
+	return stopOf(ctx, ""), ""
 }
 
 // stopOf describes the end of ctx. what is added to the message.

@@ -52,7 +52,7 @@ func attemptOf(out kopiaexec.Output, err error, stopped bool) (attempt, error) {
 		return a, nil
 	case err != nil:
 		return a, failed("Kopia", err)
-	case unreadable != nil:
+	case unreadable != nil && out.OK(): // of a kopia that failed, what it says of that is worth more
 		return a, failed("UnreadableResult", fault.New(fault.Failed, "%w", unreadable))
 	}
 	return a, nil

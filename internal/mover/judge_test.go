@@ -20,20 +20,22 @@ func TestAttemptOf(t *testing.T) {
 		stopped bool
 		id      string
 		reason  string
+		code    int
 	}{
-		"a snapshot":                            {manifest, nil, false, "a", ""},
-		"a snapshot, and the wait failed":       {manifest, gone, false, "a", ""},
-		"the same in a cancelled run":           {manifest, gone, true, "a", ""},
-		"nothing, and the wait failed":          {"", gone, false, "", "Kopia"},
-		"the same in a run that was cancelled":  {"", gone, true, "", ""},
-		"half a word":                           {`{"id":"a`, nil, false, "", "UnreadableResult"},
-		"half a word in a cancelled run":        {`{"id":"a`, nil, true, "", ""},
-		"nothing":                               {"", nil, false, "", ""},
-		"a list in the place of a snapshot":     {`[]`, nil, false, "", "UnreadableResult"},
-		"half a word, and the wait failed, too": {`{"id":"a`, gone, false, "", "Kopia"},
+		"a snapshot":                            {manifest, nil, false, "a", "", 0},
+		"a snapshot, and the wait failed":       {manifest, gone, false, "a", "", 0},
+		"the same in a cancelled run":           {manifest, gone, true, "a", "", 0},
+		"nothing, and the wait failed":          {"", gone, false, "", "Kopia", 0},
+		"the same in a run that was cancelled":  {"", gone, true, "", "", 0},
+		"half a word":                           {`{"id":"a`, nil, false, "", "UnreadableResult", 0},
+		"half a word in a cancelled run":        {`{"id":"a`, nil, true, "", "", 0},
+		"nothing":                               {"", nil, false, "", "", 0},
+		"a list in the place of a snapshot":     {`[]`, nil, false, "", "UnreadableResult", 0},
+		"half a word, and the wait failed, too": {`{"id":"a`, gone, false, "", "Kopia", 0},
+		"half a word of a kopia that failed":    {`{"id":"a`, nil, false, "", "", 1},
 	}
 	for name, row := range rows {
-		a, err := attemptOf(kopiaexec.Output{Stdout: []byte(row.stdout)}, row.err, row.stopped)
+		a, err := attemptOf(kopiaexec.Output{Stdout: []byte(row.stdout), ExitCode: row.code}, row.err, row.stopped)
 		id := ""
 		if a.snapshot != nil {
 			id = a.snapshot.ID

@@ -107,9 +107,9 @@ func (d *driver) proveNewest(ctx context.Context) error {
 	text := fmt.Sprintf("nothing has changed since snapshot %s of %s, which is proved", s.ID, s.StartTime.UTC().Format(time.RFC3339))
 	switch {
 	case s.Failed > 0:
-		return incompleteError(&s)
+		return final(incompleteError(&s))
 	case s.Ignored > 0:
-		return d.ignored(&s, text)
+		return final(d.ignored(&s, text))
 	}
 	d.res.Outcome, d.res.Message = result.Unchanged, text
 	return nil

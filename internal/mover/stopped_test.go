@@ -55,6 +55,37 @@ trap 'printf "{\"id\":\"0123"; exit 0' TERM; echo "flushing" >&2; sleep 30 & wai
 				t.Errorf("snapshot %+v", o.Snapshot)
 			}
 		}},
+		{"told to stop, kopia prints an id and fails at the flush", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"snapshot create"*)
+trap 'echo "{\"id\":\"0123\",\"source\":{}}"; echo "write: no space left on device" >&2; exit 1' TERM; echo "flushing" >&2; sleep 30 & wait; exit 1;; esac`)
+			return runCancelledFast(t, w, "flushing")
+		}, result.Cancelled, 143, "Cancelled", 0, printedAndFailed("no space left on device")},
+		{"kopia that is killed after it has printed an id", func(t *testing.T, w *world) outcome {
+			w.task.GracePeriod = result.Duration(time.Second)
+			w.shim(t, `case "$*" in *"snapshot create"*) trap "" TERM; echo '{"id":"0123","source":{}}'; echo "flushing" >&2; sleep 30;; esac`)
+			return runCancelledFast(t, w, "flushing")
+		}, result.Cancelled, 143, "Cancelled", 0, printedAndFailed("ended by the signal killed")},
+		{"cancelled during the proof of a snapshot that kopia may not have saved", func(t *testing.T, w *world) outcome {
+			w.shim(t, printsAnID+`*"snapshot verify"*) sleep 30;; esac`)
+			return runCancelledFast(t, w, `"phase":"proof"`)
+		}, result.Cancelled, 143, "Cancelled", 0, printedAndFailed("broken at the end")},
+		{"cancelled while the policies are read leaves no snapshot", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"policy export"*) echo "reading" >&2; exec sleep 30;; esac`)
+			return runCancelledFast(t, w, "reading")
+		}, result.Cancelled, 143, "Cancelled", 0, noSnapshotWasMade},
+		{"what went wrong before the cancel stays the reason", func(t *testing.T, w *world) outcome {
+			w.task.Backup.Actions = &result.Actions{After: "echo cleaning up; sleep 1", Timeout: result.Duration(time.Minute)}
+			w.shim(t, `case "$*" in *"snapshot create"*) echo "broken in the middle" >&2; exit 1;; esac`)
+			return runCancelledFast(t, w, "cleaning up")
+		}, result.Failed, 1, "KopiaFailed", 0, saysTheCancelToo("broken in the middle")},
+		{"so does the failure of the before-action", func(t *testing.T, w *world) outcome {
+			w.task.Backup.Actions = &result.Actions{Before: "exit 3", After: "echo cleaning up; sleep 1", Timeout: result.Duration(time.Minute)}
+			return runCancelledFast(t, w, "cleaning up")
+		}, result.Failed, 1, "BeforeActionFailed", 0, saysTheCancelToo("ended with exit code 3")},
+		{"and a proved snapshot that lacks files", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"snapshot create"*) "$KOPIA" "$@" | sed 's/"numFailed":0/"numFailed":1/'; exit 1;; esac`)
+			return runCancelledFast(t, w, "Proved snapshot")
+		}, result.Incomplete, 4, "FilesUnreadable", 1, saysTheCancelToo("1 files or directories could not be read")},
 		{"kopia stopped by somebody else leaves an incomplete snapshot", runStoppedByOthers, result.Incomplete, 4, "CutShort", 1, nil},
 		{"so does SIGINT", func(t *testing.T, w *world) outcome { return runSignalled(t, w, syscall.SIGINT) }, result.Incomplete, 4, "CutShort", 1, nil},
 		{"SIGTERM before kopia has set its handler leaves nothing", runStoppedAtOnce, result.Failed, 1, "KopiaKilled", 0, func(t *testing.T, _ *world, o outcome) {
@@ -78,6 +109,30 @@ func mayHoldPart(t *testing.T, _ *world, o outcome) {
 	t.Helper()
 	if o.Snapshot != nil || strings.Contains(o.Message, "no snapshot was made") || !strings.Contains(o.Message, "may hold a partial one, tagged volsync-kopia-run:run-1") {
 		t.Errorf("snapshot %+v, message %q", o.Snapshot, o.Message)
+	}
+}
+
+// printedAndFailed checks that a snapshot which kopia named and may not have
+// saved is not claimed.
+func printedAndFailed(why string) func(*testing.T, *world, outcome) {
+	return func(t *testing.T, _ *world, o outcome) {
+		t.Helper()
+		for _, want := range []string{"kopia printed snapshot 0123", why, "and the repository may hold it, tagged volsync-kopia-run:run-1"} {
+			if o.Snapshot != nil || !strings.Contains(o.Message, want) {
+				t.Errorf("snapshot %+v, message %q; want %q", o.Snapshot, o.Message, want)
+			}
+		}
+	}
+}
+
+// saysTheCancelToo checks that a cancel which came after the verdict hides
+// nothing of it.
+func saysTheCancelToo(why string) func(*testing.T, *world, outcome) {
+	return func(t *testing.T, _ *world, o outcome) {
+		t.Helper()
+		if !strings.Contains(o.Message, why) || !strings.Contains(o.Message, "the run was cancelled after that") {
+			t.Errorf("message %q", o.Message)
+		}
 	}
 }
 
