@@ -190,7 +190,9 @@ func TestRootOnlyLostAndFoundIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.readableTree(t)
-	// The manifest's own rules stay beside it.
+	kopiatest.Write(t, w.data+"/noise.log", "x")
+	w.repo.Run(t, "policy", "set", "--global", "--add-ignore=*.log")
+	// The manifest's own rules stay beside it, and the repository's global ones.
 	w.task.Policy.Inline = []result.PolicyLayer{{From: "spec.kopia.additionalArgs[0]", Policy: []byte(`{"files":{"ignore":["*.tmp"]}}`)}}
 	o := w.runAs(t, nobody)
 	o.want(t, result.Succeeded, 0, "")
@@ -198,12 +200,12 @@ func TestRootOnlyLostAndFoundIsLeftOut(t *testing.T) {
 		t.Errorf("snapshot %+v\n%s", o.Snapshot, o.log)
 	}
 	if !slices.ContainsFunc(o.Policy.Changes, func(c result.PolicyChange) bool {
-		return c.Path == "files.ignore" && strings.Contains(c.After, "/lost+found") && strings.Contains(c.After, "*.tmp")
+		return c.Path == "files.ignore" && c.From == "the repository's global policy, unreadable lost+found, spec.kopia.additionalArgs[0]"
 	}) {
 		t.Errorf("the changes of the policy are %+v", o.Policy.Changes)
 	}
 	restored := w.repo.Restore(t, o.Snapshot.ID)
-	for file, there := range map[string]bool{"lost+found": false, "notes.tmp": false, "a.txt": true, "sub dir/lost+found/mine": true} {
+	for file, there := range map[string]bool{"lost+found": false, "notes.tmp": false, "noise.log": false, "a.txt": true, "sub dir/lost+found/mine": true} {
 		if _, err := os.Lstat(filepath.Join(restored, file)); (err == nil) != there {
 			t.Errorf("%s: %v, want it there: %v", file, err, there)
 		}

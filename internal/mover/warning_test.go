@@ -103,6 +103,12 @@ func TestRulesOfTheGlobalPolicyThatDoNotApplyAreTold(t *testing.T) {
 		w.task.Policy.Inline = []result.PolicyLayer{{From: "spec.kopia.additionalArgs[0]", Policy: []byte(`{"files":{"ignore":["*.bak","*.tmp"]}}`)}}
 		o = w.run(t)
 		o.want(t, result.Succeeded, 0, "")
+		if o.Snapshot.Files != 5 || strings.Contains(o.log, said) {
+			t.Errorf("with an argument that adds to the list: %d files\n%s", o.Snapshot.Files, o.log)
+		}
+		w.task.Policy.Inline, w.task.Policy.Structured = nil, []byte(`{"policies":{"files":{"ignore":["*.bak","*.tmp"]}}}`)
+		o = w.run(t)
+		o.want(t, result.Succeeded, 0, "")
 		if o.Snapshot.Files != 6 {
 			t.Errorf("kopia still ignores what the global policy says: %d files", o.Snapshot.Files)
 		}
@@ -112,7 +118,7 @@ func TestRulesOfTheGlobalPolicyThatDoNotApplyAreTold(t *testing.T) {
 			t.Errorf("with rules that stand in the repository:\n%s", o.log)
 		}
 		w.policy(t, "global-policy.json", `{"files":{"ignore":["*.log","*.o"]}}`)
-		w.task.Policy.Inline, w.task.Policy.Structured = nil, []byte(`{"policies":{"files":{"ignore":["*.bak"]}}}`)
+		w.task.Policy.Structured = []byte(`{"policies":{"files":{"ignore":["*.bak"]}}}`)
 		o = w.run(t)
 		o.want(t, result.Succeeded, 0, "")
 		if !strings.Contains(o.log, said+"ignore rules of the global policy (*.log, *.o)"+replaced) {

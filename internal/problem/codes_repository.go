@@ -113,9 +113,9 @@ func moverCodes() []Code {
 		},
 		{
 			ID: "VK428", Title: "Global ignore rules replaced", Severity: Info,
-			Meaning: "The global policy of the repository has ignore rules, and this source has a list of its own, from its manifest or for a lost+found that cannot be read. In kopia a source's list replaces the global one whole, so those rules do not apply to it.",
-			Example: "spec:\n  kopia:\n    additionalArgs: [\"--ignore=*.tmp\"] # and the global policy ignores *.log",
-			Fix:     "Add the rules to the source as well, or name them all in the global policy file; kopia policy show --global prints them.",
+			Meaning: "The global policy of the repository has ignore rules, and the manifest gives this source a list of its own under repositoryConfig.policies. In kopia a source's list replaces the global one whole, so those rules do not apply to it.",
+			Example: "spec:\n  kopia:\n    policyConfig:\n      repositoryConfig: {policies: {files: {ignore: [\"*.tmp\"]}}} # and the global policy ignores *.log",
+			Fix:     "Add the rules to the source as well, or give the source's with --ignore in additionalArgs, which adds to the global ones; kopia policy show --global prints them.",
 		},
 		{
 			ID: "VK429", Title: "Files missing in the snapshot", Severity: Warning,

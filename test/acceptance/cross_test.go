@@ -57,11 +57,11 @@ func TestARuleRemovedFromTheManifestIsGoneFromTheRepository(t *testing.T) {
 		before := w.export(t)
 
 		_, e := w.backup(t, w.files(t, "app", "retain: {daily: 3}", "compression: zstd", "additionalArgs: ['--ignore=*.log']")...)
-		if e.code != 0 || !strings.Contains(e.stderr, "ignore rules of the global policy (1) do not apply to this source") {
-			t.Fatalf("exit %d; the rule that the source's own list hides must be told of:\n%s", e.code, e.stderr)
+		if e.code != 0 || !strings.Contains(e.stderr, "files.ignore: - -> set (the repository's global policy, spec.kopia.additionalArgs[0])") {
+			t.Fatalf("exit %d; the rule that the source begins with must be told of:\n%s", e.code, e.stderr)
 		}
 		const target = "app@prod:/data"
-		w.checkPolicy(t, target, values{"retention.keepDaily": 3, "compression.compressorName": "zstd", "files.ignore": []string{"*.log"}})
+		w.checkPolicy(t, target, values{"retention.keepDaily": 3, "compression.compressorName": "zstd", "files.ignore": []string{"everybodys", "*.log"}})
 		w.mustBackup(t, w.files(t, "app")...)
 		w.checkPolicy(t, target, values{
 			"retention.keepDaily": 7, "retention.keepMonthly": 11, "compression.compressorName": "none", "files.ignore": []string{"everybodys"},

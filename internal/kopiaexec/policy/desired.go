@@ -68,6 +68,7 @@ type Diff struct {
 func (d Desired) Diff(now Export) Diff {
 	diff := Diff{Import: Export{}}
 	unset := sameAsUnset()
+	d = d.extended(now)
 	for _, target := range d.Targets() {
 		after := d.apply(target, now[target], unset)
 		changes := d.changes(target, leaves(now[target], unset), leaves(after, unset))
@@ -84,6 +85,28 @@ func (d Desired) Diff(now Export) Diff {
 		}
 	}
 	return diff
+}
+
+// extended starts the lists that extend the global policy with what that holds
+// now: in kopia a source's own list replaces the global one.
+func (d Desired) extended(now Export) Desired {
+	own := maps.Clone(d.targets[d.source])
+	for path, s := range own {
+		inherited, ok := leaves(now[Global], sameAsUnset())[path].([]any)
+		list, isList := s.value.([]any)
+		if !s.extends || !ok || !isList {
+			continue
+		}
+		s.value = union(inherited, list)
+		s.sensitive = s.sensitive || !d.showsStored(Global, path, inherited)
+		s.from = "the repository's global policy, " + s.from
+		own[path] = s
+	}
+	if own != nil {
+		d.targets = maps.Clone(d.targets)
+		d.targets[d.source] = own
+	}
+	return d
 }
 
 func (d Desired) apply(target Target, now Object, unset map[string]bool) Object {

@@ -89,6 +89,35 @@ func TestDiff(t *testing.T) {
 		"global: not named by the manifest, not touched": {
 			now: `{"(global)":{"retention":{"keepDaily":7}}}`, want: `{}`,
 		},
+		"a list of the source's own begins with the global one of the repository": {
+			inline:  `{"files":{"ignore":["*.tmp","*.log"],"ignoreDotFiles":[".mine"]}}`,
+			now:     `{"(global)":{"files":{"ignore":["*.log"],"ignoreDotFiles":[".kopiaignore"]}},"app@prod:/data":{"files":{"ignore":["*.tmp"]}}}`,
+			want:    `{"app@prod:/data":{"files":{"ignore":["*.log","*.tmp"],"ignoreDotFiles":[".kopiaignore",".mine"]}}}`,
+			changed: []string{"app@prod:/data files.ignore set -> set (the repository's global policy, spec.kopia)", "app@prod:/data files.ignoreDotFiles  -> set (the repository's global policy, spec.kopia)"},
+		},
+		"so it does when the global file does not name the list": {
+			global:  `{"files":{"oneFileSystem":true}}`,
+			inline:  `{"files":{"ignore":["*.tmp"]}}`,
+			now:     `{"(global)":{"files":{"ignore":["*.log"],"oneFileSystem":true}}}`,
+			want:    `{"app@prod:/data":{"files":{"ignore":["*.log","*.tmp"]}}}`,
+			changed: []string{"app@prod:/data files.ignore  -> set (the repository's global policy, spec.kopia)"},
+
+			notManaged: []string{"files.ignore"},
+		},
+		"with the global file's list it begins with that": {
+			global:  `{"files":{"ignore":["*.o"]}}`,
+			inline:  `{"files":{"ignore":["*.tmp"]}}`,
+			now:     `{"(global)":{"files":{"ignore":["*.log"]}}}`,
+			want:    `{"(global)":{"files":{"ignore":["*.o"]}},"app@prod:/data":{"files":{"ignore":["*.o","*.tmp"]}}}`,
+			changed: []string{`(global) files.ignore set -> ["*.o"] (global-policy.json)`, `app@prod:/data files.ignore  -> ["*.o","*.tmp"] (global-policy.json, spec.kopia)`},
+		},
+		"and an empty one there leaves nothing to begin with": {
+			global:  `{"files":{"ignore":[]}}`,
+			inline:  `{"files":{"ignore":["*.tmp"]}}`,
+			now:     `{"(global)":{"files":{"ignore":["*.log"]}}}`,
+			want:    `{"(global)":{"files":{}},"app@prod:/data":{"files":{"ignore":["*.tmp"]}}}`,
+			changed: []string{`(global) files.ignore set ->  (global-policy.json)`, `app@prod:/data files.ignore  -> ["*.tmp"] (global-policy.json, spec.kopia)`},
+		},
 		"numbers are compared by value": {
 			inline: `{"files":{"maxFileSize":1000}}`, now: `{"app@prod:/data":{"files":{"maxFileSize":1e3}}}`, want: `{}`,
 		},

@@ -17,6 +17,7 @@ type Hidden struct {
 // list replaces the global one whole. There are none while the source has no
 // list.
 func (d Desired) HiddenIgnoreRules(now Export) Hidden {
+	d = d.extended(now)
 	own := ruleList(d.targets[d.source][ignoreRules].value)
 	if d.source == "" || len(own) == 0 {
 		return Hidden{}

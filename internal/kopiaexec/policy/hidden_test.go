@@ -18,7 +18,9 @@ func TestHiddenIgnoreRules(t *testing.T) {
 		fromSecret                      bool
 		want                            Hidden
 	}{
-		"the source has a list":        {inline: `{"files":{"ignore":["*.bak","*.tmp"]}}`, now: global, want: Hidden{Count: 2}},
+		"an argument adds to the list": {inline: `{"files":{"ignore":["*.bak","*.tmp"]}}`, now: global},
+		"the source has a list":        {structured: `{"policies":{"files":{"ignore":["*.bak","*.tmp"]}}}`, now: global, want: Hidden{Count: 2}},
+		"it has one, and an argument":  {structured: `{"policies":{"files":{"ignore":["*.bak"]}}}`, inline: `{"files":{"ignore":["*.tmp"]}}`, now: global, want: Hidden{Count: 2}},
 		"the source has none":          {inline: `{"retention":{"keepDaily":1}}`, now: global},
 		"the source has an empty one":  {inline: `{"files":{"ignore":[]}}`, now: global},
 		"it had one, and loses it":     {now: `{"app@prod:/data":{"files":{"ignore":["x"]}},"(global)":{"files":{"ignore":["*.log"]}}}`},
@@ -26,7 +28,7 @@ func TestHiddenIgnoreRules(t *testing.T) {
 		"there is no global policy":    {inline: `{"files":{"ignore":["*.bak"]}}`, now: `{}`},
 		"the global file gives others": {global: `{"files":{"ignore":["*.o"]}}`, inline: `{"files":{"ignore":["*.bak"]}}`, now: global},
 		"the global file names no list": {
-			global: `{"retention":{"keepDaily":1}}`, inline: `{"files":{"ignore":["*.bak"]}}`, now: global,
+			global: `{"retention":{"keepDaily":1}}`, structured: `{"policies":{"files":{"ignore":["*.bak"]}}}`, now: global,
 			want: Hidden{Count: 3},
 		},
 		"the structured policies win over the global file": {

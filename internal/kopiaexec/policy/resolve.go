@@ -162,14 +162,21 @@ func (r *resolver) source(manual, global, structured settings) settings {
 
 // inherit starts a list of the source with that of the global file. A list of
 // files in a source's own policy hides the inherited one in kopia, and one
-// more --ignore must not undo what the global file says.
+// more --ignore must not undo what the global file says; where the file does not
+// name the list, it is the repository's that must not be undone.
 func (s settings) inherit(global, higher settings) {
 	for _, path := range inheritedLists() {
-		_, wanted := higher[path]
 		_, exists := s[path]
-		if inherited, ok := global[path]; ok && wanted && !exists {
-			s[path] = inherited
+		own, wanted := higher[path]
+		if exists || !wanted {
+			continue
 		}
+		if inherited, ok := global[path]; ok {
+			s[path] = inherited
+			continue
+		}
+		own.extends = true
+		higher[path] = own
 	}
 }
 
@@ -222,6 +229,7 @@ func (s settings) add(higher settings) {
 		if exists && isList && wasList {
 			v.value = union(below, list)
 			v.sensitive = v.sensitive || old.sensitive
+			v.extends = v.extends || old.extends
 			if old.from != v.from {
 				v.from = old.from + ", " + v.from
 			}

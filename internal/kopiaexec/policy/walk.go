@@ -21,6 +21,9 @@ type setting struct {
 	pointer   string
 	from      string
 	sensitive bool
+	// extends is true for a list to which the global one of the repository
+	// belongs, for nothing in the manifest says what that is.
+	extends bool
 }
 
 // settings are keyed by rule.to.
