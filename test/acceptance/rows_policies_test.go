@@ -85,7 +85,7 @@ func policyRows() []row {
 			file: "32-manual-config-used.yaml", findings: []string{"warning VK180"},
 			check: effective("music@home:/data", values{"compression.compressorName": "zstd"}, nil),
 		},
-		{file: "38-finance.yaml", findings: []string{"warning VK307", "warning VK308"}, says: []string{
+		{file: "38-finance.yaml", flags: []string{"--run-actions"}, findings: []string{"warning VK307", "warning VK308"}, says: []string{
 			"encryption", "auditLog", "requireTwoFactorAuth", "ignoreDeleted",
 		}, check: effective("", values{
 			"retention.keepDaily": 300, "retention.keepAnnual": 999, "compression.compressorName": "zstd-best-compression", "files.oneFileSystem": true,
