@@ -92,32 +92,43 @@ func (a Action) command(ctx context.Context) (cmd *exec.Cmd, remove func(), err 
 	return exec.CommandContext(ctx, interpreter, args...), func() { _ = os.Remove(name) }, nil
 }
 
-// lineWriter hands on whole lines.
+// lineWriter hands on whole lines, so that whoever redacts them finds no secret
+// cut in two.
 type lineWriter struct {
 	log     func(string)
 	pending []byte
+	// skipping is true inside a line of which enough was handed on.
+	skipping bool
 }
 
-// Write implements io.Writer. A line of more than maxLogBytes is cut in parts.
+// Write implements io.Writer. Of a line of more than maxLineBytes the rest is
+// left out.
 func (w *lineWriter) Write(p []byte) (int, error) {
 	for _, b := range p {
-		if b != '\n' {
+		switch {
+		case b == '\n' && w.skipping:
+			w.skipping = false
+		case b == '\n':
+			w.emit("")
+		case w.skipping:
+		default:
 			w.pending = append(w.pending, b)
-		}
-		if b == '\n' || len(w.pending) >= maxLogBytes {
-			w.emit()
+			if len(w.pending) >= maxLineBytes {
+				w.emit("...")
+				w.skipping = true
+			}
 		}
 	}
 	return len(p), nil
 }
 
-func (w *lineWriter) emit() {
-	w.log(strings.ToValidUTF8(strings.TrimRight(string(w.pending), "\r"), "?"))
+func (w *lineWriter) emit(mark string) {
+	w.log(strings.ToValidUTF8(strings.TrimRight(string(w.pending), "\r"), "?") + mark)
 	w.pending = w.pending[:0]
 }
 
 func (w *lineWriter) flush() {
 	if len(w.pending) > 0 {
-		w.emit()
+		w.emit("")
 	}
 }

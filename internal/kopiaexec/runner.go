@@ -29,6 +29,8 @@ type Runner struct {
 	Grace time.Duration
 	// OnProgress is told how far an upload or restore is. It may be nil.
 	OnProgress func(result.Progress)
+	// Redact hides secrets in lines that are cut before OnLog sees them. It may be nil.
+	Redact func(string) string
 	// OnLog is given each line that kopia logs. It may be nil.
 	OnLog func(string)
 
@@ -73,7 +75,7 @@ func (r *Runner) Run(ctx context.Context, call Call) (Output, error) {
 	cmd.Dir = call.Dir
 	cmd.Stdin = call.Stdin
 	stdout := &boundedBuffer{limit: maxStdout}
-	stderr := &stderrSplitter{onProgress: r.OnProgress, onLog: r.OnLog}
+	stderr := &stderrSplitter{onProgress: r.OnProgress, onLog: r.OnLog, redact: r.Redact}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	ownGroup(cmd)
 	defer tie(cmd)()

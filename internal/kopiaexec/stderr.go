@@ -12,6 +12,9 @@ import (
 const (
 	keptLines   = 50
 	maxLogBytes = 4096
+	// maxLineBytes is what is read of one line at most: more than any secret, so
+	// that one is whole when it is looked for.
+	maxLineBytes = 64 << 10
 )
 
 // escapes are the colours that kopia 0.21 prints also when nobody looks.
@@ -22,8 +25,13 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 type stderrSplitter struct {
 	onProgress func(result.Progress)
 	onLog      func(string)
+	// redact hides secrets in a line that is to be cut: a part of one would not be
+	// found any more. It may be nil.
+	redact func(string) string
 
-	pending  []byte
+	pending []byte
+	// skipping is true inside a line of which enough was read.
+	skipping bool
 	log      []string
 	progress result.Progress
 }
@@ -34,17 +42,34 @@ func (s *stderrSplitter) Write(p []byte) (int, error) {
 	for {
 		i := bytes.IndexAny(s.pending, "\r\n")
 		if i < 0 {
+			s.bound()
 			return len(p), nil
 		}
-		s.line(string(s.pending[:i]))
+		if !s.skipping {
+			s.line(string(s.pending[:i]))
+		}
+		s.skipping = false
 		s.pending = append(s.pending[:0], s.pending[i+1:]...)
+	}
+}
+
+// bound drops the rest of a line that has become too long.
+func (s *stderrSplitter) bound() {
+	if !s.skipping && len(s.pending) >= maxLineBytes {
+		s.line(string(s.pending))
+		s.skipping = true
+	}
+	if s.skipping {
+		s.pending = s.pending[:0]
 	}
 }
 
 // flush takes what came after the last line end.
 func (s *stderrSplitter) flush() {
-	s.line(string(s.pending))
-	s.pending = nil
+	if !s.skipping {
+		s.line(string(s.pending))
+	}
+	s.pending, s.skipping = nil, false
 }
 
 func (s *stderrSplitter) line(line string) {
@@ -63,7 +88,10 @@ func (s *stderrSplitter) line(line string) {
 		line = rest
 	}
 	if len(line) > maxLogBytes {
-		line = strings.ToValidUTF8(line[:maxLogBytes], "") + "..."
+		if s.redact != nil {
+			line = s.redact(line)
+		}
+		line = strings.ToValidUTF8(line[:min(len(line), maxLogBytes)], "") + "..."
 	}
 	if len(s.log) == keptLines {
 		s.log = append(s.log[:0], s.log[1:]...)

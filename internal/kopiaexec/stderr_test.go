@@ -94,6 +94,40 @@ func TestLogKeepsTheLastLinesWithoutNoise(t *testing.T) {
 	}
 }
 
+// A secret that lies across the place where a line is cut is no less hidden.
+func TestALongLineIsRedactedBeforeItIsCut(t *testing.T) {
+	t.Parallel()
+	hide := func(text string) string { return strings.ReplaceAll(text, "the-secret", "[redacted]") }
+	s := &stderrSplitter{redact: hide}
+	s.line(strings.Repeat("x", maxLogBytes-5) + "the-secret" + strings.Repeat("y", 100))
+	if got := s.log[0]; strings.Contains(got, "the-s") || len(got) > maxLogBytes+3 {
+		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-20:])
+	}
+}
+
+// A line without an end must not fill the memory, and what follows it is read.
+func TestALineWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	s := &stderrSplitter{}
+	for range 100 {
+		if _, err := s.Write([]byte(strings.Repeat("x", maxLineBytes/10))); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.pending) > 2*maxLineBytes {
+			t.Fatalf("%d bytes are kept", len(s.pending))
+		}
+	}
+	if _, err := s.Write([]byte("\nand then\n")); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.log) != 2 || !strings.HasSuffix(s.log[0], "xxx...") || s.log[1] != "and then" {
+		t.Errorf("%d lines, the last is %.80q", len(s.log), s.log[len(s.log)-1])
+	}
+}
+
+// FuzzProgressNeverGoesBack: whatever kopia prints, however it is cut, no count
+// that is handed on is less than the one before, and no line that is kept is
+// longer than a log line may be.
 func FuzzProgressNeverGoesBack(f *testing.F) {
 	f.Add(recorded)
 	f.Add("\r | 1 hashing, 9 hashed (9 EB), 0 cached (0 B), uploaded 0 B\r | 1 hashing, 99999999999999999999 hashed (-1 B), 0 cached (x), uploaded 99 EB\r")
@@ -105,10 +139,17 @@ func FuzzProgressNeverGoesBack(f *testing.F) {
 			}
 			old = p
 		}}
-		if _, err := s.Write([]byte(text)); err != nil {
-			t.Fatal(err)
+		for _, part := range []string{text[:len(text)/2], text[len(text)/2:]} {
+			if _, err := s.Write([]byte(part)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		s.flush()
+		for _, line := range s.log {
+			if len(line) > maxLogBytes+len("...") {
+				t.Fatalf("a line of %d bytes", len(line))
+			}
+		}
 	})
 }
 

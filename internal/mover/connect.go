@@ -104,7 +104,7 @@ func (d *driver) findKopia(ctx context.Context) error {
 		return refused("CustomCA", fault.New(fault.Refused, "%w", err))
 	}
 	d.runner = &kopiaexec.Runner{
-		Kopia: program, Env: env, Grace: d.kopiaGrace(), OnProgress: d.log.progress,
+		Kopia: program, Env: env, Grace: d.kopiaGrace(), OnProgress: d.log.progress, Redact: d.log.redact,
 		OnLog: func(line string) { d.log.sayf("kopia: %s", line) },
 	}
 	d.version = d.options.KopiaVersion

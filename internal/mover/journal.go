@@ -1,17 +1,14 @@
 package mover
 
 import (
-	"encoding/base64"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -43,36 +40,6 @@ type journal struct {
 	phase      string
 	phaseStart time.Time
 	last       *result.Progress
-}
-
-// minSecret is the length from which a value is looked for in the log; a
-// shorter one would be found everywhere.
-const minSecret = 4
-
-// hide makes the journal replace the values of the keys. Of those that name the
-// place, which messages must be able to show, it replaces only a password.
-func (j *journal) hide(keys storage.Keys) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for name, value := range keys {
-		text := storage.Hidden(name, value)
-		if len(text) < minSecret {
-			continue
-		}
-		j.secrets = append(j.secrets, text, base64.StdEncoding.EncodeToString([]byte(text)))
-	}
-	// A secret within another must not be replaced first: the rest of the longer
-	// one would stay.
-	slices.SortFunc(j.secrets, func(a, b string) int { return len(b) - len(a) })
-}
-
-func (j *journal) redact(text string) string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, s := range j.secrets {
-		text = strings.ReplaceAll(text, s, "[redacted]")
-	}
-	return text
 }
 
 // sayf prints one line for people. A text with line breaks is indented, so

@@ -2,6 +2,7 @@ package mover
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,35 @@ func TestJournalHidesEverySecretWhole(t *testing.T) {
 	got := j.redact("pass password-2024 cGFzcw== s3://bucket https://me:inline@host/x")
 	if want := "[redacted] [redacted] [redacted] s3://bucket https://me:[redacted]@host/x"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A secret of several lines arrives line by line, and of a JSON document whoever
+// fails prints a part.
+func TestJournalHidesThePartsOfASecret(t *testing.T) {
+	t.Parallel()
+	const key = "-----BEGIN PRIVATE KEY-----\r\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\nshort\n-----END PRIVATE KEY-----\n"
+	document, err := json.Marshal(map[string]any{"type": "sa", "private_key": key, "nested": []any{map[string]any{"refresh_token": "1//0gLongToken"}}, "port": 22})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &journal{}
+	j.hide(storage.Keys{
+		"SFTP_KEY_DATA": secret.New([]byte(key)), "GOOGLE_APPLICATION_CREDENTIALS": secret.New(document),
+		"RCLONE_CONFIG": secret.New([]byte("[remote]\ntype = s3\nsecret_access_key = abcdefghijkl\n")),
+	})
+	for text, want := range map[string]string{
+		"MIIEvQIBADANBgkq":                 "[redacted]",
+		"  hkiG9w0BAQEFAASC  ":             "  [redacted]  ",
+		"a short word, type sa":            "a short word, type sa",
+		"token 1//0gLongToken refused":     "token [redacted] refused",
+		"secret_access_key = abcdefghijkl": "[redacted]",
+		"what abcdefghijkl is":             "what [redacted] is",
+		string(document):                   "[redacted]",
+	} {
+		if got := j.redact(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
 	}
 }
 
