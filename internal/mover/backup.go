@@ -92,6 +92,7 @@ func (d *driver) preparePolicies(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.scheduleMaintenance(ctx)
 	now, err := policy.ParseExport(stdout)
 	if err != nil {
 		return failed("Policy", err)

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -112,6 +113,11 @@ func creationSettings(r policy.Resolution) []Setting {
 		{"splitter", r.Creation.Splitter, policy.SettingSplitter},
 		{"ecc", r.Creation.ECC, policy.SettingECC},
 		{"eccOverheadPercent", overhead, policy.SettingECCOverheadPercent},
+		{"maintenance.enabled", switched(r.Maintenance.Enabled), policy.SettingMaintenance},
+		{"maintenance.quickCycle.enabled", switched(r.Maintenance.QuickEnabled), policy.SettingQuickEnabled},
+		{"maintenance.quickCycle.interval", interval(r.Maintenance.QuickInterval), policy.SettingQuickInterval},
+		{"maintenance.fullCycle.enabled", switched(r.Maintenance.FullEnabled), policy.SettingFullEnabled},
+		{"maintenance.fullCycle.interval", interval(r.Maintenance.FullInterval), policy.SettingFullInterval},
 	} {
 		if choice.value != "" {
 			s := setting(r, choice.setting, choice.name, choice.value)
@@ -120,6 +126,22 @@ func creationSettings(r policy.Resolution) []Setting {
 		}
 	}
 	return list
+}
+
+// switched is a switch as text; empty: not given.
+func switched(on *bool) string {
+	if on == nil {
+		return ""
+	}
+	return strconv.FormatBool(*on)
+}
+
+// interval is a time as text; empty: not given.
+func interval(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	return span(result.Duration(d))
 }
 
 // setting is one value of a document, or only its name if that is a Secret's.

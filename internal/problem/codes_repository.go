@@ -123,5 +123,11 @@ func moverCodes() []Code {
 			Example: "# a backup that ended with exit code 4",
 			Fix:     "Look for the files in an older snapshot, with --previous or --as-of, and find out why they cannot be read.",
 		},
+		{
+			ID: "VK430", Title: "Maintenance schedule not set", Severity: Warning,
+			Meaning: "The run has made the repository, and could not give it the maintenance schedule of repositoryConfig: kopia's own holds.",
+			Example: "spec:\n  kopia:\n    policyConfig:\n      repositoryConfig: {maintenance: {fullCycle: {interval: 48h}}}",
+			Fix:     "Set it by hand: kopia maintenance set --full-interval=48h. A repository that exists keeps its schedule otherwise.",
+		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,7 +18,7 @@ import (
 // structuredFindings are those of a structured configuration with keys that
 // kopia does not have.
 func structuredFindings() []string {
-	return []string{"info VK309", "warning VK307", "warning VK308", "warning VK315"}
+	return []string{"info VK309", "info VK310", "warning VK307", "warning VK308", "warning VK315"}
 }
 
 // structuredRows are the manifests with policyConfig.repositoryConfig.
@@ -28,7 +29,7 @@ func structuredRows() []row {
 			"task.repository.storage.s3.endpoint": "s3.example.net", "task.repository.storage.s3.region": "eu-north-1",
 			"cache.contentBytes": 2147483648, "cache.metadataBytes": 536870912,
 		})},
-		{file: "18-structured-filesystem.yaml", findings: structuredFindings(), check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
+		{file: "18-structured-filesystem.yaml", fresh: true, findings: structuredFindings(), check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
 			t.Helper()
 			const target = "catalogue@apps:/data"
 			w.checkRecorded(t, target)
@@ -40,6 +41,9 @@ func structuredRows() []row {
 			checkValues(t, "caching", readFile(t, filepath.Join(w.dir, "kopia.config")), values{
 				"caching.contentCacheSizeLimitBytes": 2147483648, "caching.metadataCacheSizeLimitBytes": 536870912,
 				"username": "catalogue", "hostname": "apps",
+			})
+			checkValues(t, "maintenance", w.repo.Run(t, "maintenance", "info", "--json"), values{
+				"quick.interval": int64(2 * time.Hour), "full.interval": int64(48 * time.Hour), "quick.enabled": kept{true}, "full.enabled": kept{true},
 			})
 		})},
 		{file: "37-structured-azure.yaml", findings: []string{"warning VK308", "warning VK315"}, check: checkPlannedStorage("37-structured-azure.yaml", values{

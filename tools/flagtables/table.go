@@ -15,6 +15,7 @@ func commands() []string {
 		argv.CommandSnapshotCreate, argv.CommandSnapshotRestore, argv.CommandSnapshotVerify, argv.CommandSnapshotList,
 		argv.CommandRepositoryCreate,
 		argv.CommandPolicySet, argv.CommandPolicyImport, argv.CommandPolicyExport,
+		argv.CommandMaintenanceSet,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -87,6 +88,31 @@ func RepositoryCreate(p Paths, o CreateOptions) Command {
 	}
 	if o.ECCOverheadPercent > 0 {
 		args = append(args, "--ecc-overhead-percent="+strconv.Itoa(o.ECCOverheadPercent))
+	}
+	return Command{args}
+}
+
+// MaintenanceOptions are how often the upkeep of a repository is due; zero and
+// nil leave a value as it is.
+type MaintenanceOptions struct {
+	QuickInterval, FullInterval time.Duration
+	QuickEnabled, FullEnabled   *bool
+}
+
+// MaintenanceSet sets the schedule of a repository's maintenance, not its owner.
+func MaintenanceSet(p Paths, o MaintenanceOptions) Command {
+	args := append(start(CommandMaintenanceSet, p), "--no-progress")
+	for _, cycle := range []struct {
+		name     string
+		interval time.Duration
+		enabled  *bool
+	}{{"quick", o.QuickInterval, o.QuickEnabled}, {"full", o.FullInterval, o.FullEnabled}} {
+		if cycle.enabled != nil {
+			args = append(args, "--enable-"+cycle.name+"="+strconv.FormatBool(*cycle.enabled))
+		}
+		if cycle.interval > 0 {
+			args = append(args, "--"+cycle.name+"-interval="+cycle.interval.String())
+		}
 	}
 	return Command{args}
 }

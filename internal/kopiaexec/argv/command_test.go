@@ -3,6 +3,7 @@ package argv
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -16,27 +17,30 @@ func vectors() map[string]struct {
 	got     Command
 	want    string
 } {
+	off := false
 	p := Paths{ConfigFile: "/run/k/config", LogDir: "/run/k/logs"}
 	return map[string]struct {
 		command string
 		got     Command
 		want    string
 	}{
-		"export":                                {CommandPolicyExport, PolicyExport(p), "policy export COMMON --no-progress"},
-		"import":                                {CommandPolicyImport, PolicyImport(p), "policy import COMMON --no-progress"},
-		"create, plain":                         {CommandRepositoryCreate, RepositoryCreate(p, CreateOptions{}), "repository create from-config COMMON --no-progress --token-stdin --no-persist-credentials --no-check-for-updates --disable-repository-format-cache --override-username=maintenance --override-hostname=volsync"},
-		"create, chosen":                        {CommandRepositoryCreate, RepositoryCreate(p, CreateOptions{Hash: "H", Encryption: "E", Splitter: "S", ECC: "C", ECCOverheadPercent: 3, CacheDirectory: "/cache/x"}), "repository create from-config COMMON --no-progress --token-stdin --no-persist-credentials --no-check-for-updates --disable-repository-format-cache --override-username=maintenance --override-hostname=volsync --cache-directory=/cache/x --block-hash=H --encryption=E --object-splitter=S --ecc=C --ecc-overhead-percent=3"},
-		"snapshot":                              {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data", Tags: map[string]string{"b": "2", "a": "1"}, Progress: true, Extra: []string{"--parallel=4"}}), "snapshot create COMMON --json --progress --tags=a:1 --tags=b:2 --parallel=4 /data"},
-		"snapshot, recorded under another name": {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data/x", Source: "u@h:/x"}), "snapshot create COMMON --json --no-progress --override-source=u@h:/x /data/x"},
-		"snapshot, the user's word on progress": {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data", Progress: true, Extra: []string{"--no-progress"}}), "snapshot create COMMON --json --no-progress /data"},
+		"export":         {CommandPolicyExport, PolicyExport(p), "policy export COMMON --no-progress"},
+		"import":         {CommandPolicyImport, PolicyImport(p), "policy import COMMON --no-progress"},
+		"create, plain":  {CommandRepositoryCreate, RepositoryCreate(p, CreateOptions{}), "repository create from-config COMMON --no-progress --token-stdin --no-persist-credentials --no-check-for-updates --disable-repository-format-cache --override-username=maintenance --override-hostname=volsync"},
+		"create, chosen": {CommandRepositoryCreate, RepositoryCreate(p, CreateOptions{Hash: "H", Encryption: "E", Splitter: "S", ECC: "C", ECCOverheadPercent: 3, CacheDirectory: "/cache/x"}), "repository create from-config COMMON --no-progress --token-stdin --no-persist-credentials --no-check-for-updates --disable-repository-format-cache --override-username=maintenance --override-hostname=volsync --cache-directory=/cache/x --block-hash=H --encryption=E --object-splitter=S --ecc=C --ecc-overhead-percent=3"},
+		"maintenance": {CommandMaintenanceSet, MaintenanceSet(p, MaintenanceOptions{QuickInterval: 2 * time.Hour, FullInterval: 48 * time.Hour, FullEnabled: &off}),
+			"maintenance set COMMON --no-progress --quick-interval=2h0m0s --enable-full=false --full-interval=48h0m0s"},
+		"snapshot":                                      {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data", Tags: map[string]string{"b": "2", "a": "1"}, Progress: true, Extra: []string{"--parallel=4"}}), "snapshot create COMMON --json --progress --tags=a:1 --tags=b:2 --parallel=4 /data"},
+		"snapshot, recorded under another name":         {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data/x", Source: "u@h:/x"}), "snapshot create COMMON --json --no-progress --override-source=u@h:/x /data/x"},
+		"snapshot, the user's word on progress":         {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data", Progress: true, Extra: []string{"--no-progress"}}), "snapshot create COMMON --json --no-progress /data"},
 		"snapshot of a directory that looks like flags": {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "--all"}), "snapshot create COMMON --json --no-progress ./--all"},
-		"verify blobs":                  {CommandSnapshotVerify, SnapshotVerify(p, "k1", result.ProveBlobs), "snapshot verify COMMON --no-progress --json k1"},
-		"verify content":                {CommandSnapshotVerify, SnapshotVerify(p, "k1", result.ProveContent), "snapshot verify COMMON --no-progress --json --verify-files-percent=100 k1"},
-		"list of one source":            {CommandSnapshotList, SnapshotList(p, "u@h:/data"), "snapshot list COMMON --no-progress --json --incomplete u@h:/data"},
-		"list of all":                   {CommandSnapshotList, SnapshotList(p, ""), "snapshot list COMMON --no-progress --json --incomplete --all"},
-		"restore":                       {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1/app", Target: "/restore/data", Progress: true, SkipOwners: true}), "snapshot restore COMMON --progress --skip-owners k1/app /restore/data"},
-		"restore to where it runs":      {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1"}), "snapshot restore COMMON --no-progress k1 ."},
-		"restore, owners said by users": {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1", SkipOwners: true, Extra: []string{"--no-skip-owners", "--progress"}}), "snapshot restore COMMON --no-skip-owners --progress k1 ."},
+		"verify blobs":                                  {CommandSnapshotVerify, SnapshotVerify(p, "k1", result.ProveBlobs), "snapshot verify COMMON --no-progress --json k1"},
+		"verify content":                                {CommandSnapshotVerify, SnapshotVerify(p, "k1", result.ProveContent), "snapshot verify COMMON --no-progress --json --verify-files-percent=100 k1"},
+		"list of one source":                            {CommandSnapshotList, SnapshotList(p, "u@h:/data"), "snapshot list COMMON --no-progress --json --incomplete u@h:/data"},
+		"list of all":                                   {CommandSnapshotList, SnapshotList(p, ""), "snapshot list COMMON --no-progress --json --incomplete --all"},
+		"restore":                                       {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1/app", Target: "/restore/data", Progress: true, SkipOwners: true}), "snapshot restore COMMON --progress --skip-owners k1/app /restore/data"},
+		"restore to where it runs":                      {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1"}), "snapshot restore COMMON --no-progress k1 ."},
+		"restore, owners said by users":                 {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1", SkipOwners: true, Extra: []string{"--no-skip-owners", "--progress"}}), "snapshot restore COMMON --no-skip-owners --progress k1 ."},
 	}
 }
 

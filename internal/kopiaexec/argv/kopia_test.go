@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
@@ -85,6 +86,9 @@ func TestVectorsOnKopia(t *testing.T) {
 		if out := d.run(t, "", argv.PolicyExport(d.paths)); !strings.Contains(out, `"compressorName":"zstd"`) && !strings.Contains(out, `"compressorName": "zstd"`) {
 			t.Errorf("policy export printed %s", out)
 		}
+
+		on := true
+		d.run(t, "", argv.MaintenanceSet(d.paths, argv.MaintenanceOptions{QuickInterval: 2 * time.Hour, FullInterval: 48 * time.Hour, QuickEnabled: &on}))
 
 		data := filepath.Join(d.home, "data")
 		kopiatest.Write(t, filepath.Join(data, "file"), "content")

@@ -25,6 +25,7 @@ const (
 	CommandPolicySet        = "policy set"
 	CommandPolicyImport     = "policy import"
 	CommandPolicyExport     = "policy export"
+	CommandMaintenanceSet   = "maintenance set"
 )
 
 //go:embed tables/*.json

@@ -16,6 +16,11 @@ const (
 	SettingSplitter           Setting = toCreationSplitter
 	SettingECC                Setting = toECC
 	SettingECCOverheadPercent Setting = toECCOverhead
+	SettingMaintenance        Setting = toMaintenance
+	SettingQuickInterval      Setting = toQuickInterval
+	SettingQuickEnabled       Setting = toQuickEnabled
+	SettingFullInterval       Setting = toFullInterval
+	SettingFullEnabled        Setting = toFullEnabled
 )
 
 // Origin says which document a setting was taken from.
