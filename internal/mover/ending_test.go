@@ -29,7 +29,7 @@ func TestStorageFullAtTheFlush(t *testing.T) {
 func TestStorageReadOnlyAtTheFlush(t *testing.T) {
 	t.Parallel()
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
-		truthRow{"storage that is read-only at the flush", runReadOnly, result.Failed, 7, "StorageReadOnly", 0, printedAndNotClaimed}.
+		truthRow{"storage that is read-only at the flush", runReadOnly, result.Failed, 7, "StorageReadOnly", 0, notClaimed}.
 			cause(t, newWorld(t, kopia))
 	})
 }
@@ -40,6 +40,13 @@ func printedAndNotClaimed(t *testing.T, _ *world, o outcome) {
 	if !strings.Contains(o.log, "Kopia printed snapshot ") {
 		t.Errorf("kopia printed no id, so the row was not caused:\n%s", o.log)
 	}
+	notClaimed(t, nil, o)
+}
+
+// notClaimed checks that the Result names no snapshot. Whether kopia does depends
+// on which of its writes to read-only storage gives up first.
+func notClaimed(t *testing.T, _ *world, o outcome) {
+	t.Helper()
 	if o.Snapshot != nil {
 		t.Errorf("the result claims snapshot %s", o.Snapshot.ID)
 	}
