@@ -3,13 +3,15 @@ package suite
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"syscall"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/test/cluster/csidriver"
 )
@@ -77,7 +79,9 @@ func (f *faulted) skewed(wrong time.Duration) *running {
 	p := newProxy(f.t)
 	p.spoil = func(_ http.ResponseWriter, r *http.Request, change int) bool {
 		if change > 0 && resourceOf(r.URL.Path) == "leases" {
-			skew(r, wrong)
+			if err := skew(r, wrong); err != nil {
+				f.t.Errorf("the time in a Lease was not moved: %v", err)
+			}
 		}
 		return false
 	}
@@ -86,27 +90,31 @@ func (f *faulted) skewed(wrong time.Duration) *running {
 	return holder
 }
 
-// skew moves the times in a Lease that is written.
-func skew(r *http.Request, by time.Duration) {
+// skew moves the times in a Lease that is written. The client sends protobuf; the
+// API server takes JSON as well.
+func skew(r *http.Request, by time.Duration) error {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return
+		return err
 	}
-	var lease map[string]any
-	if json.Unmarshal(body, &lease) == nil {
-		spec, _ := lease["spec"].(map[string]any)
-		for _, field := range []string{"acquireTime", "renewTime"} {
-			text, _ := spec[field].(string)
-			if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
-				spec[field] = at.Add(by).UTC().Format(metav1.RFC3339Micro)
+	if len(body) > 0 && r.Method != http.MethodDelete {
+		var lease coordinationv1.Lease
+		if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, &lease); err != nil {
+			return err
+		}
+		for _, at := range []*metav1.MicroTime{lease.Spec.AcquireTime, lease.Spec.RenewTime} {
+			if at != nil {
+				at.Time = at.Add(by)
 			}
 		}
-		if changed, err := json.Marshal(lease); err == nil {
-			body = changed
+		if body, err = json.Marshal(lease); err != nil {
+			return err
 		}
+		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	return nil
 }
 
 // held fails the test unless the Lease says a time that is wrong by so much, give
