@@ -121,7 +121,7 @@ func (f *faulted) happened(resource, pattern string) {
 			return
 		}
 	}
-	f.t.Fatalf("the fault did not happen: no state of %s matches %s", resource, pattern)
+	f.t.Fatalf("the fault did not happen: no state of %s matches %s; the last is\n%s", resource, pattern, f.seen.last(resource))
 }
 
 // judge fails the test unless the command ended as the row says, and never lets a

@@ -82,3 +82,13 @@ func (w *witness) find(resource string, is *regexp.Regexp) string {
 	}
 	return ""
 }
+
+// last is the newest state of a resource's objects, or "".
+func (w *witness) last(resource string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if states := w.states[resource]; len(states) > 0 {
+		return states[len(states)-1]
+	}
+	return ""
+}
