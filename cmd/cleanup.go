@@ -16,7 +16,9 @@ const cleanupLong = `List what dead runs left in a namespace, and with --yes rem
 A run is dead when its command no longer renews its Lease, which is watched for as long as the Lease
 says (15 seconds), and its mover does not run. The result of a mover that has ended goes to status
 and history first, and an after hook that the run has left undone is run in the application. A mover
-that runs is left alone, and so is everything that this tool did not make.`
+that could not start for longer than its command would have waited is stopped. One that runs, or that
+was told to stop and still saves what it has, is left alone, and so is everything that this tool did
+not make.`
 
 // NewCleanupCommand returns the cleanup command.
 func NewCleanupCommand(f *Factory) *cobra.Command {
@@ -45,7 +47,7 @@ func (f *Factory) cleanup(ctx context.Context, all, yes bool) error {
 		return err
 	}
 	fmt.Fprintln(f.Streams.ErrOut, "Watching which runs still live...")
-	remains, err := c.Remains(ctx, namespace)
+	remains, err := c.Remains(ctx, namespace, f.Now)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/robfig/cron/v3"
 	"k8s.io/klog/v2"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -17,6 +16,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
 // cluster connects to the cluster that the flags choose. Its client library logs
@@ -160,11 +160,7 @@ func triggerOf(d *spec.Document, f *Factory) k8s.Outcome {
 	if trigger.Schedule == nil {
 		return o
 	}
-	o.Scheduled = true
-	if schedule, err := cron.ParseStandard(*trigger.Schedule); err == nil {
-		next := schedule.Next(f.Now().UTC())
-		o.Next = &next
-	}
+	o.Scheduled, o.Next = true, status.NextRun(*trigger.Schedule, f.Now())
 	return o
 }
 

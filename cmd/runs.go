@@ -190,7 +190,10 @@ func newRunsCancelCommand(f *Factory) *cobra.Command {
 		Use: "cancel RUN", Short: "Tell a run's mover to stop, and wait for its end", Args: oneRun,
 		Long: `Tell a run's mover to stop, and wait for its end.
 
-The mover gets SIGTERM and its grace period: kopia saves what it has as an incomplete snapshot.`,
+The mover gets SIGTERM and its grace period: kopia saves what it has as an incomplete snapshot.
+
+Exits 0 once the run is cancelled, and so says the exitCode of its document; the run's own command, and
+status and history, say that the run was stopped by somebody else.`,
 		Example: "  kubectl volsync-kopia runs cancel x7k2q -n prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.attach(c.Context(), args[0], attachment{progress: progress, output: output, cancel: true})
@@ -224,15 +227,19 @@ func (f *Factory) attach(ctx context.Context, id string, a attachment) error {
 	if err != nil {
 		return err
 	}
-	res, err := c.Attach(ctx, r, a.cancel, display, f.Now)
+	var cancel error
+	if a.cancel {
+		cancel = fault.New(fault.Failed, "cancelled with \"runs cancel\" by %s", whoami())
+	}
+	res, err := c.Attach(ctx, r, cancel, display, f.Now)
 	display.Close()
 	if res == nil {
 		return err
 	}
-	v := verdict{object: r.Object.String(), result: res, code: fault.ExitCode(res.ExitCode)}
 	if a.cancel && res.Outcome == result.Cancelled {
-		v.code = fault.OK
+		res.ExitCode = int(fault.OK) // of this command, which has done what it was asked for
 	}
+	v := verdict{object: r.Object.String(), result: res, code: fault.ExitCode(res.ExitCode)}
 	if err != nil {
 		v.left = append(v.left, err)
 	}

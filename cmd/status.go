@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/robfig/cron/v3"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -18,6 +17,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
 
@@ -26,7 +26,8 @@ const statusLong = `Show how sources stand: the last outcome, the last proved sn
 The result of a run whose command has died is collected first: it goes to status and history, and the
 run's point-in-time copy is removed. To be sure that a command is dead its Lease is watched for 15 seconds.
 
-A source is overdue when its schedule was due more than an hour ago and no run has succeeded since.`
+A source is overdue when its schedule was due more than an hour ago and no run has succeeded since;
+one that never had a run that succeeded counts from when it was made.`
 
 // statusFlags are the flags as typed.
 type statusFlags struct {
@@ -104,7 +105,7 @@ type standing struct {
 }
 
 func (s *statusFlags) show(ctx context.Context, f *Factory, c *k8s.Cluster, namespace, name string) error {
-	found, err := c.Standings(ctx, namespace, f.Now)
+	found, err := c.Standings(ctx, namespace, f.Now, f.say)
 	if found == nil && err != nil {
 		return err
 	}
@@ -165,16 +166,16 @@ func judge(s *k8s.Standing, now time.Time) standing {
 	if last != nil {
 		j.LastSync = &last.Time
 	}
-	schedule, err := cron.ParseStandard(s.Schedule)
-	if s.Schedule == "" || err != nil || s.Paused {
+	if s.Paused {
 		return j
 	}
-	next := schedule.Next(now.UTC())
-	j.Next = &next
+	j.Next = status.NextRun(s.Schedule, now)
+	since := s.Created // a source that never synchronised is due from its first day on
 	if last != nil {
-		if late := now.Sub(schedule.Next(last.UTC())); late > overdueAfter {
-			j.OverdueSeconds = int64(late.Seconds())
-		}
+		since = last.Time
+	}
+	if due := status.NextRun(s.Schedule, since); due != nil && !since.IsZero() && now.Sub(*due) > overdueAfter {
+		j.OverdueSeconds = int64(now.Sub(*due).Seconds())
 	}
 	return j
 }

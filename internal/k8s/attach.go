@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -30,33 +31,54 @@ func (c *Cluster) FindRun(ctx context.Context, namespace, id string) (Run, error
 
 // Attach follows a run from its log's first byte to its end, from any machine.
 // Once the mover has ended, a run whose command is dead is collected; a living
-// command does so itself. With cancel the mover is told to stop first.
+// command does so itself. With cancel the mover is told to stop first, because of
+// it; then a mover that has stopped counts as cancelled for the caller, whatever
+// the run's own command makes of it.
 //
 // When ctx ends Attach lets go and the run goes on.
-func (c *Cluster) Attach(ctx context.Context, r Run, cancel bool, observer run.Observer, now func() time.Time) (*result.Result, error) {
-	if r.State == RunPrepared {
+func (c *Cluster) Attach(ctx context.Context, r Run, cancel error, observer run.Observer, now func() time.Time) (*result.Result, error) {
+	switch {
+	case r.State == RunPrepared:
 		return nil, fault.New(fault.Refused, "its mover has not been started").At("run " + r.ID).
 			WithHint("its command starts it; if that is dead: kubectl volsync-kopia cleanup")
+	case r.State == RunCollected && r.kept:
+		return r.Result, nil
 	}
-	res, err := c.attached(ctx, r, cancel, observer, now)
-	if err != nil || r.State == RunCollected {
-		return res, err
+	left, err := c.attached(ctx, r, cancel, observer, now)
+	if err != nil {
+		return nil, err
 	}
-	alive, _, err := c.renewing(ctx, r.Object.Namespace)
-	if err != nil || alive[r.ID] {
-		return res, err
+	if latest, err := c.FindRun(ctx, r.Object.Namespace, r.ID); err == nil { // it notes who has stopped it
+		r = latest
 	}
-	if r, err = c.FindRun(ctx, r.Object.Namespace, r.ID); err != nil || r.State == RunCollected {
-		return res, nil //nolint:nilerr // its command was faster
+	res := r.settled(left)
+	if r.State != RunCollected {
+		err = c.collectAttached(ctx, r.ID, r.Object.Namespace, res, observer, now)
 	}
-	if err := c.settle(ctx, r, res, now, sayTo(observer, r.ID, now)); err != nil {
-		return res, err
+	if cancel != nil && left.Outcome == result.Cancelled {
+		return left, err
 	}
-	return res, c.releaseOf(ctx, r)
+	return res, err
 }
 
-// attached follows the mover, or reads what one that has ended left.
-func (c *Cluster) attached(ctx context.Context, r Run, cancel bool, observer run.Observer, now func() time.Time) (*result.Result, error) {
+// collectAttached ends a run that was followed to its end, if its command is dead,
+// and brings its Result up to date.
+func (c *Cluster) collectAttached(ctx context.Context, id, namespace string, res *result.Result, observer run.Observer, now func() time.Time) error {
+	remains, err := c.Remains(ctx, namespace, now)
+	if err != nil {
+		return err
+	}
+	for _, dead := range remains.Runs {
+		if dead.ID == id {
+			return c.buryAs(ctx, dead, res, now, sayTo(observer, id, now))
+		}
+	}
+	return nil
+}
+
+// attached follows the mover, or reads what one that has ended left. With cancel
+// it tells one that runs to stop, because of it.
+func (c *Cluster) attached(ctx context.Context, r Run, cancel error, observer run.Observer, now func() time.Time) (*result.Result, error) {
 	task, err := r.task()
 	if err != nil {
 		return nil, err
@@ -67,19 +89,46 @@ func (c *Cluster) attached(ctx context.Context, r Run, cancel bool, observer run
 	if err := t.view.watch(ctx, "Pod"); err != nil {
 		return nil, err
 	}
-	if cancel {
-		if err := c.suspend(ctx, r.job.Namespace, r.job.Name); err != nil {
-			return nil, err
+	f := following{target: t, job: r.job.Name, collect: run.Collector{Observer: observer, Task: task, Began: r.Began, Now: now}}
+	if r.State == RunRunning {
+		if cancel != nil {
+			if err := c.suspend(ctx, r.job.Namespace, r.job.Name, cancel); err != nil {
+				return nil, err
+			}
 		}
-	}
-	if r.State == RunRunning { // its Job may not have made the pod yet
+		// Its Job may not have made the pod yet, and if it is stopped never does.
 		if err := t.untilPod(ctx, r.job.Name); err != nil {
 			return nil, err
 		}
+		if stopped, err := t.stoppedWithoutPod(ctx, r.job.Name); err != nil || stopped {
+			res := f.collect.Agree(nil, "the mover's pod was never made")
+			neverStarted(res)
+			return res, err
+		}
 	}
 	t.keepObject(1, &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": r.job.Name}}})
-	f := following{target: t, job: r.job.Name, collect: run.Collector{Observer: observer, Task: task, Began: r.Began, Now: now}}
 	return f.watchOnly(ctx)
+}
+
+// stoppedWithoutPod reports whether a Job that has run is suspended without ever
+// having made a pod, as far as this process has seen since.
+func (t *Target) stoppedWithoutPod(ctx context.Context, job string) (bool, error) {
+	if pod, _, err := t.pod(); err != nil || pod != nil {
+		return false, err
+	}
+	made, err := t.cluster.typed.CoreV1().Pods(t.plan.Object.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: plan.LabelRun + "=" + t.plan.RunID + "," + plan.LabelRole + "=" + plan.RoleMover,
+	})
+	if err != nil || len(made.Items) > 0 { // its watch trails the Job's
+		return false, err
+	}
+	object, gone := t.view.get("Job", job)
+	if object == nil || gone {
+		return false, nil
+	}
+	var j batchv1.Job
+	err = convert(object, &j)
+	return suspended(&j), err
 }
 
 // untilPod waits until the Job's pod is seen, or the Job will make none.
@@ -117,14 +166,4 @@ func (f *following) watchOnly(ctx context.Context) (*result.Result, error) {
 		<-read
 	}
 	return f.conclude(ctx, nil), nil
-}
-
-// releaseOf deletes the Lease of a dead run that was collected.
-func (c *Cluster) releaseOf(ctx context.Context, r Run) error {
-	name := plan.Name(plan.NameSource, r.Object, "")
-	held, err := c.typed.CoordinationV1().Leases(r.Object.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil || labelOf(held) != r.ID {
-		return nil //nolint:nilerr // gone with its Job, or another run's by now
-	}
-	return c.ReleaseDead(ctx, held)
 }

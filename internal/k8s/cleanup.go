@@ -11,6 +11,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 // Remains are what dead runs left in a namespace.
@@ -22,9 +23,9 @@ type Remains struct {
 }
 
 // Remains finds what dead runs left. A run is dead when its Lease is not renewed
-// while this process looks on, for as long as the Lease says; a mover that runs
-// is never dead.
-func (c *Cluster) Remains(ctx context.Context, namespace string) (Remains, error) {
+// while this process looks on, for as long as the Lease says. A mover that runs or
+// stops is never dead, and the other runs of its source are left to it.
+func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time.Time) (Remains, error) {
 	runs, err := c.Runs(ctx, namespace)
 	if err != nil {
 		return Remains{}, err
@@ -33,11 +34,22 @@ func (c *Cluster) Remains(ctx context.Context, namespace string) (Remains, error
 	if err != nil {
 		return Remains{}, err
 	}
-	var found Remains
+	held := map[string]*coordinationv1.Lease{}
+	for i := range leases {
+		held[leases[i].Namespace+"/"+leases[i].Name] = &leases[i]
+	}
+	taken := map[string]bool{}  // sources that a living run holds
 	needed := map[string]bool{} // Leases of runs that are not over
-	for _, r := range runs {
+	for i := range runs {
+		r := &runs[i]
+		r.lease = held[r.leaseKey()]
+		living := alive[r.ID] || r.busy(now()) || r.lease != nil && alive[labelOf(r.lease)]
+		taken[r.leaseKey()] = taken[r.leaseKey()] || living
 		needed[r.ID] = r.State != RunCollected
-		if r.State != RunRunning && r.State != RunCollected && !alive[r.ID] {
+	}
+	var found Remains
+	for _, r := range runs {
+		if r.State != RunCollected && !taken[r.leaseKey()] {
 			found.Runs = append(found.Runs, r)
 		}
 	}
@@ -47,6 +59,11 @@ func (c *Cluster) Remains(ctx context.Context, namespace string) (Remains, error
 		}
 	}
 	return found, nil
+}
+
+// leaseKey is the namespace and name of the source's Lease.
+func (r Run) leaseKey() string {
+	return r.Object.Namespace + "/" + plan.Name(plan.NameSource, r.Object, "")
 }
 
 // renewing watches the Leases for the longest of their durations and returns
@@ -83,41 +100,36 @@ func (c *Cluster) renewing(ctx context.Context, namespace string) (map[string]bo
 }
 
 // bury ends one dead run: a finished one is collected, one that never started is
-// deleted with all that its Job owns, which is then seen gone.
-func (c *Cluster) bury(ctx context.Context, r Run, now func() time.Time, say func(string, ...any)) error {
-	switch r.State {
-	case RunFinished, RunCancelled:
-		_, err := c.Collect(ctx, r, now, say)
-		return err
-	case RunPrepared:
+// deleted with all that its Job owns, which is then seen gone. res is the run's
+// Result where it is known already. unwritten says what could not be written of its
+// outcome, which the Job then keeps; err what keeps the run from being ended.
+func (c *Cluster) bury(ctx context.Context, r Run, res *result.Result, now func() time.Time, say func(string, ...any)) (unwritten, err error) {
+	switch {
+	case r.State == RunPrepared:
 		_, due := c.endDeadHook(ctx, r, now, say)
 		if err := errors.Join(c.removeCopies(ctx, r), due); err != nil {
-			return err
+			return nil, err
 		}
-		return c.deleteJob(ctx, r.job)
-	case RunCollected:
-		return c.removeCopies(ctx, r)
-	case RunRunning:
+		return nil, c.deleteJob(ctx, r.job)
+	case r.State == RunCollected:
+		return nil, c.removeCopies(ctx, r)
+	case r.busy(now()):
+		return nil, fault.New(fault.Refused, "its mover is running").At("Job " + r.job.Name)
+	case r.State == RunRunning: // and cannot start
+		if res, err = c.stopStuck(ctx, r, now); err != nil {
+			return nil, err
+		}
+		if r, err = c.FindRun(ctx, r.Object.Namespace, r.ID); err != nil {
+			return nil, err
+		}
 	}
-	return fault.New(fault.Refused, "its mover is running").At("Job " + r.job.Name)
+	return c.collect(ctx, r, res, now, say)
 }
 
 // ReleaseDead deletes the Lease of a dead run, unless it has changed since.
 func (c *Cluster) ReleaseDead(ctx context.Context, l *coordinationv1.Lease) error {
-	err := c.typed.CoordinationV1().Leases(l.Namespace).Delete(ctx, l.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &l.UID, ResourceVersion: &l.ResourceVersion},
-	})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
-// Bury ends one dead run and gives its Lease back. say tells people of an after
-// hook that the run has left undone and that is run in the application.
-func (c *Cluster) Bury(ctx context.Context, r Run, now func() time.Time, say func(string, ...any)) error {
-	if err := c.bury(ctx, r, now, say); err != nil {
+	if err := c.deleteLease(ctx, l); err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	return c.releaseOf(ctx, r)
+	return nil
 }

@@ -38,7 +38,7 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 	if err := t.cluster.unsuspend(ctx, job.GetNamespace(), job.GetName(), t.began); err != nil {
 		return nil, err
 	}
-	t.lease.rest()
+	t.tellStart(ctx, job)
 	for _, w := range step.Waits {
 		look := t.scheduledState
 		if w.For == plan.UntilStarted {
@@ -48,6 +48,7 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 			return t.startFailed(ctx, step, err)
 		}
 	}
+	t.lease.rest() // until then, a command that is alive renews it
 	if pod, _, err := t.pod(); err == nil && pod != nil && pod.Spec.NodeName != "" {
 		t.say("mover %s started on node %s", pod.Name, pod.Spec.NodeName)
 	}
@@ -63,7 +64,6 @@ func (t *Target) startFailed(ctx context.Context, step plan.Step, err error) (*r
 	if pod, gone, _ := t.pod(); pod != nil && (gone || hasBegun(pod)) {
 		return t.followUntil(ctx, plan.Step{ID: step.ID, Kind: plan.StepFollow, Targets: step.Targets}, err)
 	}
-	t.lease.wake(context.WithoutCancel(ctx))
 	return nil, err
 }
 
@@ -73,9 +73,14 @@ func (c *Cluster) unsuspend(ctx context.Context, namespace, job string, now time
 		plan.AnnotationStarted, now.UTC().Format(time.RFC3339)))
 }
 
-// suspend stops the Job: its pod gets SIGTERM and its grace period.
-func (c *Cluster) suspend(ctx context.Context, namespace, job string) error {
-	return c.patchJob(ctx, namespace, job, []byte(`{"spec":{"suspend":true}}`))
+// suspend stops the Job because of cause, which is noted: its pod gets SIGTERM and
+// its grace period.
+func (c *Cluster) suspend(ctx context.Context, namespace, job string, cause error) error {
+	patch, err := stopPatch(cause)
+	if err != nil {
+		return err
+	}
+	return c.patchJob(ctx, namespace, job, patch)
 }
 
 func (c *Cluster) patchJob(ctx context.Context, namespace, job string, patch []byte) error {
@@ -106,7 +111,10 @@ func (t *Target) follow(ctx context.Context, step plan.Step) (*result.Result, er
 // followUntil is follow; with stop the mover is told to stop at once, because of
 // it.
 func (t *Target) followUntil(ctx context.Context, step plan.Step, stop error) (*result.Result, error) {
-	f := following{target: t, job: t.object(step.Targets[0]).GetName(), waits: step.Waits, collect: run.Collector{Observer: t.observer, Task: t.plan.Task, Began: t.began, Now: t.now}}
+	f := following{
+		target: t, job: t.object(step.Targets[0]).GetName(), waits: step.Waits,
+		collect: run.Collector{Observer: t.observer, Task: t.plan.Task, Began: t.began, Now: t.now},
+	}
 	f.heard.Store(t.now().UnixNano())
 	t.followed = true
 	r := f.follow(ctx, stop)
@@ -141,7 +149,8 @@ func (f *following) follow(ctx context.Context, err error) *result.Result {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		t.suspended = true
-		if err := t.cluster.suspend(stopping, t.plan.Object.Namespace, f.job); err != nil {
+		t.lease.wake(stopping) // a mover that stops is no Job that runs
+		if err := t.cluster.suspend(stopping, t.plan.Object.Namespace, f.job, err); err != nil {
 			t.say("the mover could not be told to stop: %v", err)
 		}
 		_ = t.view.until(stopping, f.ended)
@@ -228,35 +237,15 @@ func (f *following) conclude(ctx context.Context, stop error) *result.Result {
 	if err != nil {
 		pod = nil
 	}
-	how, hint := ending(pod, gone)
-	var message []byte
-	if pod != nil {
-		if end := terminated(pod); end != nil {
-			message = []byte(end.Message)
-		}
-	}
-	r := f.collect.Agree(message, how)
-	switch {
-	case r.Outcome == result.Unknown && neverBegan(pod):
-		r.Outcome, r.ExitCode, r.Reason, r.Hint = result.Cancelled, int(fault.Terminated.ExitCode()), "Cancelled", ""
-		r.Message = "the mover was stopped before it started"
-	case r.Outcome == result.Unknown && hint != "":
-		r.Hint = hint
-	}
-	if oom := pod != nil && terminated(pod) != nil && terminated(pod).Reason == "OOMKilled"; oom && r.Outcome != result.Unknown && r.ExitCode != 0 {
-		// The mover has outlived kopia, and cannot know why that was killed.
-		r.Message, r.Hint = how+": "+r.Message, hint
-	}
+	r := concluded(&f.collect, pod, gone)
 	var f0 *fault.Error
 	switch {
 	case stop != nil && ctx.Err() == nil && errors.As(stop, &f0) && r.Outcome == result.Cancelled:
 		// A budget of this run, which the executor knows nothing of.
 		r.Outcome, r.ExitCode, r.Hint = result.OutcomeOf(f0.Kind), int(f0.Kind.ExitCode()), f0.Hint
 		r.Message = f0.Error() + ": " + r.Message
-	case stop == nil && r.Outcome == result.Cancelled && pod != nil:
-		if who := stoppedBy(pod); who != "" {
-			r.Message += "; stopped by " + who
-		}
+	case stop == nil:
+		nameWhoStopped(r, pod)
 	}
 	return r
 }

@@ -48,14 +48,14 @@ func TestARunThatNeverStartedIsBuriedAfterItsHook(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.refuse = http.StatusForbidden
-	if err := a.cluster.bury(t.Context(), r, time.Now, t.Logf); fault.CodeOf(err) != 8 || !strings.Contains(err.Error(), "still due") {
+	if _, err := a.cluster.bury(t.Context(), r, nil, time.Now, t.Logf); fault.CodeOf(err) != 8 || !strings.Contains(err.Error(), "still due") {
 		t.Errorf("%v", err)
 	}
 	if _, err := jobs.Get(t.Context(), testJob, metav1.GetOptions{}); err != nil {
 		t.Errorf("the Job that says what is due: %v", err)
 	}
 	a.refuse = 0
-	if err := a.cluster.bury(t.Context(), r, time.Now, t.Logf); err != nil || len(a.ran) != 1 {
+	if _, err := a.cluster.bury(t.Context(), r, nil, time.Now, t.Logf); err != nil || len(a.ran) != 1 {
 		t.Errorf("%v; ran %v", err, a.ran)
 	}
 	if _, err := jobs.Get(t.Context(), testJob, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
@@ -75,7 +75,7 @@ func TestAFinishedRunIsCollectedAfterItsHook(t *testing.T) {
 		res := result.Result{
 			APIVersion: result.APIVersion, Kind: result.KindResult, RunID: r.ID, Object: r.Object, Outcome: result.Succeeded,
 		}
-		err := a.cluster.settle(t.Context(), r, &res, time.Now, t.Logf)
+		_, err := a.cluster.settle(t.Context(), r, &res, time.Now, t.Logf)
 		return res, err
 	}
 	a.refuse = http.StatusForbidden

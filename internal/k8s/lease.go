@@ -13,17 +13,19 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 // renewals is how often a Lease is renewed within its duration, and how often
 // somebody else's is looked at.
 const renewals = 3
 
-// lease holds a source's Lease for one run. While the mover runs it need not be
-// renewed: a running Job blocks by itself.
+// lease holds a source's Lease for one run, or for who ends a dead one. While the
+// mover runs it need not be renewed: a running Job blocks by itself.
 type lease struct {
 	cluster   *Cluster
 	namespace string
+	object    result.ObjectRef
 	runID     string
 	now       func() time.Time
 	lost      func(error)
@@ -35,162 +37,11 @@ type lease struct {
 }
 
 func newLease(c *Cluster, p plan.Plan, now func() time.Time, lost func(error)) *lease {
-	return &lease{cluster: c, namespace: p.Object.Namespace, runID: p.RunID, now: now, lost: lost, stopped: func() {}}
+	return &lease{cluster: c, namespace: p.Object.Namespace, object: p.Object, runID: p.RunID, now: now, lost: lost, stopped: func() {}}
 }
 
 func (l *lease) client() v1.LeaseInterface {
 	return l.cluster.typed.CoordinationV1().Leases(l.namespace)
-}
-
-// takeLease does the step that takes the source's Lease.
-func (t *Target) takeLease(ctx context.Context, step plan.Step) error {
-	object, err := t.fill(step.Object)
-	if err != nil {
-		return err
-	}
-	t.keepObject(step.ID, object)
-	var wanted coordinationv1.Lease
-	if err := convert(object, &wanted); err != nil {
-		return err
-	}
-	return t.lease.take(ctx, &wanted, t.say)
-}
-
-// take makes the Lease, or takes one over whose holder is gone. It is free only
-// if its renewal was observed unchanged for its duration, by this process and
-// without comparing clocks, and its run's Job is absent, finished or still
-// suspended.
-func (l *lease) take(ctx context.Context, wanted *coordinationv1.Lease, say func(string, ...any)) error {
-	for {
-		held, err := l.create(ctx, wanted)
-		if err != nil {
-			return err
-		}
-		if held.Spec.HolderIdentity != nil && *held.Spec.HolderIdentity == l.runID {
-			l.hold(ctx, held)
-			return nil
-		}
-		if err := l.outlast(ctx, held, say); err != nil {
-			return err
-		}
-		taken, err := l.takeOver(ctx, held, wanted, say)
-		switch {
-		case err == nil:
-			l.hold(ctx, taken)
-			return nil
-		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-			// Somebody was faster: look again.
-		default:
-			return fault.New(fault.Failed, "take the Lease over: %w", err).At("Lease " + held.Name)
-		}
-	}
-}
-
-// create makes the Lease or returns the one that exists.
-func (l *lease) create(ctx context.Context, wanted *coordinationv1.Lease) (*coordinationv1.Lease, error) {
-	var held *coordinationv1.Lease
-	err := patiently(ctx, func(ctx context.Context) error {
-		var err error
-		held, err = l.client().Create(ctx, wanted, metav1.CreateOptions{FieldManager: plan.ManagedBy})
-		if apierrors.IsAlreadyExists(err) {
-			held, err = l.client().Get(ctx, wanted.Name, metav1.GetOptions{})
-			if apierrors.IsNotFound(err) { // released in between
-				held, err = l.client().Create(ctx, wanted, metav1.CreateOptions{FieldManager: plan.ManagedBy})
-			}
-		}
-		return err
-	})
-	if err != nil {
-		kind := fault.Failed
-		if apierrors.IsForbidden(err) {
-			kind = fault.Refused
-		}
-		return nil, fault.New(kind, "take the source's Lease: %w", err).At("Lease " + wanted.Name)
-	}
-	return held, nil
-}
-
-// outlast returns when the Lease's holder is known to be gone, and refuses when
-// it is known to live.
-func (l *lease) outlast(ctx context.Context, held *coordinationv1.Lease, say func(string, ...any)) error {
-	if err := l.checkJob(ctx, held); err != nil {
-		return err
-	}
-	duration := durationOf(held)
-	say("Lease %s is held by %s; watching for %s whether it still lives", held.Name, holder(held), duration)
-	for began := l.now(); l.now().Sub(began) < duration; {
-		if err := pause(ctx, duration/renewals); err != nil {
-			return err
-		}
-		now, err := l.client().Get(ctx, held.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		if err != nil {
-			if transient(err) {
-				began = l.now() // what was not seen was not observed
-				continue
-			}
-			return fault.New(fault.Failed, "watch the Lease: %w", err).At("Lease " + held.Name)
-		}
-		if now.ResourceVersion != held.ResourceVersion {
-			return l.busy(now, "it has just renewed it")
-		}
-	}
-	return l.checkJob(ctx, held)
-}
-
-// checkJob refuses while the holder's mover runs.
-func (l *lease) checkJob(ctx context.Context, held *coordinationv1.Lease) error {
-	jobs, err := l.cluster.typed.BatchV1().Jobs(l.namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: plan.LabelRun + "=" + labelOf(held),
-	})
-	if err != nil {
-		return fault.New(fault.Failed, "look for the Job of %s: %w", holder(held), err).At("Lease " + held.Name)
-	}
-	for i := range jobs.Items {
-		if job := &jobs.Items[i]; !finished(job) && !suspended(job) {
-			return l.busy(held, "its mover is running in Job "+job.Name)
-		}
-	}
-	return nil
-}
-
-// busy refuses a second run of the same source, and says who is in its way.
-func (l *lease) busy(held *coordinationv1.Lease, why string) error {
-	id := labelOf(held)
-	return fault.New(fault.Refused, "another run of this source holds it: %s; %s", holder(held), why).
-		At("Lease " + held.Name).
-		WithHint("kubectl volsync-kopia runs attach " + id + " -n " + l.namespace + ", or: runs cancel " + id)
-}
-
-// takeOver writes this run into the Lease of a dead one. Its old owner goes: the
-// Lease must not go with a Job that is not this run's.
-func (l *lease) takeOver(ctx context.Context, held, wanted *coordinationv1.Lease, say func(string, ...any)) (*coordinationv1.Lease, error) {
-	if err := l.removeDead(ctx, held, say); err != nil {
-		return nil, err
-	}
-	taken := held.DeepCopy()
-	taken.Labels, taken.Annotations, taken.Spec, taken.OwnerReferences = wanted.Labels, wanted.Annotations, wanted.Spec, nil
-	return l.client().Update(ctx, taken, metav1.UpdateOptions{FieldManager: plan.ManagedBy})
-}
-
-// removeDead ends the run of a dead holder: a mover that never started goes with
-// all that its Job owns, one that has ended is collected.
-func (l *lease) removeDead(ctx context.Context, held *coordinationv1.Lease, say func(string, ...any)) error {
-	runs, err := l.cluster.Runs(ctx, l.namespace)
-	if err != nil {
-		return err
-	}
-	for _, r := range runs {
-		if r.ID != labelOf(held) {
-			continue
-		}
-		if err := l.cluster.bury(ctx, r, l.now, say); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // hold begins to renew a Lease that this run has.
@@ -311,33 +162,32 @@ func (l *lease) release(ctx context.Context) error {
 	if l.held == nil {
 		return nil
 	}
-	held := l.held
+	name := l.held.Name
 	err := patiently(ctx, func(ctx context.Context) error {
-		return l.client().Delete(ctx, held.Name, metav1.DeleteOptions{
-			Preconditions: &metav1.Preconditions{UID: &held.UID, ResourceVersion: &held.ResourceVersion},
-		})
+		err := l.cluster.deleteLease(ctx, l.held)
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		// The answer to a renewal was lost, or the Lease is somebody else's by now.
+		now, err := l.client().Get(ctx, name, metav1.GetOptions{})
+		if err != nil || labelOf(now) != l.runID {
+			return err
+		}
+		l.held = now
+		return l.cluster.deleteLease(ctx, now)
 	})
 	if err == nil || apierrors.IsNotFound(err) {
 		l.held = nil
 		return nil
 	}
-	if apierrors.IsConflict(err) {
-		now, getErr := l.client().Get(ctx, held.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(getErr) || getErr == nil && labelOf(now) != l.runID {
-			l.held = nil
-			return nil
-		}
-	}
-	return fault.New(fault.Leftover, "release the Lease: %w", err).At("Lease " + held.Name)
+	return fault.New(fault.Leftover, "release the Lease: %w", err).At("Lease " + l.namespace + "/" + name)
 }
 
-// holder names who holds a Lease, as far as it says.
-func holder(l *coordinationv1.Lease) string {
-	text := "run " + labelOf(l)
-	if who := l.Annotations[plan.AnnotationHolder]; who != "" {
-		text += " of " + who
-	}
-	return text
+// deleteLease deletes a Lease that has not changed since it was read.
+func (c *Cluster) deleteLease(ctx context.Context, l *coordinationv1.Lease) error {
+	return c.typed.CoordinationV1().Leases(l.Namespace).Delete(ctx, l.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &l.UID, ResourceVersion: &l.ResourceVersion},
+	})
 }
 
 // labelOf is the id of the run that holds the Lease.

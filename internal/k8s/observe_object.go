@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -89,22 +88,6 @@ func (o *observation) readHistory(ctx context.Context) error {
 	}
 	o.facts.History = h.Facts()
 	return nil
-}
-
-// historyKey is the history ConfigMap's key.
-const historyKey = "history.json"
-
-// decodeHistory reads the history that a ConfigMap keeps; an empty one has none.
-func decodeHistory(m *corev1.ConfigMap) (status.History, error) {
-	var h status.History
-	text := m.Data[historyKey]
-	if text == "" {
-		return h, nil
-	}
-	if err := json.Unmarshal([]byte(text), &h); err != nil {
-		return h, fmt.Errorf("read the history in ConfigMap %s: %w", m.Name, err)
-	}
-	return h, nil
 }
 
 // convert reads an untyped object into a typed one.

@@ -97,15 +97,33 @@ func TestAStatusPatchClearsWhatNoLongerHolds(t *testing.T) {
 func TestARunIsInTheHistoryOnce(t *testing.T) {
 	t.Parallel()
 	run := status.Run{Result: result.Result{RunID: "r1", Outcome: result.Failed}}
-	data, err := encodeHistory(status.History{}, run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := decodeHistory(&corev1.ConfigMap{Data: data})
+	m := apply(t, &corev1.ConfigMap{}, run)
+	h, err := decodeHistory(m)
 	if err != nil || len(h.Results) != 1 {
 		t.Fatalf("%+v, %v", h, err)
 	}
-	if again, err := encodeHistory(h, run); again != nil || err != nil {
+	if again, err := encodeHistory(m, run); again != nil || err != nil {
 		t.Errorf("it is added again: %v, %v", again, err)
 	}
+}
+
+// apply is a history with the run added.
+func apply(t *testing.T, m *corev1.ConfigMap, ended status.Run) *corev1.ConfigMap {
+	t.Helper()
+	change, err := encodeHistory(m, ended)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = m.DeepCopy()
+	if m.Data == nil {
+		m.Data = map[string]string{}
+	}
+	for key, value := range change {
+		if value == nil {
+			delete(m.Data, key)
+		} else {
+			m.Data[key] = *value
+		}
+	}
+	return m
 }

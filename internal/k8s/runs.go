@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -27,8 +27,11 @@ const (
 	// RunPrepared: the mover has not been started.
 	RunPrepared RunState = "Prepared"
 	RunRunning  RunState = "Running"
-	// RunCancelled: the mover was told to stop, and nobody has collected what it
-	// left.
+	// RunStopping: the mover was told to stop and saves what it has, for minutes if
+	// need be.
+	RunStopping RunState = "Stopping"
+	// RunCancelled: the mover was told to stop and has ended, and nobody has
+	// collected what it left.
 	RunCancelled RunState = "Cancelled"
 	// RunFinished: the mover has ended; RunCollected: its Result was collected.
 	RunFinished  RunState = "Finished"
@@ -47,20 +50,35 @@ type Run struct {
 
 	job *batchv1.Job
 	pod *corev1.Pod
+	// kept is true when Result was kept on the Job by who has settled it.
+	kept bool
+	// lease is the source's Lease as it was when the run was found dead; nil: there
+	// was none.
+	lease *coordinationv1.Lease
 }
 
 // Runs lists the runs of a namespace, oldest first; all namespaces when it is
 // empty.
 func (c *Cluster) Runs(ctx context.Context, namespace string) ([]Run, error) {
-	ours := metav1.ListOptions{LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleMover}
-	jobs, err := c.typed.BatchV1().Jobs(namespace).List(ctx, ours)
+	return c.runs(ctx, namespace, plan.LabelManagedBy+"="+plan.ManagedBy+","+plan.LabelRole+"="+plan.RoleMover)
+}
+
+// runsOf lists the runs of one object, oldest first.
+func (c *Cluster) runsOf(ctx context.Context, object result.ObjectRef) ([]Run, error) {
+	return c.runs(ctx, object.Namespace, plan.LabelSource+"="+plan.SourceLabel(object)+","+plan.LabelRole+"="+plan.RoleMover)
+}
+
+// runs lists the runs that a selector of Jobs and pods chooses.
+func (c *Cluster) runs(ctx context.Context, namespace, selector string) ([]Run, error) {
+	chosen := metav1.ListOptions{LabelSelector: selector}
+	jobs, err := c.typed.BatchV1().Jobs(namespace).List(ctx, chosen)
 	if err != nil {
 		return nil, fault.New(fault.Failed, "list the runs: %w", err)
 	}
 	if len(jobs.Items) == 0 {
 		return nil, nil
 	}
-	pods, err := c.typed.CoreV1().Pods(namespace).List(ctx, ours)
+	pods, err := c.typed.CoreV1().Pods(namespace).List(ctx, chosen)
 	if err != nil {
 		return nil, fault.New(fault.Failed, "list the movers: %w", err)
 	}
@@ -89,6 +107,8 @@ func runOf(job *batchv1.Job, pods []corev1.Pod) Run {
 		r.State = RunCollected
 	case finished(job) || r.pod != nil && hasEnded(r.pod): // the Job controller is 2 seconds behind
 		r.State = RunFinished
+	case suspended(job) && r.pod != nil && terminated(r.pod) == nil:
+		r.State = RunStopping
 	case suspended(job) && job.Annotations[plan.AnnotationStarted] != "":
 		r.State = RunCancelled
 	case suspended(job):
@@ -101,10 +121,33 @@ func runOf(job *batchv1.Job, pods []corev1.Pod) Run {
 			r.Result, _ = result.Decode([]byte(end.Message)) // a mover that left none is judged by its collector
 		}
 	}
-	if kept := job.Annotations[plan.AnnotationResult]; kept != "" {
-		r.Result, _ = result.Decode([]byte(kept)) // written by this tool, whole or not at all
+	if text := job.Annotations[plan.AnnotationResult]; text != "" {
+		if kept, err := result.Decode([]byte(text)); err == nil { // written by this tool, whole or not at all
+			r.Result, r.kept = kept, true
+		}
 	}
 	return r
+}
+
+// busy reports whether the run's mover runs, or may yet.
+func (r Run) busy(now time.Time) bool {
+	return r.State == RunStopping || r.State == RunRunning && !r.stuck(now)
+}
+
+// stuck reports whether the mover was allowed to start and has not, for longer than
+// its own command would have waited. That command renews the Lease until the mover
+// has started: a stuck run with a Lease that nobody renews is dead.
+func (r Run) stuck(now time.Time) bool {
+	if r.State != RunRunning || r.pod != nil && hasBegun(r.pod) {
+		return false
+	}
+	a := r.job.Annotations
+	limit, err := time.ParseDuration(a[plan.AnnotationStartLimit])
+	if err != nil || limit <= 0 {
+		return false
+	}
+	started, err := time.Parse(time.RFC3339, a[plan.AnnotationStarted])
+	return err == nil && now.Sub(started) > limit
 }
 
 // objectOf names the object that a Job runs for, from its annotation
@@ -128,12 +171,8 @@ func (r Run) task() (*result.Task, error) {
 func (r Run) finishedRun(res result.Result, now time.Time) status.Run {
 	a := r.job.Annotations
 	run := status.Run{Result: res, ManualTag: a[plan.AnnotationManualTag]}
-	if text, ok := a[plan.AnnotationScheduled]; ok {
-		run.Scheduled = true
-		if schedule, err := cron.ParseStandard(text); err == nil {
-			next := schedule.Next(now.UTC())
-			run.Next = &next
-		}
+	if schedule, ok := a[plan.AnnotationScheduled]; ok {
+		run.Scheduled, run.Next = true, status.NextRun(schedule, now)
 	}
 	return run
 }

@@ -4,19 +4,24 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/retry"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
+
+// startTimeout bounds telling others that a mover was started.
+const startTimeout = 10 * time.Second
 
 // writeStatus writes the outcome: the object's status where it is this run's to
 // write, the history, and an Event. Each is tried, whatever becomes of the
@@ -34,7 +39,34 @@ func (t *Target) writeStatus(ctx context.Context, step plan.Step, r *result.Resu
 		return err
 	}
 	w := writer{cluster: t.cluster, object: t.plan.Object, live: step.Status.Object != nil}
-	return w.write(ctx, &wanted, t.runOf(r))
+	_, err = w.write(ctx, &wanted, t.runOf(r))
+	return err
+}
+
+// tellStart notes in history and status that the mover was allowed to start. That it
+// cannot is no reason to stop: the outcome is written in any case.
+func (t *Target) tellStart(ctx context.Context, job *unstructured.Unstructured) {
+	t.told = &writer{
+		cluster: t.cluster, object: t.plan.Object, live: job.GetAnnotations()[plan.AnnotationWritesStatus] == "true",
+	}
+	bounded, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	err := t.told.begin(bounded, run.Uncollected(t.plan.Task, t.began))
+	if t.told.live {
+		err = errors.Join(err, t.told.patchBeginning(bounded, t.began))
+	}
+	if err != nil && ctx.Err() == nil {
+		t.say("that the mover was started is not noted: %v", err)
+	}
+}
+
+// Record implements run.Recorder.
+func (t *Target) Record(ctx context.Context, r result.Result) error {
+	if t.told == nil {
+		return nil
+	}
+	_, err := t.told.write(ctx, historyOf(t.plan.Object), t.runOf(&r))
+	return err
 }
 
 // writer writes outcomes of one object's runs.
@@ -46,20 +78,43 @@ type writer struct {
 	live bool
 }
 
-// write writes one finished run. A run that is in the history already is not
-// written twice.
-func (w writer) write(ctx context.Context, history *corev1.ConfigMap, run status.Run) error {
+// write writes one finished run; remembered is true when it is in the history. For
+// a run that was in it already only the status is written again, which changes
+// nothing: whoever wrote the history may have died before that.
+func (w writer) write(ctx context.Context, history *corev1.ConfigMap, ended status.Run) (remembered bool, err error) {
 	var errs []error
 	if w.live {
-		errs = append(errs, w.patchStatus(ctx, run))
+		errs = append(errs, w.patchStatus(ctx, ended))
 	}
-	errs = append(errs, w.addHistory(ctx, history, run))
-	w.event(ctx, history, run)
-	return errors.Join(errs...)
+	added, err := w.addHistory(ctx, history, ended)
+	if err != nil || added {
+		w.event(ctx, history, ended)
+	}
+	return err == nil, errors.Join(append(errs, err)...)
+}
+
+// patchBeginning has the object's status say that a mover runs.
+func (w writer) patchBeginning(ctx context.Context, began time.Time) error {
+	objects, err := w.cluster.objects(w.object.Kind, w.object.Namespace)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{"status": status.Beginning(began)})
+	if err != nil {
+		return err
+	}
+	err = patiently(ctx, func(ctx context.Context) error {
+		_, err := objects.Patch(ctx, w.object.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy}, "status")
+		return err
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fault.New(fault.Leftover, "write its status: %w", err).At(w.object.String())
+	}
+	return nil
 }
 
 // patchStatus brings the object's status up to date.
-func (w writer) patchStatus(ctx context.Context, run status.Run) error {
+func (w writer) patchStatus(ctx context.Context, ended status.Run) error {
 	objects, err := w.cluster.objects(w.object.Kind, w.object.Namespace)
 	if err != nil {
 		return err
@@ -75,7 +130,7 @@ func (w writer) patchStatus(ctx context.Context, run status.Run) error {
 		if err := convert(live, &before); err != nil {
 			return err
 		}
-		patch, err := statusPatch(status.After(before.Status, run))
+		patch, err := statusPatch(status.After(before.Status, ended))
 		if err != nil {
 			return err
 		}
@@ -92,8 +147,9 @@ func (w writer) patchStatus(ctx context.Context, run status.Run) error {
 	return nil
 }
 
-// statusPatch is a merge patch that sets every field of the status, those that
-// are empty too: a time that no longer holds must go.
+// statusPatch is a merge patch that brings the status up to date. A merge keeps what
+// it leaves out, so the times that may no longer hold are taken away by name; what
+// is known of the last synchronisation stays when there is nothing newer.
 func statusPatch(after status.Status) ([]byte, error) {
 	data, err := json.Marshal(after)
 	if err != nil {
@@ -111,74 +167,10 @@ func statusPatch(after status.Status) ([]byte, error) {
 	return json.Marshal(map[string]any{"status": fields})
 }
 
-// addHistory adds the run to the history ConfigMap, which is made if need be.
-func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, run status.Run) error {
-	maps := w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace)
-	err := patiently(ctx, func(ctx context.Context) error {
-		return retry.OnError(retry.DefaultBackoff, conflicting, func() error {
-			found, err := maps.Get(ctx, wanted.Name, metav1.GetOptions{})
-			if apierrors.IsNotFound(err) {
-				return createHistory(ctx, w, wanted, run)
-			}
-			if err != nil {
-				return err
-			}
-			h, err := decodeHistory(found)
-			if err != nil {
-				return err
-			}
-			data, err := encodeHistory(h, run)
-			if err != nil || data == nil {
-				return err
-			}
-			patch, err := json.Marshal(map[string]any{
-				"metadata": map[string]any{"resourceVersion": found.ResourceVersion}, "data": data,
-			})
-			if err != nil {
-				return err
-			}
-			_, err = maps.Patch(ctx, wanted.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
-			return err
-		})
-	})
-	if err != nil {
-		return fault.New(fault.Leftover, "write the history: %w", err).At("ConfigMap " + w.object.Namespace + "/" + wanted.Name)
-	}
-	return nil
-}
-
-func conflicting(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
-
-func createHistory(ctx context.Context, w writer, wanted *corev1.ConfigMap, run status.Run) error {
-	data, err := encodeHistory(status.History{}, run)
-	if err != nil {
-		return err
-	}
-	m := wanted.DeepCopy()
-	m.Data = data
-	_, err = w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).Create(ctx, m, metav1.CreateOptions{FieldManager: plan.ManagedBy})
-	return err
-}
-
-// encodeHistory is the ConfigMap's data with the run added; nil: it is in it
-// already.
-func encodeHistory(h status.History, run status.Run) (map[string]string, error) {
-	for i := range h.Results {
-		if h.Results[i].RunID == run.Result.RunID {
-			return nil, nil
-		}
-	}
-	text, err := json.Marshal(h.Add(run))
-	if err != nil {
-		return nil, fmt.Errorf("encode the history: %w", err)
-	}
-	return map[string]string{historyKey: string(text)}, nil
-}
-
 // event tells the namespace's readers of events. That it cannot be written
 // changes nothing: the outcome stands in status and history.
-func (w writer) event(ctx context.Context, history *corev1.ConfigMap, run status.Run) {
-	r := run.Result
+func (w writer) event(ctx context.Context, history *corev1.ConfigMap, ended status.Run) {
+	r := ended.Result
 	kind, about := corev1.EventTypeNormal, corev1.ObjectReference{
 		APIVersion: plan.GroupVolSync + "/v1alpha1", Kind: w.object.Kind, Namespace: w.object.Namespace, Name: w.object.Name,
 		UID: types.UID(w.object.UID),
@@ -202,9 +194,17 @@ func (w writer) event(ctx context.Context, history *corev1.ConfigMap, run status
 			GenerateName: plan.Name(plan.NameSource, w.object, r.RunID) + ".", Namespace: w.object.Namespace,
 			Labels: map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelRun: r.RunID},
 		},
-		InvolvedObject: about, Reason: "Backup" + string(r.Outcome), Message: message[:min(len(message), maxEventMessage)], Type: kind,
+		InvolvedObject: about, Reason: "Backup" + string(r.Outcome), Message: head(message, maxEventMessage), Type: kind,
 		Source: corev1.EventSource{Component: plan.ManagedBy}, FirstTimestamp: at, LastTimestamp: at, Count: 1,
 	}, metav1.CreateOptions{FieldManager: plan.ManagedBy})
+}
+
+// head keeps the first bytes that fit, without cutting a character in two.
+func head(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "")
 }
 
 // maxEventMessage is the API server's own bound of an Event's message, in bytes.

@@ -23,6 +23,8 @@ type Standing struct {
 	Object result.ObjectRef
 	// InCluster is true when the object itself is in the cluster.
 	InCluster bool
+	// Created is when the object was made; zero without one.
+	Created time.Time
 	// Schedule is spec.trigger.schedule, or empty.
 	Schedule string
 	Paused   bool
@@ -34,26 +36,26 @@ type Standing struct {
 }
 
 // Standings returns how the sources of a namespace stand, all namespaces when it
-// is empty. Movers that have ended, and whose command is dead, are collected
-// first.
-func (c *Cluster) Standings(ctx context.Context, namespace string, now func() time.Time) ([]Standing, error) {
+// is empty. Movers that have ended or cannot start, and whose command is dead, are
+// collected first; say tells people what is done for that.
+func (c *Cluster) Standings(ctx context.Context, namespace string, now func() time.Time, say func(string, ...any)) ([]Standing, error) {
 	runs, err := c.Runs(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
 	var failed error
-	if slices.ContainsFunc(runs, func(r Run) bool { return r.State == RunFinished || r.State == RunCancelled }) {
-		failed = c.collectDead(ctx, namespace, now)
+	if slices.ContainsFunc(runs, func(r Run) bool { return r.collectable(now()) }) {
+		failed = c.collectDead(ctx, namespace, now, say)
 	}
 	found := map[string]*Standing{}
 	if err := c.readSources(ctx, namespace, found); err != nil {
 		return nil, err
 	}
-	if err := c.readHistories(ctx, namespace, found); err != nil {
+	if err := c.readHistories(ctx, namespace, runs, found); err != nil {
 		return nil, err
 	}
 	for _, r := range runs {
-		if s := found[key(r.Object)]; s != nil && r.State == RunRunning {
+		if s := found[key(r.Object)]; s != nil && r.busy(now()) {
 			s.Running = r.ID
 		}
 	}
@@ -67,16 +69,23 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 	return list, failed
 }
 
-// collectDead collects the movers that have ended and whose command is dead.
-func (c *Cluster) collectDead(ctx context.Context, namespace string, now func() time.Time) error {
-	remains, err := c.Remains(ctx, namespace)
+// collectable reports whether there is a Result to collect, if the run is dead. Of
+// a run that was only prepared nothing came: that is cleanup's business.
+func (r Run) collectable(now time.Time) bool {
+	return r.State != RunPrepared && r.State != RunCollected && !r.busy(now)
+}
+
+// collectDead collects the movers that have ended or cannot start, and whose
+// command is dead.
+func (c *Cluster) collectDead(ctx context.Context, namespace string, now func() time.Time, say func(string, ...any)) error {
+	remains, err := c.Remains(ctx, namespace, now)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, r := range remains.Runs {
-		if r.State != RunPrepared { // cleanup's business: nothing came of it
-			errs = append(errs, c.Bury(ctx, r, now, func(string, ...any) {}))
+		if r.collectable(now()) {
+			errs = append(errs, c.Bury(ctx, r, now, say))
 		}
 	}
 	return errors.Join(errs...)
@@ -103,7 +112,7 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 		}
 		s := &Standing{
 			Object:    result.ObjectRef{Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID())},
-			InCluster: true,
+			InCluster: true, Created: u.GetCreationTimestamp().Time,
 		}
 		s.Schedule, _, _ = unstructured.NestedString(u.Object, "spec", "trigger", "schedule")
 		s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
@@ -119,8 +128,9 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 	return nil
 }
 
-// readHistories reads what this tool has kept of runs.
-func (c *Cluster) readHistories(ctx context.Context, namespace string, found map[string]*Standing) error {
+// readHistories reads what this tool has kept of runs. A run that has started, whose
+// Job is gone and of whose end nothing was written has expired uncollected.
+func (c *Cluster) readHistories(ctx context.Context, namespace string, runs []Run, found map[string]*Standing) error {
 	list, err := c.typed.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleHistory,
 	})
@@ -131,6 +141,12 @@ func (c *Cluster) readHistories(ctx context.Context, namespace string, found map
 		h, err := decodeHistory(&list.Items[i])
 		if err != nil {
 			return err
+		}
+		for _, r := range startedRuns(&list.Items[i]) {
+			h.Object = r.Object
+			if !slices.ContainsFunc(runs, func(held Run) bool { return held.ID == r.RunID }) {
+				h.Results = append(h.Results, r)
+			}
 		}
 		if h.Object.Name == "" {
 			continue

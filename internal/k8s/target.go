@@ -39,6 +39,8 @@ type Target struct {
 	listening bool
 	// began is when the mover was allowed to start.
 	began time.Time
+	// told wrote that the mover was started; nil: nobody was told.
+	told *writer
 	// firstSeen says since when a passing condition has been seen.
 	firstSeen map[string]time.Time
 	// triggerValue is the claim's copy trigger that this run serves.
@@ -61,7 +63,10 @@ type Outcome struct {
 	Next      *time.Time
 }
 
-var _ run.Target = (*Target)(nil)
+var (
+	_ run.Target   = (*Target)(nil)
+	_ run.Recorder = (*Target)(nil)
+)
 
 // NewTarget returns a Target for the plan. lost is called when the run no longer
 // holds its source's Lease.

@@ -1,11 +1,15 @@
 package plan
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -24,20 +28,55 @@ func (b *builder) askIfUnknown(r *run, mover *batchv1.Job, task *result.Task) {
 	})
 }
 
-// askJob is a Job that lists the source's snapshots: the mover's own, but for
-// the data volume, which may be gone or busy. It starts at once.
+// askJob is the question as a part of the plan.
 func (b *builder) askJob(mover *batchv1.Job, task *result.Task) *batchv1.Job {
+	return askOf(mover, b.meta(Name(NameAsk, b.object, b.in.Env.RunID), RoleAsk), b.encodeTask(question(task)))
+}
+
+// AskStep is the same question for who finds a dead run: it is made from the
+// mover's Job as the cluster has it.
+func AskStep(mover *batchv1.Job, object result.ObjectRef, task *result.Task) (Step, error) {
+	text, err := json.Marshal(question(task))
+	if err != nil {
+		return Step{}, fmt.Errorf("encode the question to the repository: %w", err)
+	}
+	labels := maps.Clone(mover.Labels)
+	labels[LabelRole] = RoleAsk
+	job := askOf(mover, metav1.ObjectMeta{
+		Name: Name(NameAsk, object, task.RunID), Namespace: mover.Namespace, Labels: labels,
+		Annotations:     map[string]string{AnnotationObject: object.String(), AnnotationVersion: mover.Annotations[AnnotationVersion]},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: mover.Name, UID: mover.UID}},
+	}, string(text))
+	// What the API server has set for the mover's own pods.
+	job.Status, job.Spec.Selector, job.Spec.ManualSelector = batchv1.JobStatus{}, nil, nil
+	for _, label := range []string{batchv1.JobNameLabel, batchv1.ControllerUidLabel, "job-name", "controller-uid"} {
+		delete(job.Spec.Template.Labels, label)
+	}
+	template, err := newTemplate(job)
+	if err != nil {
+		return Step{}, err
+	}
+	return Step{ID: 2, Kind: StepAsk, Title: "Job " + job.Name, Object: template, Waits: []Wait{{UntilEnded, askTimeout}}}, nil
+}
+
+// question is the mover's Task as one that lists the source's snapshots.
+func question(task *result.Task) *result.Task {
+	q := *task
+	q.Operation, q.Backup = result.OperationList, nil
+	q.Repository.Create = result.CreateNever
+	q.List = &result.ListTask{}
+	return &q
+}
+
+// askOf is a Job that lists the source's snapshots: the mover's own, but for the
+// data volume, which may be gone or busy. It starts at once.
+func askOf(mover *batchv1.Job, meta metav1.ObjectMeta, task string) *batchv1.Job {
 	ask := mover.DeepCopy()
-	ask.Name = Name(NameAsk, b.object, b.in.Env.RunID)
-	ask.ObjectMeta = b.meta(ask.Name, roleAsk)
+	ask.TypeMeta, ask.ObjectMeta = typeMeta("batch/v1", "Job"), meta
 	ask.Spec.Suspend = nil
-	question := *task
-	question.Operation, question.Backup = result.OperationList, nil
-	question.Repository.Create = result.CreateNever
-	question.List = &result.ListTask{}
 	pod := &ask.Spec.Template
-	pod.Labels[LabelRole] = roleAsk
-	pod.Annotations[AnnotationTask] = b.encodeTask(&question)
+	pod.Labels[LabelRole] = RoleAsk
+	pod.Annotations[AnnotationTask] = task
 	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == dataVolume })
 	container := &pod.Spec.Containers[0]
 	container.VolumeMounts = slices.DeleteFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == dataVolume })

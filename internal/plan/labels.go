@@ -34,6 +34,12 @@ const (
 	// AnnotationStarted on a Job is when its mover was allowed to start: a Job
 	// that is suspended all the same was cancelled.
 	AnnotationStarted = "volsync-kopia/started"
+	// AnnotationStartLimit on a Job is how long its mover may take to start; without
+	// it there is no limit.
+	AnnotationStartLimit = "volsync-kopia/start-limit"
+	// AnnotationStopped on a Job says why its mover was told to stop, as
+	// "Interrupt: cancelled by SIGINT": a fault's kind and its words.
+	AnnotationStopped = "volsync-kopia/stopped"
 	// AnnotationCollected on a Job says that its Result is in the history, so
 	// that nobody needs the Job any more.
 	AnnotationCollected = "volsync-kopia/collected"
@@ -42,7 +48,7 @@ const (
 	// AnnotationKeep, AnnotationManualTag, AnnotationScheduled and
 	// AnnotationWritesStatus on a Job are what whoever collects its Result must
 	// know, should the command be dead by then: how many seconds the Job then
-	// stays, spec.trigger.manual as it was, whether there is a schedule, and
+	// stays, spec.trigger.manual and spec.trigger.schedule as they were, and
 	// whether the object's status is this run's to write.
 	AnnotationKeep         = "volsync-kopia/keep"
 	AnnotationManualTag    = "volsync-kopia/manual-tag"
@@ -68,10 +74,10 @@ const (
 // The values of LabelRole.
 const (
 	RoleMover   = "mover"
-	roleAsk     = "ask"
+	RoleAsk     = "ask"
 	roleCopy    = "copy"
 	roleCache   = "cache"
-	roleLease   = "lease"
+	RoleLease   = "lease"
 	RoleHistory = "history"
 )
 
@@ -108,6 +114,9 @@ func (b *builder) jobMeta() metav1.ObjectMeta {
 	maps.Copy(m.Annotations, b.hookAnnotations())
 	m.Annotations[AnnotationKeep] = strconv.FormatInt(b.keepSeconds(), 10)
 	m.Annotations[AnnotationWritesStatus] = strconv.FormatBool(b.statusObject())
+	if scheduled, started := b.in.Options.Timeouts.Scheduled, b.in.Options.Timeouts.Started; scheduled > 0 && started > 0 {
+		m.Annotations[AnnotationStartLimit] = time.Duration(scheduled + started).String()
+	}
 	if t := b.source.Spec.Trigger; t != nil {
 		if t.Manual != "" {
 			m.Annotations[AnnotationManualTag] = t.Manual

@@ -170,7 +170,7 @@ func (b *builder) clusterCleanup(r *run) {
 // lease is the source's Lease; its name has no run, so that runs meet in it.
 func (b *builder) lease() *coordinationv1.Lease {
 	now := metav1.NewMicroTime(b.in.Env.Now.UTC())
-	meta := b.meta(Name(NameSource, b.object, ""), roleLease)
+	meta := b.meta(Name(NameSource, b.object, ""), RoleLease)
 	if b.in.Env.Holder != "" {
 		meta.Annotations[AnnotationHolder] = b.in.Env.Holder
 	}

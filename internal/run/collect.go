@@ -76,6 +76,18 @@ func (c *Collector) unknown(why string) *result.Result {
 	}
 }
 
+// ReasonUncollected is the reason of a run of which only the start is known.
+const ReasonUncollected = "Uncollected"
+
+// Uncollected is the Result of a run that was started, for as long as nobody has
+// written a better one: its Job may be gone before anybody looks.
+func Uncollected(task *result.Task, began time.Time) result.Result {
+	c := Collector{Task: task, Began: began, Now: func() time.Time { return began }}
+	r := c.unknown("its Job is gone, and nobody had collected its result")
+	r.Reason = ReasonUncollected
+	return *r
+}
+
 func snapshotID(r *result.Result) string {
 	if r.Snapshot == nil {
 		return ""

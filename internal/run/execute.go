@@ -67,6 +67,7 @@ func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer,
 		return Execution{Started: true}
 	}
 	if err != nil {
+		x.record(ctx, err)
 		x.left = append(x.left, x.undo(ctx)...)
 	}
 	e := Execution{Result: x.verdict(ctx, err), Err: err, Left: x.left}
@@ -120,6 +121,20 @@ func (x *executor) steps(ctx context.Context) error {
 		cancel()
 	}
 	return nil
+}
+
+// record has a Target that told others of the mover's start tell them that the run
+// has failed, while it holds what it holds.
+func (x *executor) record(ctx context.Context, err error) {
+	r, ok := x.target.(Recorder)
+	if !ok || x.result != nil {
+		return
+	}
+	after, cancel := detached(ctx, nil)
+	defer cancel()
+	if err := r.Record(after, x.verdict(ctx, err)); err != nil {
+		x.left = append(x.left, err)
+	}
 }
 
 // undo runs the plan's clean-up for the steps that were begun.

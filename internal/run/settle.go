@@ -11,9 +11,27 @@ import (
 // neither a signal to the command nor its time limit.
 const ReasonStoppedByOthers = "StoppedByOthers"
 
-// settle makes the mover's Result that of the run: why it was told to stop a
-// mover cannot know, for it only ever sees SIGTERM. The context's cause does.
+// Recorder is a Target that tells others when its mover starts. It must tell them
+// how a run ended that has no Result of its mover.
+type Recorder interface {
+	// Record writes the Result down, if anybody was told of the start.
+	Record(ctx context.Context, r result.Result) error
+}
+
+// settle settles the Result of a mover that this command has followed: the
+// context's cause says why it was told to stop, if it was.
 func settle(ctx context.Context, r *result.Result) *result.Result {
+	var cause error
+	if ctx.Err() != nil {
+		cause = context.Cause(ctx)
+	}
+	return Settle(r, cause)
+}
+
+// Settle makes the mover's Result that of the run. Why it was told to stop a mover
+// cannot know, for it only ever sees SIGTERM: cause is why the run's own command has
+// told it so; nil: that command has not.
+func Settle(r *result.Result, cause error) *result.Result {
 	if r == nil {
 		return nil
 	}
@@ -22,10 +40,10 @@ func settle(ctx context.Context, r *result.Result) *result.Result {
 	case r.Outcome == result.Unknown && r.ExitCode == 0:
 		settled.ExitCode = int(fault.Failed.ExitCode())
 	case r.Outcome != result.Cancelled:
-	case ctx.Err() == nil:
+	case cause == nil:
 		stoppedByOthers(&settled)
 	default:
-		stoppedBecause(&settled, context.Cause(ctx))
+		stoppedBecause(&settled, cause)
 	}
 	return &settled
 }

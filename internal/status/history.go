@@ -1,6 +1,7 @@
 package status
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -24,19 +25,35 @@ const KindHistory = "History"
 func (h History) Add(run Run) History {
 	h.APIVersion, h.Kind, h.Object = result.APIVersion, KindHistory, run.Result.Object
 	h.Status = After(h.Status, run)
-	h.Results = append(slices.Clone(h.Results), run.Result)
+	h.Results = append(slices.Clone(h.Results), bounded(run.Result))
 	if extra := len(h.Results) - historyLength; extra > 0 {
 		h.Results = h.Results[extra:]
 	}
 	return h
 }
 
-// LastFiles returns how many files the newest known snapshot held; false: none
-// is known.
+// bounded is a Result as a termination message would hold it. A ConfigMap has
+// room for twenty of these, but not for twenty of any size. The object stays in any
+// case: the history is known by it.
+func bounded(r result.Result) result.Result {
+	text, err := result.MarshalBounded(r, result.TerminationMessageBytes)
+	if err != nil {
+		return r // not even its core fits, and there is nothing to leave out
+	}
+	var small result.Result
+	if err := json.Unmarshal(text, &small); err != nil {
+		return r
+	}
+	small.Object = r.Object
+	return small
+}
+
+// LastFiles returns how many files the newest proved and complete snapshot held;
+// false: none is known.
 func (h History) LastFiles() (files int64, known bool) {
 	for _, r := range slices.Backward(h.Results) {
-		if r.Snapshot != nil {
-			return r.Snapshot.Files, true
+		if s := r.Snapshot; s != nil && s.Proved != "" && s.Incomplete == "" {
+			return s.Files, true
 		}
 	}
 	return 0, false

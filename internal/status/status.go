@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/robfig/cron/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -15,10 +16,11 @@ import (
 // ConditionSynchronizing is the one condition type that VolSync writes.
 const ConditionSynchronizing = "Synchronizing"
 
-// Reasons of the Synchronizing condition once a run has ended, as VolSync words
-// them. An object without any trigger waits for a manual one here: nothing
-// starts its runs in a loop.
+// Reasons of the Synchronizing condition, as VolSync words them: the first while
+// a mover runs, the others once it has ended. An object without any trigger waits
+// for a manual one here: nothing starts its runs in a loop.
 const (
+	ReasonRunning   = "SyncInProgress"
 	ReasonScheduled = "WaitingForSchedule"
 	ReasonManual    = "WaitingForManual"
 	ReasonError     = "Error"
@@ -72,6 +74,25 @@ func Synced(o result.Outcome) bool {
 	default:
 		return false
 	}
+}
+
+// Beginning is the part of the status that changes when a mover begins.
+func Beginning(began time.Time) Status {
+	at := metav1.NewTime(began)
+	return Status{LastSyncStartTime: &at, Conditions: []metav1.Condition{{
+		Type: ConditionSynchronizing, Status: metav1.ConditionTrue, Reason: ReasonRunning,
+		Message: "Synchronization in-progress", LastTransitionTime: at,
+	}}}
+}
+
+// NextRun is when a schedule in cron's words is due next; nil: it is none.
+func NextRun(schedule string, now time.Time) *time.Time {
+	parsed, err := cron.ParseStandard(schedule)
+	if schedule == "" || err != nil {
+		return nil
+	}
+	next := parsed.Next(now.UTC())
+	return &next
 }
 
 // After returns the status that follows before once the run has ended. Only a

@@ -1,6 +1,7 @@
 package status_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func TestHistoryKeepsTheLastTwentyAndAnswersForThem(t *testing.T) {
 		t.Error("an empty history has synced or knows a snapshot")
 	}
 	run := finished(result.Succeeded)
-	run.Result.Snapshot = &result.Snapshot{Files: 3}
+	run.Result.Snapshot = &result.Snapshot{Files: 3, Proved: result.ProveBlobs}
 	h = h.Add(run)
 	for range 25 {
 		h = h.Add(finished(result.Failed))
@@ -133,5 +134,71 @@ func TestHistoryKeepsTheLastTwentyAndAnswersForThem(t *testing.T) {
 	h = h.Add(run)
 	if files, known := h.LastFiles(); !known || files != 3 {
 		t.Errorf("the newest snapshot held 3 files, got %d, %v", files, known)
+	}
+}
+
+// TestOnlyAProvedSnapshotSaysHowManyFilesTheSourceHeld: an empty source is alarming
+// when it held files before, and a snapshot that was cut short or that nobody has
+// proved does not say how many.
+func TestOnlyAProvedSnapshotSaysHowManyFilesTheSourceHeld(t *testing.T) {
+	t.Parallel()
+	run := finished(result.Succeeded)
+	run.Result.Snapshot = &result.Snapshot{Files: 3, Proved: result.ProveBlobs}
+	h := status.History{}.Add(run)
+	for name, s := range map[string]*result.Snapshot{
+		"cut short":  {Files: 0, Incomplete: "canceled"},
+		"not proved": {Files: 0},
+		"none":       nil,
+	} {
+		later := finished(result.Failed)
+		later.Result.Snapshot = s
+		if files, known := h.Add(later).LastFiles(); !known || files != 3 {
+			t.Errorf("%s: %d, %v; want 3", name, files, known)
+		}
+	}
+}
+
+// TestAHistoryFitsIntoAConfigMap: twenty Results with all that a mover can say.
+func TestAHistoryFitsIntoAConfigMap(t *testing.T) {
+	t.Parallel()
+	run := finished(result.Failed)
+	run.Result.APIVersion, run.Result.Kind = result.APIVersion, result.KindResult
+	run.Result.Object = result.ObjectRef{Kind: "ReplicationSource", Namespace: "prod", Name: "app"}
+	run.Result.Message = strings.Repeat("m", 100_000)
+	run.Result.Warnings = []result.Warning{{Message: strings.Repeat("w", 100_000)}}
+	var h status.History
+	for range 25 {
+		h = h.Add(run)
+	}
+	data, err := json.Marshal(h)
+	if err != nil || len(data) > 200_000 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	if got := h.Results[19]; got.Outcome != result.Failed || got.Object != run.Result.Object {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestTheStatusSaysThatAMoverRuns(t *testing.T) {
+	t.Parallel()
+	s := status.Beginning(began)
+	if c := s.Conditions[0]; !s.LastSyncStartTime.Time.Equal(began) || c.Status != metav1.ConditionTrue || c.Reason != "SyncInProgress" {
+		t.Errorf("%+v", s)
+	}
+	if after := status.After(s, finished(result.Succeeded)); after.LastSyncStartTime != nil || after.Conditions[0].Status != metav1.ConditionFalse ||
+		!after.Conditions[0].LastTransitionTime.Time.Equal(ended) {
+		t.Errorf("%+v", after)
+	}
+}
+
+func TestNextRun(t *testing.T) {
+	t.Parallel()
+	if next := status.NextRun("0 3 * * *", began); next == nil || !next.Equal(time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)) {
+		t.Errorf("%s", next)
+	}
+	for _, none := range []string{"", "every day"} {
+		if next := status.NextRun(none, began); next != nil {
+			t.Errorf("%q: %s", none, next)
+		}
 	}
 }

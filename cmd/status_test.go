@@ -1,0 +1,38 @@
+package cmd
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
+)
+
+// TestWhenASourceIsOverdue: a schedule that was due more than an hour ago, and no
+// success since, also when there never was one.
+func TestWhenASourceIsOverdue(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	at := func(hours int) *metav1.Time {
+		m := metav1.NewTime(now.Add(-time.Duration(hours) * time.Hour))
+		return &m
+	}
+	for name, c := range map[string]struct {
+		standing k8s.Standing
+		hours    int
+	}{
+		"synchronised today":               {k8s.Standing{Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(8)}}, 0},
+		"not since yesterday":              {k8s.Standing{Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(30)}}, 9},
+		"never, and made yesterday":        {k8s.Standing{Schedule: "0 3 * * *", Created: at(30).Time}, 9},
+		"never, and made an hour ago":      {k8s.Standing{Schedule: "0 3 * * *", Created: at(1).Time}, 0},
+		"never, and paused":                {k8s.Standing{Schedule: "0 3 * * *", Created: at(30).Time, Paused: true}, 0},
+		"never, and known by history only": {k8s.Standing{Schedule: "0 3 * * *"}, 0},
+		"without a schedule":               {k8s.Standing{Created: at(30).Time}, 0},
+	} {
+		if got := judge(&c.standing, now); got.OverdueSeconds != int64(c.hours)*3600 {
+			t.Errorf("%s: overdue by %ds, want %dh", name, got.OverdueSeconds, c.hours)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package k8s
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
+)
+
+const (
+	// historyKey is the history ConfigMap's key.
+	historyKey = "history.json"
+	// startedPrefix begins the keys of runs that have started; the run's id follows.
+	// The value is the Result that holds until there is a better one.
+	startedPrefix = "started."
+)
+
+// decodeHistory reads the history that a ConfigMap keeps; an empty one has none.
+func decodeHistory(m *corev1.ConfigMap) (status.History, error) {
+	var h status.History
+	text := m.Data[historyKey]
+	if text == "" {
+		return h, nil
+	}
+	if err := json.Unmarshal([]byte(text), &h); err != nil {
+		return h, fmt.Errorf("read the history in ConfigMap %s: %w", m.Name, err)
+	}
+	return h, nil
+}
+
+// startedRuns are the Results of runs of whose end the ConfigMap does not know.
+func startedRuns(m *corev1.ConfigMap) []result.Result {
+	var started []result.Result
+	for key, text := range m.Data {
+		var r result.Result
+		if strings.HasPrefix(key, startedPrefix) && json.Unmarshal([]byte(text), &r) == nil {
+			started = append(started, r)
+		}
+	}
+	return started
+}
+
+// historyOf is the history ConfigMap of an object, without its owner.
+func historyOf(object result.ObjectRef) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Name: plan.Name(plan.NameStatus, object, ""), Namespace: object.Namespace,
+		Labels:      map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelSource: plan.SourceLabel(object), plan.LabelRole: plan.RoleHistory},
+		Annotations: map[string]string{plan.AnnotationObject: object.String()},
+	}}
+}
+
+// begin notes that a run has started, in one request where the ConfigMap exists.
+func (w writer) begin(ctx context.Context, r result.Result) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode the start: %w", err)
+	}
+	wanted := historyOf(w.object)
+	data := map[string]string{startedPrefix + r.RunID: string(text)}
+	patch, err := json.Marshal(map[string]any{"data": data})
+	if err != nil {
+		return fmt.Errorf("encode the start: %w", err)
+	}
+	return w.writing(ctx, wanted, func(ctx context.Context) error {
+		err := w.patchHistory(ctx, wanted.Name, patch)
+		if apierrors.IsNotFound(err) {
+			return w.createHistory(ctx, wanted, data)
+		}
+		return err
+	})
+}
+
+// addHistory adds the run to the history ConfigMap, which is made if need be;
+// added is false for a run that was in it already.
+func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended status.Run) (added bool, err error) {
+	maps := w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace)
+	err = w.writing(ctx, wanted, func(ctx context.Context) error {
+		found, err := maps.Get(ctx, wanted.Name, metav1.GetOptions{})
+		missing := apierrors.IsNotFound(err)
+		if missing {
+			found = wanted
+		} else if err != nil {
+			return err
+		}
+		data, err := encodeHistory(found, ended)
+		if err != nil || data == nil {
+			return err
+		}
+		added = true
+		if missing {
+			return w.createHistory(ctx, wanted, map[string]string{historyKey: *data[historyKey]})
+		}
+		patch, err := json.Marshal(map[string]any{
+			"metadata": map[string]any{"resourceVersion": found.ResourceVersion}, "data": data,
+		})
+		if err != nil {
+			return err
+		}
+		return w.patchHistory(ctx, wanted.Name, patch)
+	})
+	return added && err == nil, err
+}
+
+// writing writes the history, again when somebody else did so meanwhile.
+func (w writer) writing(ctx context.Context, m *corev1.ConfigMap, write func(context.Context) error) error {
+	err := patiently(ctx, func(ctx context.Context) error {
+		return retry.OnError(retry.DefaultBackoff, conflicting, func() error { return write(ctx) })
+	})
+	if err != nil {
+		return fault.New(fault.Leftover, "write the history: %w", err).At("ConfigMap " + w.object.Namespace + "/" + m.Name)
+	}
+	return nil
+}
+
+func conflicting(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+
+func (w writer) patchHistory(ctx context.Context, name string, patch []byte) error {
+	_, err := w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).
+		Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
+	return err
+}
+
+// createHistory makes the history ConfigMap. It belongs to the object, and goes with
+// it, where that is in the cluster and may be read.
+func (w writer) createHistory(ctx context.Context, wanted *corev1.ConfigMap, data map[string]string) error {
+	m := wanted.DeepCopy()
+	m.Data = data
+	if objects, err := w.cluster.objects(w.object.Kind, w.object.Namespace); err == nil && len(m.OwnerReferences) == 0 {
+		if live, err := objects.Get(ctx, w.object.Name, metav1.GetOptions{}); err == nil {
+			m.OwnerReferences = []metav1.OwnerReference{{
+				APIVersion: live.GetAPIVersion(), Kind: live.GetKind(), Name: live.GetName(), UID: live.GetUID(),
+			}}
+		}
+	}
+	_, err := w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).Create(ctx, m, metav1.CreateOptions{FieldManager: plan.ManagedBy})
+	return err
+}
+
+// encodeHistory is the change of the ConfigMap's data that adds the run, with nil
+// for a key that goes; nothing: it is in it already. Runs that had started before
+// and of whose end nobody knows are added as they stand.
+func encodeHistory(m *corev1.ConfigMap, ended status.Run) (map[string]*string, error) {
+	h, err := decodeHistory(m)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	kept := h.Results[:0]
+	for _, r := range h.Results {
+		if r.RunID == ended.Result.RunID {
+			if r.Reason != run.ReasonUncollected {
+				return nil, nil
+			}
+			continue // nobody knew better
+		}
+		known[r.RunID] = true
+		kept = append(kept, r)
+	}
+	h.Results = kept
+	data := map[string]*string{}
+	for _, r := range startedRuns(m) {
+		data[startedPrefix+r.RunID] = nil
+		if r.RunID != ended.Result.RunID && !known[r.RunID] {
+			h.Results = append(h.Results, r)
+		}
+	}
+	text, err := json.Marshal(h.Add(ended))
+	if err != nil {
+		return nil, fmt.Errorf("encode the history: %w", err)
+	}
+	data[historyKey] = ptr(string(text))
+	return data, nil
+}

@@ -1,0 +1,145 @@
+package k8s
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
+)
+
+// startOf is what is noted when the test's run starts.
+func startOf(id string) result.Result {
+	return run.Uncollected(&result.Task{RunID: id, Operation: result.OperationBackup, Object: testSource}, time.Date(2026, 11, 22, 21, 5, 0, 0, time.UTC))
+}
+
+// outcomes are what the source's runs came to, by its standing.
+func (w *world) outcomes() []result.Outcome {
+	w.t.Helper()
+	standings, err := w.cluster.Standings(w.t.Context(), testNamespace, time.Now, w.t.Logf)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var list []result.Outcome
+	for _, s := range standings {
+		for _, r := range s.Results {
+			list = append(list, r.Outcome)
+		}
+	}
+	return list
+}
+
+// TestARunThatExpiredUncollectedIsUnknown: of a run whose Job is gone only its start
+// is known, and a run whose Job is there is not over.
+func TestARunThatExpiredUncollectedIsUnknown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(startedAgo(time.Minute)), moverPod(running))
+	if err := (writer{cluster: w.cluster, object: testSource}).begin(t.Context(), startOf(testRun)); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.outcomes(); len(got) != 0 {
+		t.Errorf("while it runs: %v", got)
+	}
+	if err := w.cluster.typed.BatchV1().Jobs(testNamespace).Delete(t.Context(), testJob, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.outcomes(); len(got) != 1 || got[0] != result.Unknown {
+		t.Errorf("when its Job is gone: %v", got)
+	}
+	next := writer{cluster: w.cluster, object: testSource}
+	if err := next.begin(t.Context(), startOf("next")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next.write(t.Context(), historyOf(testSource), status.Run{Result: result.Result{RunID: "next", Object: testSource, Outcome: result.Succeeded}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.outcomes(); len(got) != 2 || got[0] != result.Unknown || got[1] != result.Succeeded {
+		t.Errorf("after the next run: %v", got)
+	}
+}
+
+// TestWhatIsKnownLaterReplacesUncollected: its Job was there after all.
+func TestWhatIsKnownLaterReplacesUncollected(t *testing.T) {
+	t.Parallel()
+	m := apply(t, &corev1.ConfigMap{Data: map[string]string{}}, status.Run{Result: startOf(testRun)})
+	m = apply(t, m, status.Run{Result: result.Result{RunID: testRun, Outcome: result.Succeeded}})
+	if h, err := decodeHistory(m); err != nil || len(h.Results) != 1 || h.Results[0].Outcome != result.Succeeded {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// TestTheStatusTellsOfAStart, and of a run that failed before its mover began.
+func TestTheStatusTellsOfAStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source := &unstructured.Unstructured{}
+	source.SetAPIVersion(plan.GroupVolSync + "/v1alpha1")
+	source.SetKind("ReplicationSource")
+	source.SetNamespace(testNamespace)
+	source.SetName("app")
+	source.SetUID("source")
+	sources, err := w.cluster.objects("ReplicationSource", testNamespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sources.Create(t.Context(), source, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	target := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun, Object: testSource}}, Outcome{}, deaf{}, time.Now, func(error) {})
+	t.Cleanup(target.Close)
+	if err := target.Record(t.Context(), result.Result{RunID: testRun}); err != nil || len(w.typed.Actions()) > 0 {
+		t.Errorf("nobody was told of a start: %v", err)
+	}
+	target.began = time.Now()
+	target.tellStart(t.Context(), untype(t, moverJob(note(plan.AnnotationWritesStatus, "true"))))
+	reason := func() string {
+		live, err := sources.Get(t.Context(), "app", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o struct {
+			Status status.Status `json:"status"`
+		}
+		if err := convert(live, &o); err != nil {
+			t.Fatal(err)
+		}
+		c := o.Status.Conditions[0]
+		if (o.Status.LastSyncStartTime != nil) != (c.Status == metav1.ConditionTrue) {
+			t.Errorf("%+v", o.Status)
+		}
+		return c.Reason
+	}
+	if got := reason(); got != status.ReasonRunning {
+		t.Errorf("while it runs: %s", got)
+	}
+	failed := result.Result{RunID: testRun, Object: testSource, Outcome: result.TimedOut, ExitCode: 6, Message: "it was not started within 5m"}
+	if err := target.Record(t.Context(), failed); err != nil || reason() != status.ReasonError {
+		t.Errorf("%v; %s", err, reason())
+	}
+	m, err := w.cluster.typed.CoreV1().ConfigMaps(testNamespace).Get(t.Context(), plan.Name(plan.NameStatus, testSource, ""), metav1.GetOptions{})
+	if err != nil || len(m.OwnerReferences) != 1 || m.OwnerReferences[0].UID != "source" || len(startedRuns(m)) > 0 {
+		t.Errorf("the history %+v, %v", m, err)
+	}
+	if h := w.history(); len(h) != 1 || h[0].Outcome != result.TimedOut {
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestAnEventIsCutAtACharacter: the API server refuses what is no UTF-8.
+func TestAnEventIsCutAtACharacter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := result.Result{RunID: testRun, Outcome: result.Failed, ExitCode: 1, Message: strings.Repeat("ä", 2000)}
+	writer{cluster: w.cluster, object: testSource}.event(t.Context(), historyOf(testSource), status.Run{Result: r})
+	if said := w.events(); len(said) != 1 || len(said[0]) > 1024 || len(said[0]) < 1020 || !utf8.ValidString(said[0]) {
+		t.Errorf("%d bytes of %q", len(said[0]), said)
+	}
+}

@@ -1,0 +1,169 @@
+package k8s
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// TestTheStatesOfARun: a mover that was told to stop may save for minutes what it
+// has, and is alive meanwhile.
+func TestTheStatesOfARun(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		job   *batchv1.Job
+		pods  []corev1.Pod
+		state RunState
+		busy  bool
+	}{
+		"prepared":               {moverJob(), nil, RunPrepared, false},
+		"running":                {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(running)}, RunRunning, true},
+		"about to start":         {moverJob(startedAgo(time.Minute)), []corev1.Pod{*moverPod()}, RunRunning, true},
+		"cannot start":           {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod()}, RunRunning, false},
+		"has no pod":             {moverJob(startedAgo(time.Hour)), nil, RunRunning, false},
+		"may wait without limit": {moverJob(startedAgo(time.Hour), note(plan.AnnotationStartLimit, "")), nil, RunRunning, true},
+		"stopping":               {moverJob(toldToStop), []corev1.Pod{*moverPod(running)}, RunStopping, true},
+		"stopped":                {moverJob(toldToStop), nil, RunCancelled, false},
+		"ended":                  {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(ended(good()))}, RunFinished, false},
+		"collected":              {moverJob(toldToStop, note(plan.AnnotationCollected, "true")), nil, RunCollected, false},
+	} {
+		if r := runOf(c.job, c.pods); r.State != c.state || r.busy(time.Now()) != c.busy {
+			t.Errorf("%s: %s, busy %v", name, r.State, r.busy(time.Now()))
+		}
+	}
+}
+
+// TestAMoverThatStopsIsAlive: nobody takes its run for dead, with or without the
+// renewals of its command.
+func TestAMoverThatStopsIsAlive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(toldToStop), moverPod(running))
+	w.heldBy(testRun)
+	err := w.leaseFor("next").take(t.Context(), wantedLease("next"), t.Logf)
+	if fault.CodeOf(err) != 5 || !strings.Contains(err.Error(), "its mover is running in Job "+testJob) {
+		t.Errorf("the next run: %v", err)
+	}
+	if remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now); err != nil || len(remains.Runs) > 0 || len(remains.Leases) > 0 {
+		t.Errorf("remains: %+v, %v", remains, err)
+	}
+	if _, err := w.cluster.bury(t.Context(), w.run(), nil, time.Now, t.Logf); fault.CodeOf(err) != 5 {
+		t.Errorf("buried: %v", err)
+	}
+}
+
+// TestTheLeaseIsRenewedBeforeAMoverIsStopped: from the suspension on it is the Lease
+// that says that the command lives.
+func TestTheLeaseIsRenewedBeforeAMoverIsStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(startedAgo(time.Minute)))
+	target := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun}}, Outcome{}, deaf{}, time.Now, func(error) {})
+	t.Cleanup(target.Close)
+	target.lease.held, target.lease.paused = w.heldBy(testRun), true
+	target.keepObject(1, untype(t, moverJob()))
+	target.view.note("Pod", untype(t, moverPod(ended(cutShort()))), true)
+	if _, err := target.followUntil(t.Context(), plan.Step{Targets: []int{1}}, fault.New(fault.Interrupt, "cancelled by SIGINT")); err != nil {
+		t.Fatal(err)
+	}
+	var did []string
+	for _, a := range w.typed.Actions() {
+		if a.GetVerb() == "update" || a.GetVerb() == "patch" {
+			did = append(did, a.GetVerb()+" "+a.GetResource().Resource)
+		}
+	}
+	if !slices.Equal(did[:2], []string{"update leases", "patch jobs"}) {
+		t.Errorf("did %v", did)
+	}
+	if noted := w.run().job.Annotations[plan.AnnotationStopped]; noted != "Interrupt: cancelled by SIGINT" {
+		t.Errorf("the Job says %q", noted)
+	}
+}
+
+// TestOnlyMoversBlock: a question to the repository holds nothing.
+func TestOnlyMoversBlock(t *testing.T) {
+	t.Parallel()
+	ask := moverJob(startedAgo(time.Minute))
+	ask.Name, ask.Labels = "vk-ask-app", labelsOf(plan.RoleAsk)
+	w := newWorld(t, moverJob(), ask)
+	if err := w.leaseFor("next").checkMovers(t.Context(), wantedLease(testRun)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestALeaseIsReleasedThoughARenewalsAnswerWasLost: its version is newer than the
+// run knows, and it is the run's own all the same.
+func TestALeaseIsReleasedThoughARenewalsAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	for _, holder := range []string{testRun, "another"} {
+		w := newWorld(t)
+		l := w.leaseFor(testRun)
+		l.held = w.heldBy(testRun)
+		newer := l.held.DeepCopy()
+		newer.Spec.HolderIdentity = &holder
+		if _, err := w.cluster.typed.CoordinationV1().Leases(testNamespace).Update(t.Context(), newer, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.release(t.Context()); err != nil || (w.held() == nil) != (holder == testRun) {
+			t.Errorf("held by %s: %v; the Lease: %v", holder, err, w.held())
+		}
+	}
+}
+
+// TestALeaseIsTakenOverThoughAStatusCannotBeWritten: what is wrong with a dead run's
+// status keeps no later run from its work.
+func TestALeaseIsTakenOverThoughAStatusCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(startedAgo(time.Hour), note(plan.AnnotationWritesStatus, "true")), moverPod(ended(good())))
+	w.dynamic.PrependReactor("get", "replicationsources", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("the webhook says no")
+	})
+	w.heldBy(testRun)
+	l := w.leaseFor("next")
+	said := ""
+	say := func(format string, args ...any) { said += strings.Join(append([]string{format}, texts(args)...), " ") }
+	if err := l.take(t.Context(), wantedLease("next"), say); err != nil || labelOf(w.held()) != "next" {
+		t.Fatalf("%v; held by %v", err, w.held())
+	}
+	l.stop()
+	if !strings.Contains(said, "the webhook says no") {
+		t.Errorf("said %s", said)
+	}
+	if r := w.run(); r.State != RunCollected || len(w.history()) != 1 {
+		t.Errorf("%s, history %+v", r.State, w.history())
+	}
+}
+
+func texts(args []any) []string {
+	var list []string
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			list = append(list, err.Error())
+		}
+	}
+	return list
+}
+
+// TestATakeoverThatFailsGivesTheLeaseBack: a hook that stays due blocks, and who
+// comes next must still know of it.
+func TestATakeoverThatFailsGivesTheLeaseBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob())
+	w.heldBy(testRun)
+	w.dynamic.PrependReactor("list", "persistentvolumeclaims", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("no")
+	})
+	if err := w.leaseFor("next").take(t.Context(), wantedLease("next"), t.Logf); err == nil || labelOf(w.held()) != testRun {
+		t.Errorf("%v; held by %s", err, labelOf(w.held()))
+	}
+}
