@@ -130,7 +130,7 @@ func (n *space) cleanup() {
 	n.t.Helper()
 	n.until("no mover runs", func(context.Context) bool {
 		end := call(n.t, "runs", "list", "-n", n.name)
-		return !strings.Contains(end.stdout, "Running")
+		return !strings.Contains(end.stdout, "Running") && !strings.Contains(end.stdout, "Stopping")
 	})
 	if end := call(n.t, "cleanup", "-n", n.name, "--yes"); end.code != 0 {
 		n.t.Fatalf("cleanup ended with %d\n%s%s", end.code, end.stdout, end.stderr)

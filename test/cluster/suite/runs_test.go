@@ -6,6 +6,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -25,8 +28,11 @@ func TestADetachedRunIsCollectedByStatus(t *testing.T) {
 			if event.Kind != "Event" || event.RunID != run.ID {
 				t.Errorf("the command said %+v of run %s", event, run.ID)
 			}
-			if len(n.fields("app")) > 0 {
-				t.Error("a status was written before anybody collected the run")
+			if diff := cmp.Diff([]string{"conditions", "lastSyncStartTime"}, n.fields("app")); diff != "" {
+				t.Errorf("the status before anybody collected the run (-want +got):\n%s", diff)
+			}
+			if s := n.status("app"); s.Conditions[0].Status != metav1.ConditionTrue || s.Conditions[0].Reason != "SyncInProgress" {
+				t.Errorf("the status before anybody collected the run: %+v", s)
 			}
 			n.collectedByStatus(run.ID)
 			history, _ := n.kept("app")
