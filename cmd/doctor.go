@@ -136,8 +136,12 @@ func (f *Factory) reportDiagnoses(output string, diagnoses []diagnosis) error {
 		code = fault.Refused.ExitCode()
 	}
 	var err error
-	if output == "json" {
-		err = writeJSON(f.Streams.Out, diagnosisReport{APIVersion: result.APIVersion, Kind: "Report", ExitCode: code, Items: diagnoses})
+	if isDocument(output) {
+		var names []string
+		for i := range diagnoses {
+			names = append(names, objectName(diagnoses[i].Object)...)
+		}
+		err = f.printDocument(output, diagnosisReport{APIVersion: result.APIVersion, Kind: "Report", ExitCode: code, Items: diagnoses}, names)
 	} else {
 		err = writeDiagnoses(f.Streams.Out, diagnoses, all, failed)
 	}

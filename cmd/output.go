@@ -34,7 +34,7 @@ func documentFormats() []string {
 
 // addOutputFlag adds -o with the formats of documents; own are a command's other ones.
 func addOutputFlag(c *cobra.Command, output *string, own ...string) {
-	c.Flags().StringVarP(output, "output", "o", "", "output format: "+strings.Join(append(own, documentFormats()...), ", "))
+	c.Flags().StringVarP(output, "output", "o", "", "output format: "+strings.Join(slices.Concat([]string{outputTable}, own, documentFormats()), ", "))
 }
 
 // checkOutput refuses an unknown format, and a template that cannot be used,
@@ -45,7 +45,7 @@ func checkOutput(output string, own ...string) error {
 	}
 	if _, err := printerFor(output); err != nil {
 		if genericclioptions.IsNoCompatiblePrinterError(err) {
-			return fault.New(fault.Usage, "--output=%s is not one of %s", output, join(append(slices.Clone(own), documentFormats()...)))
+			return fault.New(fault.Usage, "--output=%s is not one of %s", output, join(slices.Concat([]string{outputTable}, own, documentFormats())))
 		}
 		return fault.New(fault.Usage, "--output=%s: %w", output, err)
 	}

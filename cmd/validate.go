@@ -79,7 +79,7 @@ func NewValidateCommand(f *Factory) *cobra.Command {
 		},
 	}
 	flags.manifestFlags.add(c)
-	c.Flags().StringVarP(&flags.output, "output", "o", "table", "output format: table or json")
+	addOutputFlag(c, &flags.output)
 	c.Flags().StringVar(&flags.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia that will run")
 	for i := range flags.reports {
 		r := &flags.reports[i]
@@ -89,7 +89,7 @@ func NewValidateCommand(f *Factory) *cobra.Command {
 }
 
 func (v *validateFlags) check() error {
-	return errors.Join(oneOf("output", v.output, "table", "json"), v.manifestFlags.check())
+	return errors.Join(checkOutput(v.output), v.manifestFlags.check())
 }
 
 func (v *validateFlags) run(ctx context.Context, f *Factory) error {
@@ -135,8 +135,8 @@ func (v *validateFlags) judge(ctx context.Context, f *Factory) (*ui.Report, erro
 // print writes the result to stdout, annotations to stderr, and the reports.
 func (v *validateFlags) print(f *Factory, report *ui.Report) error {
 	var err error
-	if v.output == "json" {
-		err = ui.WriteJSON(f.Streams.Out, report)
+	if isDocument(v.output) {
+		err = f.printDocument(v.output, ui.Document(report), report.Files)
 	} else {
 		err = ui.WriteTable(f.Streams.Out, report)
 		if err == nil {

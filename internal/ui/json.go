@@ -18,13 +18,13 @@ type jsonReport struct {
 // apiVersion is that of every JSON document of this program.
 const apiVersion = "volsync-kopia/v1"
 
-// WriteJSON writes the report as one JSON document of the kind Report.
-func WriteJSON(w io.Writer, r *Report) error {
+// Document is the report as scripts read it: of the kind Report.
+func Document(r *Report) any {
 	d := jsonReport{APIVersion: apiVersion, Kind: "Report", Summary: r.counts(), Problems: r.Problems}
 	if d.Problems == nil {
 		d.Problems = problem.List{}
 	}
-	return encode(w, d)
+	return d
 }
 
 func encode(w io.Writer, document any) error {

@@ -44,6 +44,11 @@ func write(t *testing.T, f func(io.Writer, *Report) error, r *Report) string {
 	return b.String()
 }
 
+func document(t *testing.T, r *Report) string {
+	t.Helper()
+	return write(t, func(w io.Writer, r *Report) error { return encode(w, Document(r)) }, r)
+}
+
 func TestTableShowsPlaceSeverityCodeAndFix(t *testing.T) {
 	t.Parallel()
 	want := `policies.yaml:9:24 warning  VK308  global-policy.json /compression/compressionLevel: kopia has no levels
@@ -83,7 +88,7 @@ func TestJSONIsOneReportWithAListAlsoWhenEmpty(t *testing.T) {
 		Summary          map[string]int
 		Problems         []map[string]any
 	}
-	if err := json.Unmarshal([]byte(write(t, WriteJSON, sample())), &got); err != nil {
+	if err := json.Unmarshal([]byte(document(t, sample())), &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.APIVersion != "volsync-kopia/v1" || got.Kind != "Report" || len(got.Problems) != 4 {
@@ -95,7 +100,7 @@ func TestJSONIsOneReportWithAListAlsoWhenEmpty(t *testing.T) {
 	if got.Problems[1]["file"] != "source.yaml" || got.Problems[1]["line"] != float64(19) {
 		t.Errorf("problem %v", got.Problems[1])
 	}
-	if empty := write(t, WriteJSON, &Report{}); !strings.Contains(empty, `"problems": []`) {
+	if empty := document(t, &Report{}); !strings.Contains(empty, `"problems": []`) {
 		t.Errorf("got %s", empty)
 	}
 }
