@@ -66,12 +66,13 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none; client: print the plan and run nothing; server: have the API server judge every object besides")
 	c.Flags().IntVar(&flags.maxParallel, "max-parallel", 2, "how many sources of the input run at a time")
 	addProgressFlag(c, &flags.progress)
+	addRunReports(c)
 	return c
 }
 
 func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error {
 	if err := errors.Join(
-		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), b.checkDryRun(),
+		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), b.checkDryRun(), f.checkRunReports(),
 		atLeast("max-parallel", b.maxParallel, 1),
 	); err != nil {
 		return err
@@ -134,6 +135,7 @@ func (b *backupFlags) runAll(ctx context.Context, f *Factory, input *manifests, 
 				mine = labelled{observer, d.Object()}
 			}
 			verdicts[i] = b.runOne(ctx, f, input, d, mine).of(result.OperationBackup, objectRef(d))
+			verdicts[i].at = d.At
 		})
 	}
 	all.Wait()

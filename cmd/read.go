@@ -48,6 +48,7 @@ func (r *readFlags) run(ctx context.Context, f *Factory, command string, task re
 		return verdict{}, err
 	}
 	v := r.runOne(ctx, f, input, d, task, target).of(task.Operation, objectRef(d))
+	v.at = d.At
 	v.settle()
 	return v, nil
 }

@@ -52,6 +52,7 @@ func NewRestoreCommand(f *Factory) *cobra.Command {
 	}
 	flags.add(c)
 	addOutputFlag(c, &flags.output)
+	addRunReports(c)
 	c.Flags().StringVar(&flags.targetDir, "target-dir", "", "with --local: the directory to restore to; it is made if it is missing")
 	c.Flags().StringVar(&flags.snapshotID, "snapshot-id", "", "restore this snapshot")
 	c.Flags().StringVar(&flags.asOf, "as-of", "", "restore the newest snapshot that started at or before this RFC 3339 time")
@@ -62,7 +63,7 @@ func NewRestoreCommand(f *Factory) *cobra.Command {
 
 func (r *restoreFlags) restore(ctx context.Context, f *Factory) error {
 	task, err := r.task()
-	if err != nil {
+	if err = errors.Join(err, f.checkRunReports()); err != nil {
 		return err
 	}
 	target := &targetDir{path: task.TargetDir, overwrite: r.overwrite}

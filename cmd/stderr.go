@@ -57,7 +57,11 @@ func (f *Factory) showFindings(report *ui.Report) error {
 		}
 		return nil
 	}
-	if err := ui.WriteTable(f.Streams.ErrOut, report); err != nil {
+	err := ui.WriteTable(f.Streams.ErrOut, report)
+	if err == nil && f.onGitHub() {
+		err = ui.WriteGitHub(f.Streams.ErrOut, report)
+	}
+	if err != nil {
 		return fmt.Errorf("write the findings: %w", err)
 	}
 	return nil

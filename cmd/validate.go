@@ -146,7 +146,7 @@ func (v *validateFlags) print(f *Factory, report *ui.Report) error {
 	if err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
-	if f.Getenv("GITHUB_ACTIONS") == "true" {
+	if f.onGitHub() {
 		if err := githubReports(f, report); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (v *validateFlags) print(f *Factory, report *ui.Report) error {
 		if r.path == "" {
 			continue
 		}
-		if err := writeReport(r.path, os.O_TRUNC, report, r.write); err != nil {
+		if err := writeFile(r.path, os.O_TRUNC, func(w io.Writer) error { return r.write(w, report) }); err != nil {
 			return fault.New(fault.Usage, "--%s: %w", r.flag, err)
 		}
 	}
@@ -171,17 +171,8 @@ func githubReports(f *Factory, report *ui.Report) error {
 	if path == "" {
 		return nil
 	}
-	if err := writeReport(path, os.O_APPEND, report, ui.WriteMarkdown); err != nil {
+	if err := appendTo(path, func(w io.Writer) error { return ui.WriteMarkdown(w, report) }); err != nil {
 		return fmt.Errorf("write the job summary: %w", err)
 	}
 	return nil
-}
-
-// writeReport writes a report file; how is os.O_TRUNC or os.O_APPEND.
-func writeReport(path string, how int, report *ui.Report, write func(io.Writer, *ui.Report) error) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o644) //nolint:gosec // a report for others to read, where the user says
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(file, report), file.Close())
 }

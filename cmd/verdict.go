@@ -12,6 +12,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
@@ -24,6 +25,8 @@ type verdict struct {
 	// ref and operation say whose run it is, for a run that could not begin.
 	ref       result.ObjectRef
 	operation result.Operation
+	// at is where its manifest stands.
+	at problem.Position
 	result    *result.Result
 	// err stopped the run before a mover could say anything.
 	err error
@@ -178,6 +181,11 @@ func (f *Factory) reportVerdicts(output string, verdicts []verdict) error {
 	}
 	for i := range verdicts {
 		f.reportFault(&verdicts[i])
+	}
+	if err := f.writeRunReports(verdicts, worst); err != nil {
+		v := failedVerdict("", fmt.Errorf("write the reports: %w", err))
+		f.reportFault(&v)
+		worst = fault.Worst(worst, v.code)
 	}
 	return exitWith(worst)
 }
