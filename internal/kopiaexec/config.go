@@ -27,6 +27,8 @@ type Config struct {
 	ContentCacheBytes, MetadataCacheBytes int64
 	// EnableActions lets kopia run the actions of its policies.
 	EnableActions bool
+	// ReadOnly has kopia open the repository for reading alone.
+	ReadOnly bool
 }
 
 // Sizes of kopia's own defaults, which are soft limits.
@@ -41,6 +43,7 @@ type configFile struct {
 	Hostname      string          `json:"hostname"`
 	Username      string          `json:"username"`
 	EnableActions bool            `json:"enableActions"`
+	ReadOnly      bool            `json:"readonly,omitempty"`
 }
 
 type caching struct {
@@ -65,6 +68,7 @@ func (c Config) Write(workDir string) (argv.Paths, error) {
 			MaxMetadataCacheSize: orDefault(c.MetadataCacheBytes), MetadataCacheSizeLimitBytes: c.MetadataCacheBytes,
 		},
 		Hostname: c.Identity.Hostname, Username: c.Identity.Username, EnableActions: c.EnableActions,
+		ReadOnly: c.ReadOnly,
 	}
 	data, err := json.Marshal(file)
 	if err != nil {

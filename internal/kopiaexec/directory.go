@@ -50,6 +50,14 @@ func HoldsFormat(dir string) bool {
 	return err == nil
 }
 
+// KopiaWouldWrite reports whether kopia, even when it opens the repository in
+// dir for reading alone, would write there how its files are spread. Where it
+// cannot, it tries for many seconds.
+func KopiaWouldWrite(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, shardsFile))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // FormatID reads the unique id of the repository in dir, in hex, from the format
 // blob itself.
 func FormatID(dir string) (string, error) { return formatID(filepath.Join(dir, formatFile)) }

@@ -16,6 +16,9 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
+// backedUpBefore is why an automatic creation does not happen.
+const backedUpBefore = "it is not created anew, for this source has been backed up before"
+
 // create makes the repository, if nothing speaks against it and no other run
 // has made it meanwhile. An automatic creation needs proof that nothing was
 // there: an unmounted export or a mistyped path must not become a new, empty
@@ -23,7 +26,7 @@ import (
 func (d *driver) create(ctx context.Context, why kopiaexec.Diagnosis) error {
 	automatic := d.task.Repository.Create == result.CreateAuto
 	if automatic && d.task.Repository.SourceHasSynced {
-		return failed(string(why.Reason), why.Err("open the repository, and it is not created anew, for this source has been backed up before").
+		return failed(string(why.Reason), why.Err("open the repository, and "+backedUpBefore).
 			WithHint("check that the right volume or bucket is there; if it is, --create-repository=always"))
 	}
 	place := d.place.Storage.Filesystem
@@ -138,17 +141,24 @@ func (d *driver) checkNotReplaced() error {
 // makeDirectory makes a missing directory of a repository, only directly below
 // the root of an empty volume. Another run may make it at the same time.
 func makeDirectory(place *result.FilesystemStorage) error {
-	_, err := os.Stat(place.Path)
-	if !errors.Is(err, fs.ErrNotExist) || !place.MakeOnEmptyVolume {
-		return err
-	}
-	if err := checkEmpty(filepath.Dir(place.Path), place.Path); err != nil {
+	missing, err := mayMakeDirectory(place)
+	if err != nil || !missing {
 		return err
 	}
 	if err := os.Mkdir(place.Path, 0o770); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
+}
+
+// mayMakeDirectory reports whether the directory is missing and may be made; the
+// error says why it cannot be used.
+func mayMakeDirectory(place *result.FilesystemStorage) (missing bool, err error) {
+	_, err = os.Stat(place.Path)
+	if !errors.Is(err, fs.ErrNotExist) || !place.MakeOnEmptyVolume {
+		return false, err
+	}
+	return true, checkEmpty(filepath.Dir(place.Path), place.Path)
 }
 
 // checkEmpty fails on the first file below dir, but not below except.

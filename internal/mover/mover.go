@@ -107,6 +107,7 @@ func (d *driver) operate(ctx context.Context) error {
 		result.OperationBackup:  d.backup,
 		result.OperationRestore: d.restore,
 		result.OperationList:    d.list,
+		result.OperationProbe:   d.probe,
 	}
 	operation, known := operations[d.task.Operation]
 	if !known {

@@ -101,15 +101,8 @@ func (d *driver) reportNotes() {
 // applyPolicies makes the repository's policies what the manifest says,
 // when they are not already, and logs the difference before it writes.
 func (d *driver) applyPolicies(ctx context.Context, now policy.Export) error {
-	diff := d.settings.Desired.Diff(now)
+	diff := d.comparePolicies(now)
 	d.res.Policy = &result.PolicyReport{}
-	for _, c := range diff.Changes {
-		d.log.sayf("Policy %s %s: %s -> %s (%s)", c.Target, c.Path, orUnset(c.Before), orUnset(c.After), orUnset(c.From))
-	}
-	if len(diff.NotManaged) > 0 {
-		d.log.sayf("Global policy values that the manifest does not name, left as they are: %s", strings.Join(diff.NotManaged, ", "))
-	}
-	d.sayHidden(d.settings.Desired.HiddenIgnoreRules(now))
 	if len(diff.Import) > 0 {
 		data, err := diff.Import.Encode()
 		if err != nil {
@@ -126,6 +119,20 @@ func (d *driver) applyPolicies(ctx context.Context, now policy.Export) error {
 	d.res.Policy.Changes = diff.Changes
 	d.logPolicyFiles()
 	return nil
+}
+
+// comparePolicies works out what a run changes in the repository's policies, and
+// logs it.
+func (d *driver) comparePolicies(now policy.Export) policy.Diff {
+	diff := d.settings.Desired.Diff(now)
+	for _, c := range diff.Changes {
+		d.log.sayf("Policy %s %s: %s -> %s (%s)", c.Target, c.Path, orUnset(c.Before), orUnset(c.After), orUnset(c.From))
+	}
+	if len(diff.NotManaged) > 0 {
+		d.log.sayf("Global policy values that the manifest does not name, left as they are: %s", strings.Join(diff.NotManaged, ", "))
+	}
+	d.sayHidden(d.settings.Desired.HiddenIgnoreRules(now))
+	return diff
 }
 
 // sayHidden tells of the ignore rules of the global policy that the source's own

@@ -20,6 +20,7 @@ type Reduction struct {
 func Reductions() []Reduction {
 	const gone = "left out"
 	return []Reduction{
+		{[]string{"policy.unchanged"}, "left out from the end, counted in `policy.omittedChanges`", cutUnchanged},
 		{[]string{"policy.changes"}, "left out from the end, counted in `policy.omittedChanges`", cutChange},
 		{[]string{"warnings"}, "left out from the end, counted in `omittedWarnings`", cutWarning},
 		{[]string{"snapshot.errors"}, "left out from the end, counted in `snapshot.omittedErrors`", cutFileError},
@@ -44,6 +45,16 @@ func cutChange(r *Result) bool {
 	}
 	cut := (len(r.Policy.Changes) + 3) / 4
 	r.Policy.Changes = r.Policy.Changes[:len(r.Policy.Changes)-cut]
+	r.Policy.OmittedChanges += cut
+	return true
+}
+
+func cutUnchanged(r *Result) bool {
+	if r.Policy == nil || len(r.Policy.Unchanged) == 0 {
+		return false
+	}
+	cut := (len(r.Policy.Unchanged) + 3) / 4
+	r.Policy.Unchanged = r.Policy.Unchanged[:len(r.Policy.Unchanged)-cut]
 	r.Policy.OmittedChanges += cut
 	return true
 }

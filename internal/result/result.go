@@ -121,15 +121,31 @@ type RepositoryInfo struct {
 	UniqueID string `json:"uniqueID,omitempty"`
 	// Created is true when this run created the repository.
 	Created bool `json:"created,omitempty"`
+	// Absent is set by a probe that found no repository.
+	Absent *Absence `json:"absent,omitempty"`
 }
 
-// PolicyReport is what the run did to the repository's policies.
+// Absence is what a probe found where a repository should be, and what a run
+// would do about it.
+type Absence struct {
+	// Found is what was seen in its place.
+	Found string `json:"found"`
+	// Barred says why a run would not create the repository; empty: it would.
+	Barred string `json:"barred,omitempty"`
+}
+
+// PolicyReport is what the run did to the repository's policies, or what a run
+// would do, by a probe.
 type PolicyReport struct {
 	Changes []PolicyChange `json:"changes,omitempty"`
+	// Unchanged are the values that a probe found to be as the manifest wants
+	// them; a run does not list them.
+	Unchanged []PolicyChange `json:"unchanged,omitempty"`
 	// Applied and Failed count policy sources, as the log's summary line does.
 	Applied int `json:"applied,omitempty"`
 	Failed  int `json:"failed,omitempty"`
-	// OmittedChanges counts changes cut to keep the Result in its bounds.
+	// OmittedChanges counts entries of both lists cut to keep the Result in its
+	// bounds.
 	OmittedChanges int `json:"omittedChanges,omitempty"`
 }
 

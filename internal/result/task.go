@@ -13,6 +13,8 @@ const (
 	OperationBackup  Operation = "backup"
 	OperationRestore Operation = "restore"
 	OperationList    Operation = "list"
+	// OperationProbe looks at the repository for a plan and writes nothing there.
+	OperationProbe Operation = "probe"
 )
 
 // Task is everything a mover needs to know, but for secrets. It is part of the

@@ -34,7 +34,7 @@ func results() ([]byte, error) {
 			result.TerminationMessageBytes)+
 		"too long these steps are taken, one after the other. What none of them names, the outcome and the snapshot's id above\n"+
 		"all, is always there.\n"+reductions(),
-		"Result", "Outcome", "Snapshot", "FileError", "Identity", "ObjectRef", "RepositoryInfo", "PolicyReport", "PolicyChange",
+		"Result", "Outcome", "Snapshot", "FileError", "Identity", "ObjectRef", "RepositoryInfo", "Absence", "PolicyReport", "PolicyChange",
 		"ActionReport", "RestoreReport", "Warning", "Phase", "CacheUse", "Operation", "Proof")
 }
 

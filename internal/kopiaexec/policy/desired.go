@@ -54,6 +54,8 @@ type Diff struct {
 	Import Export
 	// Changes are in order of target and path.
 	Changes []result.PolicyChange
+	// Same are the values that the manifest names and that need no change.
+	Same []result.PolicyChange
 	// NotManaged are the paths of the global policy that the repository has
 	// and the manifest's global file does not name; they stay as they are.
 	NotManaged []string
@@ -71,7 +73,8 @@ func (d Desired) Diff(now Export) Diff {
 	d = d.extended(now)
 	for _, target := range d.Targets() {
 		after := d.apply(target, now[target], unset)
-		changes := d.changes(target, leaves(now[target], unset), leaves(after, unset))
+		changes, same := d.compare(target, leaves(now[target], unset), leaves(after, unset))
+		diff.Same = append(diff.Same, same...)
 		if len(changes) > 0 {
 			diff.Import[target] = after
 			diff.Changes = append(diff.Changes, changes...)
@@ -126,17 +129,22 @@ func (d Desired) apply(target Target, now Object, unset map[string]bool) Object 
 	return after
 }
 
-func (d Desired) changes(target Target, before, after map[string]any) []result.PolicyChange {
+// compare returns what differs, and what the manifest names and is the same.
+func (d Desired) compare(target Target, before, after map[string]any) (changes, same []result.PolicyChange) {
 	paths := maps.Clone(before)
 	maps.Copy(paths, after)
-	var changes []result.PolicyChange
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		old, had := before[path]
 		value, has := after[path]
+		s, named := d.targets[target][path]
 		if had == has && equal(old, value) {
+			if named {
+				// That it is the same is told by every run that does not change it.
+				text := shown(value, !s.sensitive)
+				same = append(same, result.PolicyChange{Target: string(target), Path: path, Before: text, After: text, From: s.from})
+			}
 			continue
 		}
-		s := d.targets[target][path]
 		change := result.PolicyChange{Target: string(target), Path: path, From: s.from}
 		if had {
 			change.Before = shown(old, d.showsStored(target, path, old))
@@ -146,7 +154,7 @@ func (d Desired) changes(target Target, before, after map[string]any) []result.P
 		}
 		changes = append(changes, change)
 	}
-	return changes
+	return changes, same
 }
 
 // leaves flattens a policy to the values that mean something to kopia.
