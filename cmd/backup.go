@@ -35,6 +35,9 @@ const backupExamples = `  # Back a directory up with the settings of a manifest,
   # Print the plan of that run, and run nothing
   kubectl volsync-kopia backup -f source.yaml -f secret.yaml --local --source-dir ./data --dry-run=client
 
+  # With what the repository holds now; it is read and not written to
+  kubectl volsync-kopia backup -f source.yaml -n prod --dry-run=client --connect
+
   # The result for a script
   kubectl volsync-kopia backup -f source.yaml -f secret.yaml --local --source-dir ./data -o json --progress=none`
 
@@ -43,7 +46,6 @@ type backupFlags struct {
 	planFlags
 
 	dryRun      string
-	progress    string
 	maxParallel int
 
 	// cluster is where the runs go; nil: this machine.
@@ -65,14 +67,13 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 	flags.add(c)
 	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none; client: print the plan and run nothing; server: have the API server judge every object besides")
 	c.Flags().IntVar(&flags.maxParallel, "max-parallel", 2, "how many sources of the input run at a time")
-	addProgressFlag(c, &flags.progress)
 	addRunReports(c)
 	return c
 }
 
 func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error {
 	if err := errors.Join(
-		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), b.checkDryRun(), f.checkRunReports(),
+		oneOf("dry-run", b.dryRun, "none", "client", "server"), b.check(), b.checkDryRun(), f.checkRunReports(),
 		atLeast("max-parallel", b.maxParallel, 1),
 	); err != nil {
 		return err
@@ -111,6 +112,8 @@ func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error
 // checkDryRun refuses what the dry run, or a run that is none, could only ignore.
 func (b *backupFlags) checkDryRun() error {
 	switch {
+	case b.dryRun != "client" && b.connect:
+		return fault.New(fault.Usage, "--connect asks the repository for a plan; a run asks it anyway").WithHint("add --dry-run=client, or use plan")
 	case b.dryRun == "server" && b.local.local:
 		return fault.New(fault.Usage, "--dry-run=server asks an API server; with --local there is none").WithHint("use --dry-run=client")
 	case b.dryRun != "client" && b.facts != "":

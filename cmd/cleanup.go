@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
@@ -51,7 +52,7 @@ func (f *Factory) cleanup(ctx context.Context, all, yes bool) error {
 	if err != nil {
 		return err
 	}
-	if len(remains.Runs)+len(remains.Leases) == 0 {
+	if len(remains.Runs)+len(remains.Leases)+len(remains.Probes) == 0 {
 		fmt.Fprintln(f.Streams.Out, "Nothing is left of dead runs.")
 		return nil
 	}
@@ -73,8 +74,14 @@ func (f *Factory) listRemains(remains k8s.Remains) {
 	for i := range remains.Leases {
 		fmt.Fprintf(f.Streams.Out, "Lease %s/%s of a dead run\n", remains.Leases[i].Namespace, remains.Leases[i].Name)
 	}
+	for i := range remains.Probes {
+		fmt.Fprintf(f.Streams.Out, "%s: the question of a dead plan --connect\n", jobTitle(&remains.Probes[i]))
+	}
 	fmt.Fprintln(f.Streams.ErrOut, "Nothing was removed; --yes removes it.")
 }
+
+// jobTitle names a Job.
+func jobTitle(j *batchv1.Job) string { return "Job " + j.Namespace + "/" + j.Name }
 
 // say tells people one line.
 func (f *Factory) say(format string, args ...any) {
@@ -98,6 +105,13 @@ func (f *Factory) removeRemains(ctx context.Context, c *k8s.Cluster, remains k8s
 			continue
 		}
 		fmt.Fprintf(f.Streams.Out, "Lease %s/%s: removed\n", l.Namespace, l.Name)
+	}
+	for i := range remains.Probes {
+		if err := c.RemoveProbe(ctx, &remains.Probes[i]); err != nil {
+			left = append(left, err)
+			continue
+		}
+		fmt.Fprintf(f.Streams.Out, "%s: removed\n", jobTitle(&remains.Probes[i]))
 	}
 	return errors.Join(left...)
 }

@@ -82,16 +82,16 @@ func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []strin
 // and prints the plans.
 func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
 	connect := sync.OnceValues(f.cluster)
-	return b.planEach(ctx, f, func(input *manifests, d *spec.Document) (plan.Plan, error) {
+	return b.planEach(ctx, f, func(input *manifests, d *spec.Document) verdict {
 		c, err := connect()
 		if err != nil {
-			return plan.Plan{}, err
+			return failedVerdict(d.Object(), err)
 		}
 		p, err := b.planOnCluster(ctx, f, c, input, d, f.NewRunID())
-		if err != nil {
-			return plan.Plan{}, err
+		if err == nil {
+			err = c.DryRun(ctx, p)
 		}
-		return p, c.DryRun(ctx, p)
+		return plannedVerdict(d.Object(), p, err)
 	})
 }
 

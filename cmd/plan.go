@@ -17,7 +17,12 @@ const planLong = `Print what a run would do, and run nothing.
 
 The plan is the very value that a real run executes: every object, every wait, the policies with the
 layer that each value comes from, and the argument vectors of kopia. It reads no Secret of a cluster
-and never contacts the repository. With --facts it is made from recorded cluster facts, offline.`
+and never contacts the repository. With --facts it is made from recorded cluster facts, offline.
+
+What only the repository knows is unknown then: its backend, whether it exists, and what its
+policies are now. --connect asks it, by a pod that mounts everything read-only and is removed again,
+or with --local by the kopia of this machine. Nothing is written there and nothing is created. If it
+cannot be asked, as with a wrong password, the plan is printed without, and the exit code is 7.`
 
 const planExamples = `  # The plan of a run on this machine
   kubectl volsync-kopia plan -f source.yaml -f secret.yaml --local --source-dir ./data
@@ -27,6 +32,9 @@ const planExamples = `  # The plan of a run on this machine
 
   # The plan of a run in a cluster, from recorded facts
   kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1
+
+  # With what the repository holds now
+  kubectl volsync-kopia plan postgres -n prod --connect
 
   # As JSON
   kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1 -o json`
@@ -57,11 +65,11 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 // printPlans prints the plan of every source of the input, and why those that
 // could not be planned could not.
 func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
-	return p.planEach(ctx, f, func(input *manifests, d *spec.Document) (plan.Plan, error) { return p.planOf(ctx, f, input, d) })
+	return p.planEach(ctx, f, func(input *manifests, d *spec.Document) verdict { return p.planOf(ctx, f, input, d) })
 }
 
 // planEach has every source of the input planned, and prints what came of it.
-func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne func(*manifests, *spec.Document) (plan.Plan, error)) error {
+func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne func(*manifests, *spec.Document) verdict) error {
 	input, err := f.load(ctx, &p.manifests, p.kopiaVersion)
 	if err != nil {
 		return err
@@ -72,36 +80,44 @@ func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne func(*mani
 	}
 	var verdicts []verdict
 	for _, d := range docs {
-		v := verdict{object: d.Object()}
-		if built, err := planOne(input, d); err != nil {
-			v = failedVerdict(d.Object(), err).endedBy(ctx)
-		} else {
-			v.plan = &built
-		}
-		verdicts = append(verdicts, v.of(result.OperationBackup, objectRef(d)))
+		verdicts = append(verdicts, planOne(input, d).endedBy(ctx).of(result.OperationBackup, objectRef(d)))
 	}
 	return f.reportVerdicts(p.output, verdicts)
 }
 
-// planOf plans one source without touching anything.
-func (p *planFlags) planOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) (plan.Plan, error) {
+// planOf plans one source without touching anything. With --connect it asks the
+// repository, too, and says how that went.
+func (p *planFlags) planOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) verdict {
+	in, err := p.inputOf(ctx, f, input, d)
+	if err != nil {
+		return failedVerdict(d.Object(), err)
+	}
+	built, findings := plan.BuildBackup(in)
+	if err := refusal(findings); err != nil || !p.connect {
+		return plannedVerdict(d.Object(), built, err)
+	}
+	v := p.ask(ctx, f, in)
+	if v.result != nil {
+		built.AddProbe(*v.result)
+	}
+	v.plan = &built
+	return v
+}
+
+// inputOf is what the plan of one source is made from, with the facts of the
+// place where it is to run.
+func (p *planFlags) inputOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) (plan.Input, error) {
 	runID := f.NewRunID()
 	if p.local.local {
 		env, err := p.local.env(f, runID, p.sourceDir)
 		if err != nil {
-			return plan.Plan{}, err
+			return plan.Input{}, err
 		}
 		facts, err := localFacts(local.StateOf(env.StateDir, objectRef(d)), d)
-		if err != nil {
-			return plan.Plan{}, err
-		}
-		return p.build(f, input, d, facts, runID, env)
+		return p.input(f, input, d, facts, runID, env), err
 	}
 	facts, err := p.clusterFacts(ctx, f, d)
-	if err != nil {
-		return plan.Plan{}, err
-	}
-	return p.build(f, input, d, facts, runID, nil)
+	return p.input(f, input, d, facts, runID, nil), err
 }
 
 // clusterFacts are the recorded facts, or those of the cluster.

@@ -32,6 +32,8 @@ type planFlags struct {
 	onEmpty      string
 	create       string
 	use          string
+	connect      bool
+	progress     string
 	options      plan.Options
 	timeout      time.Duration
 	keepJob      time.Duration
@@ -87,6 +89,8 @@ func (p *planFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&p.sourceDir, "source-dir", "", "with --local: the directory that stands in for the volume")
 	flags.StringVar(&p.facts, "facts", "", "plan from recorded cluster facts (a YAML file) instead of a cluster")
+	flags.BoolVar(&p.connect, "connect", false, "ask the repository, read-only, what only it knows: whether it exists and what its policies are now")
+	addProgressFlag(c, &p.progress)
 	addOutputFlag(c, &p.output)
 	flags.StringVar(&p.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia in the mover")
 	flags.StringVar(&p.moverImage, "mover-image", "", "image of the mover (default: VOLSYNC_KOPIA_MOVER_IMAGE, else the release's own)")
@@ -113,7 +117,7 @@ func (p *planFlags) check() error {
 		oneOf("prove", p.prove, string(result.ProveManifest), string(result.ProveBlobs), string(result.ProveContent)),
 		oneOf("on-empty", p.onEmpty, string(result.OnEmptySkip), string(result.OnEmptyFail), string(result.OnEmptySnapshot)),
 		oneOf("create-repository", p.create, string(result.CreateAuto), string(result.CreateAlways), string(result.CreateNever)),
-		checkOutput(p.output), oneOf("use", p.use, "", useCluster),
+		checkOutput(p.output), oneOf("use", p.use, "", useCluster), checkProgress(p.progress),
 		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob),
 		p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
 	)
@@ -136,6 +140,7 @@ func (p *planFlags) checkPlace() error {
 			errs = append(errs, fault.New(fault.Usage, format, args...))
 		}
 	}
+	refuse(p.connect && p.facts != "", "--facts stand in for a cluster, and --connect needs the cluster itself")
 	if p.local.local {
 		refuse(p.sourceDir == "", "--local needs --source-dir: the directory that stands in for the volume")
 		refuse(p.facts != "", "--facts are of a cluster; --local has none")
@@ -152,6 +157,12 @@ func (p *planFlags) checkPlace() error {
 
 // build plans one source. facts are the cluster's, or what this machine knows.
 func (p *planFlags) build(f *Factory, input *manifests, d *spec.Document, facts plan.Facts, runID string, env *plan.LocalEnv) (plan.Plan, error) {
+	built, findings := plan.BuildBackup(p.input(f, input, d, facts, runID, env))
+	return built, refusal(findings)
+}
+
+// input is everything that the plan of one source is made from.
+func (p *planFlags) input(f *Factory, input *manifests, d *spec.Document, facts plan.Facts, runID string, env *plan.LocalEnv) plan.Input {
 	image := p.moverImage
 	if image == "" {
 		image = f.Getenv("VOLSYNC_KOPIA_MOVER_IMAGE")
@@ -159,14 +170,13 @@ func (p *planFlags) build(f *Factory, input *manifests, d *spec.Document, facts 
 	if image == "" {
 		image = version.MoverImage
 	}
-	built, findings := plan.BuildBackup(plan.Input{
+	return plan.Input{
 		Set: input.set, Document: d, Facts: facts, Options: p.options, Findings: findingsOf(input.problems, d),
 		Env: plan.Env{
 			Now: f.Now(), RunID: runID, Version: version.Version, Image: image, KopiaVersion: p.kopiaVersion, Local: env,
 			Holder: whoami(),
 		},
-	})
-	return built, refusal(findings)
+	}
 }
 
 // findingsOf are the findings about the document or about what it refers to:

@@ -129,7 +129,7 @@ func (f *Factory) reportFault(v *verdict) {
 		for _, err := range v.left {
 			f.warn(result.Warning{Message: err.Error()})
 		}
-		if v.plan == nil && v.started == nil && !v.told {
+		if (v.plan == nil || !v.done()) && v.started == nil && !v.told {
 			r := v.document(f.Now())
 			f.event(result.Event{RunID: r.RunID, Type: result.EventResult, Result: &r})
 		}

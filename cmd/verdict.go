@@ -30,7 +30,8 @@ type verdict struct {
 	result    *result.Result
 	// err stopped the run before a mover could say anything.
 	err error
-	// plan is set, and nothing else, for a dry run.
+	// plan is set for a dry run; the rest is about the question to the repository
+	// that --connect asks for it.
 	plan *plan.Plan
 	// told is true when the display of the run has told of the result as it is.
 	told bool
@@ -60,6 +61,14 @@ func (v verdict) endedBy(ctx context.Context) verdict {
 // executedVerdict is the verdict of an executed plan.
 func executedVerdict(object string, x run.Execution) verdict {
 	return verdict{object: object, result: &x.Result, err: x.Err, left: x.Left, code: x.ExitCode(), told: true}
+}
+
+// plannedVerdict is the verdict of a dry run.
+func plannedVerdict(object string, p plan.Plan, err error) verdict {
+	if err != nil {
+		return failedVerdict(object, err)
+	}
+	return verdict{object: object, plan: &p}
 }
 
 // skippedVerdict is the verdict of a plan that has nothing to do.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,8 @@ type Remains struct {
 	Runs []Run
 	// Leases are of dead runs that have no Job, or one that was collected.
 	Leases []coordinationv1.Lease
+	// Probes are the Jobs of plan --connect that have ended.
+	Probes []batchv1.Job
 }
 
 // Remains finds what dead runs left. A run is dead when its Lease is not renewed
@@ -31,6 +34,10 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 		return Remains{}, err
 	}
 	alive, leases, err := c.renewing(ctx, namespace)
+	if err != nil {
+		return Remains{}, err
+	}
+	probes, err := c.deadProbes(ctx, namespace)
 	if err != nil {
 		return Remains{}, err
 	}
@@ -47,7 +54,7 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 		taken[r.leaseKey()] = taken[r.leaseKey()] || living
 		needed[r.ID] = r.State != RunCollected
 	}
-	var found Remains
+	found := Remains{Probes: probes}
 	for _, r := range runs {
 		if r.State != RunCollected && !taken[r.leaseKey()] {
 			found.Runs = append(found.Runs, r)

@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -35,10 +36,12 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 	}
 	t.began = t.now()
 	job := t.object(step.Targets[0])
-	if err := t.cluster.unsuspend(ctx, job.GetNamespace(), job.GetName(), t.began); err != nil {
-		return nil, err
+	if held, _, _ := unstructured.NestedBool(job.Object, "spec", "suspend"); held { // a probe is not
+		if err := t.cluster.unsuspend(ctx, job.GetNamespace(), job.GetName(), t.began); err != nil {
+			return nil, err
+		}
+		t.tellStart(ctx, job)
 	}
-	t.tellStart(ctx, job)
 	for _, w := range step.Waits {
 		look := t.scheduledState
 		if w.For == plan.UntilStarted {
@@ -125,7 +128,7 @@ func (t *Target) followUntil(ctx context.Context, step plan.Step, stop error) (*
 // following is one mover being followed.
 type following struct {
 	target *Target
-	// role is that of the pod that is followed; empty: the mover's.
+	// role is that of the pod that is followed; empty: the target's.
 	role    string
 	job     string
 	waits   []plan.Wait
@@ -166,7 +169,7 @@ func (f *following) follow(ctx context.Context, err error) *result.Result {
 
 // pod is the one that is followed.
 func (f *following) pod() (*corev1.Pod, bool, error) {
-	return f.target.podWith(cmp.Or(f.role, plan.RoleMover))
+	return f.target.podWith(cmp.Or(f.role, f.target.role))
 }
 
 // untilEnded waits for the mover's end, its budget or its silence.

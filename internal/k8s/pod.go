@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
 // moverContainer is the mover's container in its pod.
@@ -26,7 +25,7 @@ const (
 
 // pod returns the mover's pod as last seen; nil: none was seen.
 func (t *Target) pod() (pod *corev1.Pod, gone bool, err error) {
-	return t.podWith(plan.RoleMover)
+	return t.podWith(t.role)
 }
 
 // podWith is the run's pod with the role.

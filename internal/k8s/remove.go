@@ -55,7 +55,7 @@ const podSettles = 10 * time.Second
 // removePod deletes the mover's pod and sees it gone. Kubernetes keeps a claim
 // while any pod names it, also one that has ended (pvc-protection).
 func (t *Target) removePod(ctx context.Context) error {
-	pod, gone := t.view.pod(plan.RoleMover)
+	pod, gone := t.view.pod(t.role)
 	if pod == nil || gone {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 // removeJob deletes the Job and sees it and its pod gone.
 func (t *Target) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
 	errs := []error{t.delete(ctx, job), t.seeGone(ctx, job)}
-	if pod, gone := t.view.pod(plan.RoleMover); pod != nil && !gone {
+	if pod, gone := t.view.pod(t.role); pod != nil && !gone {
 		errs = append(errs, t.seeGone(ctx, pod))
 	}
 	return errors.Join(errs...)

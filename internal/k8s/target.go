@@ -25,6 +25,8 @@ type Target struct {
 	observer run.Observer
 	now      func() time.Time
 	outcome  Outcome
+	// role is that of the pod that does the work.
+	role string
 
 	view     *view
 	warnings *warnings
@@ -74,6 +76,10 @@ func NewTarget(c *Cluster, p plan.Plan, outcome Outcome, observer run.Observer, 
 	t := &Target{
 		cluster: c, plan: p, outcome: outcome, observer: observer, now: now,
 		view: newView(c, p.Object.Namespace, p.RunID), made: map[int]*unstructured.Unstructured{}, stop: func() {},
+	}
+	t.role = plan.RoleMover
+	if p.Operation == result.OperationProbe {
+		t.role = plan.RoleProbe
 	}
 	t.warnings = &warnings{now: now, mine: t.isMine}
 	t.lease = newLease(c, p, now, lost)

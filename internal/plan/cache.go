@@ -81,7 +81,7 @@ func (b *builder) decideCache(structured cacheSizes, dir string) Cache {
 		c.Claim = Name(NameCache, b.object, "")
 		c.StorageClass = b.cacheStorageClass()
 	default:
-		c.SizeLimit = binary(total + max(total*marginPercent/100, minCacheMargin))
+		c.inEmptyDir()
 	}
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
 )
@@ -100,6 +101,13 @@ func TestGoldenPlans(t *testing.T) {
 			if diff := cmp.Diff(p.Findings, findings); diff != "" {
 				t.Errorf("the returned list is not the plan's (-plan +returned):\n%s", diff)
 			}
+			if data, err := os.ReadFile(filepath.Join(dir, "probe.yaml")); err == nil {
+				var answer result.Result
+				if err := yaml.UnmarshalStrict(data, &answer); err != nil {
+					t.Fatal(err)
+				}
+				p.AddProbe(answer)
+			}
 			var text bytes.Buffer
 			if err := p.WriteText(&text); err != nil {
 				t.Fatal(err)
@@ -132,7 +140,7 @@ func golden(t *testing.T, file string, got []byte) {
 
 func TestGoldenFoldersHoldNothingElse(t *testing.T) {
 	t.Parallel()
-	known := map[string]bool{"manifest.yaml": true, "facts.yaml": true, "options.yaml": true, "plan.txt": true, "plan.json": true}
+	known := map[string]bool{"manifest.yaml": true, "facts.yaml": true, "options.yaml": true, "probe.yaml": true, "plan.txt": true, "plan.json": true}
 	for _, name := range goldenCases(t) {
 		entries, err := os.ReadDir(filepath.Join(goldenDir, name))
 		if err != nil {

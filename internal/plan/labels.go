@@ -19,7 +19,8 @@ const (
 	LabelRun = "volsync-kopia/run"
 	// LabelSource is SourceLabel of the object.
 	LabelSource = "volsync-kopia/source"
-	// LabelRole says what an object is for: mover, copy, cache, lease, history.
+	// LabelRole says what an object is for: mover, probe, ask, copy, cache, lease,
+	// history.
 	LabelRole = "volsync-kopia/role"
 	// LabelOwnerName is on pods, with the object's name, as documented for
 	// finding them.
@@ -74,6 +75,7 @@ const (
 // The values of LabelRole.
 const (
 	RoleMover   = "mover"
+	RoleProbe   = "probe"
 	RoleAsk     = "ask"
 	roleCopy    = "copy"
 	roleCache   = "cache"

@@ -16,6 +16,7 @@ type NameKind string
 const (
 	NameSource NameKind = "src"
 	NameAsk    NameKind = "ask"
+	NameProbe  NameKind = "probe"
 	NameCache  NameKind = "cache"
 	NameStatus NameKind = "status"
 	NameCron   NameKind = "cron"

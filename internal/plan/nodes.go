@@ -40,18 +40,21 @@ type placement struct {
 func (b *builder) placeMover(c *Copy) placement {
 	places := b.places(c)
 	b.checkConflicts(places)
-	var p placement
-	for i := range places {
-		if places[i].node != "" {
-			p.node, p.reason = places[i].node, places[i].reason()
-			p.tolerations = places[i].tolerations
-			break
-		}
-	}
+	p := placementAmong(places)
 	if p.terms = b.copyTopology(c); len(p.terms) > 0 && p.node == "" {
 		p.reason = "among those of the source's volume"
 	}
 	return p
+}
+
+// placementAmong is the node that the first of the volumes is bound to, if any is.
+func placementAmong(places []place) placement {
+	for i := range places {
+		if p := &places[i]; p.node != "" {
+			return placement{node: p.node, reason: p.reason(), tolerations: p.tolerations}
+		}
+	}
+	return placement{}
 }
 
 // places lists the volumes that bind the mover to a node.

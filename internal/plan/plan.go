@@ -134,6 +134,13 @@ type Repository struct {
 	// Location is the directory or claim, for a backend that has one.
 	Location string            `json:"location,omitempty"`
 	Create   result.CreateMode `json:"create"`
+	// Exists tells whether there is a repository; nil: unknown, because nobody
+	// asked (--connect).
+	Exists *bool `json:"exists"`
+	// UniqueID is kopia's own id of one that exists.
+	UniqueID string `json:"uniqueID,omitempty"`
+	// Absent is what stands in its place, and what a run would do about it.
+	Absent *result.Absence `json:"absent,omitempty"`
 }
 
 // TargetPolicy is the desired policy of one target.
@@ -149,10 +156,14 @@ type TargetPolicy struct {
 type PolicyValue struct {
 	Path string `json:"path"`
 	// Now is the value in the repository as JSON text; nil: unknown, because
-	// the repository was not asked.
+	// the repository was not asked (--connect). Empty means not set, and the word
+	// set stands for a value that is not shown, as in a Result's PolicyChange.
 	Now *string `json:"now"`
-	// After is the value as JSON text; empty for a sensitive one.
+	// After is the value as JSON text; empty for a sensitive one, and for one
+	// that is no longer set.
 	After string `json:"after,omitempty"`
+	// Unchanged is true when the repository has the value already.
+	Unchanged bool `json:"unchanged,omitempty"`
 	// Sensitive is true for a value that comes from a Secret.
 	Sensitive bool `json:"sensitive,omitempty"`
 	// From is the layer that decided.

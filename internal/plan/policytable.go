@@ -33,8 +33,8 @@ func (b *builder) policyObject() string {
 	return "configmap/" + b.kopia.PolicyConfig.ConfigMapName
 }
 
-// values are the desired values of one target; what is there now is unknown to
-// a plan that did not ask the repository.
+// values are the desired values of one target; what is there now is unknown until
+// a probe has asked the repository, see AddProbe.
 func values(desired policy.Desired, target policy.Target) []PolicyValue {
 	var out []PolicyValue
 	for _, v := range desired.Values(target) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
@@ -181,13 +182,20 @@ func (pr *printer) moverLine() string {
 func (pr *printer) repositoryLine() string {
 	r := pr.p.Repository
 	line := "secret/" + r.Secret
+	if r.Backend != "" {
+		line += ", " + strings.TrimSpace(r.Backend+" "+r.Location)
+	}
 	switch {
-	case r.Location != "":
-		line += ", " + r.Backend + " " + r.Location
-	case r.Backend != "":
-		line += ", " + r.Backend
+	case r.Exists == nil && r.Backend == "":
+		line += ", backend and existence unknown (--connect tells)"
+	case r.Exists == nil:
+		line += ", existence unknown (--connect tells)"
+	case *r.Exists:
+		line += ", exists with id " + r.UniqueID
+	case r.Absent != nil && r.Absent.Barred != "":
+		return line + ", does not exist and would not be created: " + r.Absent.Barred
 	default:
-		line += " (backend chosen in the mover)"
+		return line + ", does not exist and would be created"
 	}
 	return line + ", create " + string(r.Create)
 }
@@ -219,19 +227,38 @@ func (pr *printer) policyTarget(title string, t TargetPolicy) {
 	}
 	rows := [][]string{{title, "now", "after", "from"}}
 	for _, v := range t.Values {
-		now, after := "unknown", v.After
-		if v.Now != nil {
-			now = *v.Now
-		}
-		if v.Sensitive {
-			after = "(from a Secret)"
-		}
-		rows = append(rows, []string{"  " + v.Path, now, after, v.From})
+		rows = append(rows, []string{"  " + v.Path, nowText(v), afterText(v), v.From})
 	}
 	pr.table(rows)
 	if t.Note != "" {
 		pr.linef("  %s", t.Note)
 	}
+}
+
+// nowText is the value in the repository.
+func nowText(v PolicyValue) string {
+	switch {
+	case v.Now == nil:
+		return "unknown"
+	case *v.Now == "":
+		return "not set"
+	case *v.Now == result.Withheld:
+		return "(not shown)"
+	}
+	return *v.Now
+}
+
+// afterText is the value after the run.
+func afterText(v PolicyValue) string {
+	switch {
+	case v.Unchanged:
+		return "unchanged"
+	case v.Sensitive:
+		return "(from a Secret)"
+	case v.After == "":
+		return "not set"
+	}
+	return v.After
 }
 
 // arguments is the table of additionalArgs.

@@ -28,13 +28,24 @@ func (m *mounts) add(name, at string, readOnly bool, source corev1.VolumeSource)
 	m.mounts = append(m.mounts, corev1.VolumeMount{Name: name, MountPath: at, ReadOnly: readOnly})
 }
 
-// dataVolume is the pod's volume that holds the data.
-const dataVolume = "data"
+// The pod's volumes that are named elsewhere: the data, a repositoryPVC, and the
+// beginning of the names of moverVolumes.
+const (
+	dataVolume        = "data"
+	repositoryVolume  = "repository-pvc"
+	moverVolumePrefix = "mover-"
+)
 
 // moverMounts are all volumes of the mover, in a fixed order.
 func (b *builder) moverMounts(c *Copy, cache Cache, p policies) *mounts {
 	m := &mounts{}
 	m.add(dataVolume, podData, !b.writesData(), claimVolume(b.dataClaim(c), c.ReadOnly))
+	b.addCommonMounts(m, cache, p)
+	return m
+}
+
+// addCommonMounts adds what every mover needs, whatever it does.
+func (b *builder) addCommonMounts(m *mounts, cache Cache, p policies) {
 	m.add("repository", podSecret, true, corev1.VolumeSource{
 		Secret: &corev1.SecretVolumeSource{SecretName: b.kopia.Repository, DefaultMode: b.secretMode()},
 	})
@@ -49,12 +60,11 @@ func (b *builder) moverMounts(c *Copy, cache Cache, p policies) *mounts {
 	m.add("work", podWork, false, memory(workBytes))
 	m.add("tmp", "/tmp", false, memory(tmpBytes))
 	if name := deref(b.kopia.RepositoryPVC); name != "" {
-		m.add("repository-pvc", podRepository, false, claimVolume(name, false))
+		m.add(repositoryVolume, podRepository, false, claimVolume(name, false))
 	}
 	for i := range b.kopia.MoverVolumes {
 		b.addMoverVolume(m, i)
 	}
-	return m
 }
 
 // dataClaim is the claim that the mover reads: the copy, or the source itself.
@@ -72,7 +82,7 @@ func (b *builder) writesData() bool { return b.hasActions() }
 // addMoverVolume adds one of moverVolumes.
 func (b *builder) addMoverVolume(m *mounts, i int) {
 	v := &b.kopia.MoverVolumes[i]
-	name, at := fmt.Sprintf("mover-%d", i), path.Join(podMounts, v.MountPath)
+	name, at := fmt.Sprintf("%s%d", moverVolumePrefix, i), path.Join(podMounts, v.MountPath)
 	switch source := v.VolumeSource; {
 	case source.Secret != nil:
 		secret := source.Secret.DeepCopy()

@@ -67,13 +67,17 @@ func (c *Collector) ours(r *result.Result) *result.Result {
 
 // unknown is the Result of a run whose outcome nobody can tell.
 func (c *Collector) unknown(why string) *result.Result {
-	return &result.Result{
+	r := &result.Result{
 		APIVersion: result.APIVersion, Kind: result.KindResult, Operation: c.Task.Operation, RunID: c.Task.RunID,
 		Object: c.Task.Object, Identity: c.Task.Identity, StartTime: c.Began, EndTime: c.Now(),
 		Outcome: result.Unknown, ExitCode: int(fault.Failed.ExitCode()), Reason: "NoResult",
-		Message: why + "; a snapshot may exist",
-		Hint:    "look for the run's tag among the snapshots: volsync-kopia-run:" + c.Task.RunID,
+		Message: why,
 	}
+	if c.Task.Operation == result.OperationBackup {
+		r.Message += "; a snapshot may exist"
+		r.Hint = "look for the run's tag among the snapshots: volsync-kopia-run:" + c.Task.RunID
+	}
+	return r
 }
 
 // ReasonUncollected is the reason of a run of which only the start is known.
