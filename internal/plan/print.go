@@ -179,6 +179,9 @@ func (pr *printer) moverLine() string {
 	return strings.Join(parts, ", ")
 }
 
+// shownID is how much of a repository's id tells it from another.
+const shownID = 12
+
 func (pr *printer) repositoryLine() string {
 	r := pr.p.Repository
 	line := "secret/" + r.Secret
@@ -191,7 +194,7 @@ func (pr *printer) repositoryLine() string {
 	case r.Exists == nil:
 		line += ", existence unknown (--connect tells)"
 	case *r.Exists:
-		line += ", exists with id " + r.UniqueID
+		line += ", exists with id " + r.UniqueID[:min(len(r.UniqueID), shownID)]
 	case r.Absent != nil && r.Absent.Barred != "":
 		return line + ", does not exist and would not be created: " + r.Absent.Barred
 	default:
