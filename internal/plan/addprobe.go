@@ -57,15 +57,17 @@ func (t *TargetPolicy) addProbe(report *result.PolicyReport) {
 }
 
 // value is the target's value that the change is about, added when it has none.
+// The mover knows better what it will be: a list may begin with the repository's.
 func (t *TargetPolicy) value(c result.PolicyChange) *PolicyValue {
 	i := slices.IndexFunc(t.Values, func(v PolicyValue) bool { return v.Path == c.Path })
 	if i < 0 {
 		i = len(t.Values)
-		v := PolicyValue{Path: c.Path, After: c.After, From: c.From}
-		if v.Sensitive = c.After == result.Withheld; v.Sensitive {
-			v.After = ""
-		}
-		t.Values = append(t.Values, v)
+		t.Values = append(t.Values, PolicyValue{Path: c.Path, Sensitive: c.After == result.Withheld})
 	}
-	return &t.Values[i]
+	v := &t.Values[i]
+	v.From = c.From
+	if !v.Sensitive {
+		v.After = c.After
+	}
+	return v
 }

@@ -160,7 +160,7 @@ type PolicyValue struct {
 	// set stands for a value that is not shown, as in a Result's PolicyChange.
 	Now *string `json:"now"`
 	// After is the value as JSON text; empty for a sensitive one, and for one
-	// that is no longer set.
+	// that is no longer set. The word set stands for one that is not shown.
 	After string `json:"after,omitempty"`
 	// Unchanged is true when the repository has the value already.
 	Unchanged bool `json:"unchanged,omitempty"`

@@ -238,6 +238,9 @@ func (pr *printer) policyTarget(title string, t TargetPolicy) {
 	}
 }
 
+// withheldText stands for a value that is not shown.
+const withheldText = "(not shown)"
+
 // nowText is the value in the repository.
 func nowText(v PolicyValue) string {
 	switch {
@@ -246,7 +249,7 @@ func nowText(v PolicyValue) string {
 	case *v.Now == "":
 		return "not set"
 	case *v.Now == result.Withheld:
-		return "(not shown)"
+		return withheldText
 	}
 	return *v.Now
 }
@@ -260,6 +263,8 @@ func afterText(v PolicyValue) string {
 		return "(from a Secret)"
 	case v.After == "":
 		return "not set"
+	case v.After == result.Withheld:
+		return withheldText
 	}
 	return v.After
 }

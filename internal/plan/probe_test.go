@@ -147,6 +147,28 @@ func TestAProbeIsBounded(t *testing.T) {
 	}
 }
 
+// A list that begins with the repository's own is shown as it will be, or not at
+// all where that may come from a Secret.
+func TestAnAnswerKnowsTheWholeList(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[string]string{`[".cache","*.tmp"]`: `[".cache","*.tmp"]`, result.Withheld: "(not shown)"} {
+		p, _ := plan.BuildBackup(load(t, "policy-configmap"))
+		p.AddProbe(result.Result{
+			Repository: &result.RepositoryInfo{Type: "s3"},
+			Policy: &result.PolicyReport{Changes: []result.PolicyChange{
+				{Target: "(global)", Path: "files.ignore", Before: `["x"]`, After: after, From: "the repository's global policy, global-policy.json"},
+			}},
+		})
+		var text strings.Builder
+		if err := p.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if line := `["x"]    ` + want; !strings.Contains(strings.Join(strings.Fields(text.String()), " "), strings.Join(strings.Fields(line), " ")) {
+			t.Errorf("the plan lacks %q:\n%s", line, text.String())
+		}
+	}
+}
+
 // What was cut from a Result stays unknown.
 func TestACutAnswerLeavesTheRestUnknown(t *testing.T) {
 	t.Parallel()
