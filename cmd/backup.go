@@ -65,6 +65,7 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 		RunE: func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
 	}
 	flags.add(c)
+	flags.addConnect(c)
 	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none; client: print the plan and run nothing; server: have the API server judge every object besides")
 	c.Flags().IntVar(&flags.maxParallel, "max-parallel", 2, "how many sources of the input run at a time")
 	addRunReports(c)
@@ -73,7 +74,7 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 
 func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error {
 	if err := errors.Join(
-		oneOf("dry-run", b.dryRun, "none", "client", "server"), b.check(), b.checkDryRun(), f.checkRunReports(),
+		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), b.checkDryRun(), f.checkRunReports(),
 		atLeast("max-parallel", b.maxParallel, 1),
 	); err != nil {
 		return err

@@ -4,12 +4,20 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 )
+
+// addConnect adds --connect, and how the question is shown.
+func (p *planFlags) addConnect(c *cobra.Command) {
+	c.Flags().BoolVar(&p.connect, "connect", false, "for a plan, ask the repository what only it knows, and write nothing: whether it exists, what its policies are now")
+	addProgressFlag(c, &p.progress)
+}
 
 // ask asks the repository what a plan of the same input leaves open. It is a run
 // like any other, with a plan of its own that is not part of what is printed.

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 		Long:    planLong,
 		Example: planExamples, Annotations: resultOf(result.OperationBackup),
 		RunE: func(c *cobra.Command, names []string) error {
-			if err := flags.check(); err != nil {
+			if err := errors.Join(flags.check(), checkProgress(flags.progress)); err != nil {
 				return err
 			}
 			if err := flags.readNamed(c.Context(), f, names); err != nil {
@@ -58,6 +59,7 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 		},
 	}
 	flags.add(c)
+	flags.addConnect(c)
 	c.AddCommand(newPlanFactsCommand(f))
 	return c
 }

@@ -89,8 +89,6 @@ func (p *planFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&p.sourceDir, "source-dir", "", "with --local: the directory that stands in for the volume")
 	flags.StringVar(&p.facts, "facts", "", "plan from recorded cluster facts (a YAML file) instead of a cluster")
-	flags.BoolVar(&p.connect, "connect", false, "ask the repository, read-only, what only it knows: whether it exists and what its policies are now")
-	addProgressFlag(c, &p.progress)
 	addOutputFlag(c, &p.output)
 	flags.StringVar(&p.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia in the mover")
 	flags.StringVar(&p.moverImage, "mover-image", "", "image of the mover (default: VOLSYNC_KOPIA_MOVER_IMAGE, else the release's own)")
@@ -117,7 +115,7 @@ func (p *planFlags) check() error {
 		oneOf("prove", p.prove, string(result.ProveManifest), string(result.ProveBlobs), string(result.ProveContent)),
 		oneOf("on-empty", p.onEmpty, string(result.OnEmptySkip), string(result.OnEmptyFail), string(result.OnEmptySnapshot)),
 		oneOf("create-repository", p.create, string(result.CreateAuto), string(result.CreateAlways), string(result.CreateNever)),
-		checkOutput(p.output), oneOf("use", p.use, "", useCluster), checkProgress(p.progress),
+		checkOutput(p.output), oneOf("use", p.use, "", useCluster),
 		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob),
 		p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
 	)
