@@ -183,3 +183,60 @@ func TestAMoverThatNeverStartedIsCancelled(t *testing.T) {
 	}
 	n.leftNothing(before)
 }
+
+// TestTwoMonitorsCollectADeadRunOnce: one event, one entry in the history.
+func TestTwoMonitorsCollectADeadRunOnce(t *testing.T) {
+	t.Parallel()
+	n := newSource(t, shape{CopyMethod: "Snapshot"})
+	call(t, "backup", "-f", n.file, "-o", "json", "--detach")
+	id := n.untilRuns("Finished")[0].ID
+	both := []*running{start(t, shared.kubeconfig, "status", "-n", n.name), start(t, shared.kubeconfig, "status", "-n", n.name)}
+	for _, one := range both {
+		if end := one.wait(); end.code != 0 {
+			t.Errorf("status ended with %d\n%s%s", end.code, end.stdout, end.stderr)
+		}
+	}
+	n.untilRuns("Collected")
+	n.collectedByStatus(id)
+	n.oneEvent(result.Result{RunID: id, Outcome: result.Succeeded})
+	var shown result.Result
+	call(t, "runs", "attach", id, "-n", n.name, "-o", "json", "--progress=plain").decode(t, 0, &shown)
+	if shown.RunID != id || shown.Outcome != result.Succeeded {
+		t.Errorf("attach to the collected run says %+v", shown)
+	}
+}
+
+// TestARunThatOthersStoppedIsCollectedAsThat, and not as one that was cancelled.
+func TestARunThatOthersStoppedIsCollectedAsThat(t *testing.T) {
+	t.Parallel()
+	n := newSource(t, gated(shape{}))
+	call(t, "backup", "-f", n.file, "-o", "json", "--detach", "--actions-on-live-volume")
+	id := n.untilRuns("Running")[0].ID
+	n.untilWaiting(id)
+	n.must(shared.typed.CoreV1().Pods(n.name).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: moverLabel}))
+	n.until("the mover is gone", func(context.Context) bool { return n.runs()[0].State != "Running" })
+	call(t, "status", "-n", n.name)
+	if end := call(t, "status", "app", "-n", n.name, "-o", "json"); strings.Contains(end.stdout, "Cancelled") || !strings.Contains(end.stdout, `"outcome"`) {
+		t.Errorf("status says\n%s%s", end.stdout, end.stderr)
+	}
+}
+
+// TestAMoverThatCannotStartIsEndedOnceItsCommandIsDead.
+func TestAMoverThatCannotStartIsEndedOnceItsCommandIsDead(t *testing.T) {
+	t.Parallel()
+	n := newSource(t, shape{CopyMethod: "Snapshot"})
+	before := n.objects()
+	dead := start(t, shared.kubeconfig, "backup", "-f", n.file, "--mover-image=volsync-kopia.test/none:dev", "--scheduled-timeout=5s", "--started-timeout=5s")
+	n.untilRuns("Running")
+	n.must(dead.cmd.Process.Signal(syscall.SIGKILL))
+	dead.wait()
+	n.until("its start is overdue", func(context.Context) bool {
+		end := call(t, "cleanup", "-n", n.name, "--yes")
+		return end.code == 0 && strings.Contains(end.stdout, "removed")
+	})
+	history, _ := n.kept("app")
+	n.differs(before, "changed replicationsources.volsync.backube/app", "made configmaps/"+history)
+	if s := n.status("app"); s.LatestMoverStatus.Result != "Failed" || !strings.Contains(s.LatestMoverStatus.Logs, "had not started within 10s") {
+		t.Errorf("the status is %+v", s)
+	}
+}

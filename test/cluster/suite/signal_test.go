@@ -114,3 +114,37 @@ func TestASecondSignalLeavesAtOnce(t *testing.T) {
 	n.cleanup()
 	n.leftNothing(before)
 }
+
+// TestACommandThatCancelsIsAlive: its mover saves for a while what it has. Nobody
+// else takes the run for dead meanwhile, and what the mover has saved is in its Result.
+func TestACommandThatCancelsIsAlive(t *testing.T) {
+	t.Parallel()
+	n := newSource(t, shape{CopyMethod: "Snapshot", Kopia: "    additionalArgs: ['--upload-speed=1MB']\n"})
+	n.random("large", 100)
+	before := n.objects()
+	p := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json")
+	n.untilUploading(4 << 20)
+	n.must(p.cmd.Process.Signal(syscall.SIGINT))
+	n.untilRuns("Stopping")
+	others := map[string]*running{
+		"status":  start(t, shared.kubeconfig, "status", "-n", n.name),
+		"cleanup": start(t, shared.kubeconfig, "cleanup", "-n", n.name, "--yes"),
+	}
+	if end := call(t, "backup", "-f", n.file); end.code != 5 || !strings.Contains(end.stderr, "its mover is running") {
+		t.Errorf("another backup ended with %d\n%s%s", end.code, end.stdout, end.stderr)
+	}
+	for name, other := range others {
+		if end := other.wait(); end.code != 0 || strings.Contains(end.stdout, "removed") {
+			t.Errorf("%s ended with %d\n%s%s", name, end.code, end.stdout, end.stderr)
+		}
+	}
+	r := p.wait().result(t, 130)
+	if r.Outcome != result.Cancelled || r.Snapshot == nil || r.Snapshot.Incomplete != "canceled" {
+		t.Fatalf("%+v, snapshot %+v", r, r.Snapshot)
+	}
+	history, _ := n.kept("app")
+	n.differs(before, "changed replicationsources.volsync.backube/app", "made configmaps/"+history)
+	if s := n.status("app"); !strings.Contains(s.LatestMoverStatus.Logs, r.Snapshot.ID) {
+		t.Errorf("the status is %+v", s)
+	}
+}
