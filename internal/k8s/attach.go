@@ -48,9 +48,7 @@ func (c *Cluster) Attach(ctx context.Context, r Run, cancel error, observer run.
 	if err != nil {
 		return nil, err
 	}
-	if latest, err := c.FindRun(ctx, r.Object.Namespace, r.ID); err == nil { // it notes who has stopped it
-		r = latest
-	}
+	r = c.untilOver(ctx, r, now)
 	res := r.settled(left)
 	if r.State != RunCollected {
 		err = c.collectAttached(ctx, r.ID, r.Object.Namespace, res, observer, now)
@@ -59,6 +57,22 @@ func (c *Cluster) Attach(ctx context.Context, r Run, cancel error, observer run.
 		return left, err
 	}
 	return res, err
+}
+
+// jobLag is how long a Job may trail its pod's end.
+const jobLag = 10 * time.Second
+
+// untilOver is the run as the cluster has it once its Job says, too, that the mover
+// has ended; it notes who has stopped it.
+func (c *Cluster) untilOver(ctx context.Context, r Run, now func() time.Time) Run {
+	for began := now(); ; {
+		if latest, err := c.FindRun(ctx, r.Object.Namespace, r.ID); err == nil {
+			r = latest
+		}
+		if !r.busy(now()) || now().Sub(began) > jobLag || pause(ctx, goneInterval) != nil {
+			return r
+		}
+	}
 }
 
 // collectAttached ends a run that was followed to its end, if its command is dead,

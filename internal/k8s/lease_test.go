@@ -28,16 +28,17 @@ func TestTheStatesOfARun(t *testing.T) {
 		state RunState
 		busy  bool
 	}{
-		"prepared":               {moverJob(), nil, RunPrepared, false},
-		"running":                {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(running)}, RunRunning, true},
-		"about to start":         {moverJob(startedAgo(time.Minute)), []corev1.Pod{*moverPod()}, RunRunning, true},
-		"cannot start":           {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod()}, RunRunning, false},
-		"has no pod":             {moverJob(startedAgo(time.Hour)), nil, RunRunning, false},
-		"may wait without limit": {moverJob(startedAgo(time.Hour), note(plan.AnnotationStartLimit, "")), nil, RunRunning, true},
-		"stopping":               {moverJob(toldToStop), []corev1.Pod{*moverPod(running)}, RunStopping, true},
-		"stopped":                {moverJob(toldToStop), nil, RunCancelled, false},
-		"ended":                  {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(ended(good()))}, RunFinished, false},
-		"collected":              {moverJob(toldToStop, note(plan.AnnotationCollected, "true")), nil, RunCollected, false},
+		"prepared":                {moverJob(), nil, RunPrepared, false},
+		"running":                 {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(running)}, RunRunning, true},
+		"about to start":          {moverJob(startedAgo(time.Minute)), []corev1.Pod{*moverPod()}, RunRunning, true},
+		"cannot start":            {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod()}, RunRunning, false},
+		"has no pod":              {moverJob(startedAgo(time.Hour)), nil, RunRunning, false},
+		"may wait without limit":  {moverJob(startedAgo(time.Hour), note(plan.AnnotationStartLimit, "")), nil, RunRunning, true},
+		"stopping":                {moverJob(toldToStop), []corev1.Pod{*moverPod(running)}, RunStopping, true},
+		"stopped":                 {moverJob(toldToStop), nil, RunCancelled, false},
+		"ended":                   {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(ended(good()))}, RunFinished, false},
+		"ended, its phase trails": {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(ended(good()), func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning })}, RunFinished, false},
+		"collected":               {moverJob(toldToStop, note(plan.AnnotationCollected, "true")), nil, RunCollected, false},
 	} {
 		if r := runOf(c.job, c.pods); r.State != c.state || r.busy(time.Now()) != c.busy {
 			t.Errorf("%s: %s, busy %v", name, r.State, r.busy(time.Now()))

@@ -105,9 +105,10 @@ func runOf(job *batchv1.Job, pods []corev1.Pod) Run {
 	switch {
 	case job.Annotations[plan.AnnotationCollected] != "":
 		r.State = RunCollected
-	case finished(job) || r.pod != nil && hasEnded(r.pod): // the Job controller is 2 seconds behind
+	case finished(job) || r.pod != nil && (hasEnded(r.pod) || terminated(r.pod) != nil):
+		// The pod's phase trails its only container, and the Job trails both.
 		r.State = RunFinished
-	case suspended(job) && r.pod != nil && terminated(r.pod) == nil:
+	case suspended(job) && r.pod != nil:
 		r.State = RunStopping
 	case suspended(job) && job.Annotations[plan.AnnotationStarted] != "":
 		r.State = RunCancelled

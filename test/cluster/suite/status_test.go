@@ -162,7 +162,7 @@ func TestAStatusIsNotWrittenForAnotherSpec(t *testing.T) {
 	end.result(t, 0)
 	history, _ := n.kept("app")
 	n.differs(before, "made configmaps/"+history)
-	if !strings.Contains(end.stderr, "warning") || !strings.Contains(end.stderr, "status") {
+	if !strings.Contains(end.stderr, "VK517") || !strings.Contains(end.stderr, "status") {
 		t.Errorf("nothing warns that the status was not written:\n%s", end.stderr)
 	}
 }
