@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -236,7 +237,21 @@ func writeVerdict(w io.Writer, v *verdict, named bool) error {
 	return err
 }
 
-// summary is the Result in one line.
+// firstWarning is the first warning of a run in a line of its own: the log, which
+// has them all, may not have been shown.
+func firstWarning(r result.Result) string {
+	if len(r.Warnings) == 0 {
+		return ""
+	}
+	w := r.Warnings[0]
+	text := "\n  warning " + strings.TrimSpace(w.Code+" "+w.Message)
+	if more := len(r.Warnings) - 1 + r.OmittedWarnings; more > 0 {
+		text += fmt.Sprintf("\n  and %d more in the result's warnings (-o json)", more)
+	}
+	return text
+}
+
+// summary is the Result in one line, and one more for what it met.
 func (v *verdict) summary() string {
 	r := v.result
 	text := string(r.Outcome)
@@ -260,5 +275,5 @@ func (v *verdict) summary() string {
 	if r.Repository != nil && r.Repository.Created {
 		text += "; the repository was created by this run"
 	}
-	return text + ", in " + ui.Took(r.EndTime.Sub(r.StartTime))
+	return text + ", in " + ui.Took(r.EndTime.Sub(r.StartTime)) + firstWarning(*r)
 }

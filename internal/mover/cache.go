@@ -11,7 +11,7 @@ import (
 
 // holdCache takes the repository's cache. While another run uses it, or where it
 // cannot be locked, this one makes do with an empty one of its own. That lies
-// beside the other and not in WorkDir, which is memory.
+// beside the other and not in WorkDir, which is memory wherever there is any.
 func (d *driver) holdCache(key string) {
 	kept := kopiaexec.NewCache(d.task.CacheDir, key)
 	held, err := kept.Hold()

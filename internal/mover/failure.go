@@ -133,16 +133,22 @@ func stopOf(ctx context.Context, what string) error {
 	return &failure{reason: "Cancelled", stop: true, err: fault.New(kind, "the run was cancelled%s", what)}
 }
 
+// raise makes a success with warnings say so, that of a source without changes
+// too. A skipped one stays skipped: nothing was proved.
+func (d *driver) raise() {
+	if len(d.res.Warnings) > 0 && (d.res.Outcome == result.Succeeded || d.res.Outcome == result.Unchanged) {
+		d.res.Outcome = result.SucceededWithWarnings
+	}
+}
+
 // succeed fills in a good end; the Result's warnings show in the outcome, as
 // result.Outcome says.
 func (d *driver) succeed() {
 	d.res.ExitCode = 0
-	if d.res.Outcome == result.Unknown || d.res.Outcome == result.Succeeded {
+	if d.res.Outcome == result.Unknown {
 		d.res.Outcome = result.Succeeded
-		if len(d.res.Warnings) > 0 {
-			d.res.Outcome = result.SucceededWithWarnings
-		}
 	}
+	d.raise()
 	if d.res.Message == "" {
 		d.res.Message = fmt.Sprintf("%s of %s done", d.task.Operation, d.res.Identity)
 	}

@@ -38,9 +38,7 @@ func (d *driver) measure() {
 	d.res.Cache = &use
 	if use.CapacityBytes > 0 && use.UsedBytes*100 >= use.CapacityBytes*cacheWarningPercent {
 		d.warn("VK424", fmt.Sprintf("the cache holds %s of %s", size(use.UsedBytes), size(use.CapacityBytes)))
-		if d.res.Outcome == result.Succeeded {
-			d.res.Outcome = result.SucceededWithWarnings
-		}
+		d.raise()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -115,6 +116,20 @@ func savingRows() []truthRow {
 				t.Errorf("snapshot %+v", o.Snapshot)
 			}
 		}},
+		{"nothing changed, and something else went wrong", func(t *testing.T, w *world) outcome {
+			w.ignoreIdentical()
+			w.run(t).want(t, result.Succeeded, 0, "")
+			w.task.Backup.Actions = &result.Actions{After: "exit 3", Timeout: result.Duration(time.Minute)}
+			return w.run(t)
+		}, result.SucceededWithWarnings, 0, "", 1, func(t *testing.T, _ *world, o outcome) {
+			if !slices.Equal(warned(o.Result), []string{"VK422"}) || !strings.Contains(o.Message, "nothing has changed") {
+				t.Errorf("warnings %v, message %q", o.Warnings, o.Message)
+			}
+		}},
+		{"nothing changed, and the cache is nearly full", func(t *testing.T, w *world) outcome {
+			w.task.Repository.CacheCapacityBytes = 1
+			return runUnchanged(t, w, result.SucceededWithWarnings)
+		}, result.SucceededWithWarnings, 0, "", 1, nil},
 		{"kopia fails after it has saved a whole snapshot", func(t *testing.T, w *world) outcome {
 			w.shim(t, `case "$*" in *"snapshot create"*) "$KOPIA" "$@"; echo "broken at the end" >&2; exit 1;; esac`)
 			return w.run(t)
@@ -214,7 +229,13 @@ func (w *world) readableTree(t *testing.T) {
 
 func runIdentical(t *testing.T, w *world) outcome {
 	t.Helper()
+	return runUnchanged(t, w, result.Succeeded)
+}
+
+// runUnchanged runs twice; the first run has the outcome.
+func runUnchanged(t *testing.T, w *world, first result.Outcome) outcome {
+	t.Helper()
 	w.ignoreIdentical()
-	w.run(t).want(t, result.Succeeded, 0, "")
+	w.run(t).want(t, first, 0, "")
 	return w.run(t)
 }

@@ -10,12 +10,15 @@ import (
 //
 // SucceededWithWarnings is a success of a run that met something somebody
 // should look at, and has it in the Result's warnings: in the data (errors that
-// a policy ignores, an incomplete snapshot restored, a sourcePath read without
-// the mount path), in what was asked for and could not be done (a failed
+// a policy ignores, a snapshot restored that lacks files, a sourcePath read
+// without the mount path), in what was asked for and could not be done (a failed
 // after-action, actions that a local run leaves out, a policy file left out by
-// --policy-errors=warn), or in what it ran on (a cache nearly full). What can be
-// read off the manifest, its policy files or its Secret without a run is a
-// finding: validate, the plan and the log show it, and it changes no outcome.
+// --policy-errors=warn, a maintenance schedule not set), or in what it ran on (a
+// cache nearly full). So is that of a source without changes, which is Unchanged
+// only when nothing was met. A source that was skipped stays Skipped, for nothing
+// was proved. What can be read off the manifest, its policy files or its Secret
+// without a run is a finding: validate, the plan and the log show it, and it
+// changes no outcome.
 type Outcome string
 
 // The outcomes. A run whose Result is missing is Unknown, never a success.
@@ -32,8 +35,9 @@ const (
 	Unknown               Outcome = "Unknown"
 )
 
-// Result is what a mover reports at its end, once, bounded to what a
-// termination message holds.
+// Result is what a mover reports at its end, in two places: whole as the last
+// event of its log, and cut to what Kubernetes keeps as its termination message
+// (see MarshalBounded).
 type Result struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`

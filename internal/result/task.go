@@ -46,8 +46,9 @@ type Task struct {
 	// Warnings are what the plan knows the run to leave out of what the manifest
 	// asks for. The Result starts with them.
 	Warnings []Warning `json:"warnings,omitempty"`
-	// GracePeriod bounds what happens after SIGTERM: kopia's checkpoint, the
-	// after-action and the writing of the Result.
+	// GracePeriod is what kopia's checkpoint and the after-action share after
+	// SIGTERM; the after-action gets a few seconds more where nothing is left of
+	// it. The plan leaves room beyond it for that and the writing of the Result.
 	GracePeriod Duration `json:"gracePeriod"`
 }
 
