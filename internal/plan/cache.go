@@ -7,11 +7,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // Sizes of the cache.
 const (
-	megabyte = 1000 * 1000
 	mebibyte = 1 << 20
 	// defaultCacheBytes is the documented default of cacheCapacity: 1Gi.
 	defaultCacheBytes = 1 << 30
@@ -89,16 +89,20 @@ func (b *builder) decideCache(structured cacheSizes, dir string) Cache {
 // cacheSizes are limits in bytes; 0: not given.
 type cacheSizes struct{ content, metadata int64 }
 
-// cacheLimit chooses one limit in bytes; the explicit one is in MB, and 0 there
-// leaves the size to kopia. Shares are whole MB, as kopia counts them.
+// cacheLimit chooses one limit in bytes; the explicit one is in MB. 0 there, which
+// is no limit at all in kopia, stands for the share, as does a field that is
+// left out: a cache without a limit fills its volume. Shares are whole MB, as
+// kopia counts them, and never 0.
 func cacheLimit(explicit *int32, structured, share int64) int64 {
-	if explicit != nil {
-		return int64(*explicit) * megabyte
-	}
-	if structured > 0 {
+	switch {
+	case explicit != nil && *explicit > 0:
+		return int64(*explicit) * spec.Megabyte
+	case explicit == nil && structured > 0:
 		return structured
+	case share == 0:
+		return 0
 	}
-	return share / megabyte * megabyte
+	return max(share/spec.Megabyte, 1) * spec.Megabyte
 }
 
 // cacheStorageClass follows the documented chain: cacheStorageClassName, then

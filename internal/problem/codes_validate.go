@@ -181,7 +181,7 @@ func volumeCodes() []Code {
 		},
 		{
 			"VK150", "Cache limits", Error,
-			"A limit is 0 (none) or more megabytes. As a warning: the limits together do not fit into cacheCapacity; kopia's index cache takes the metadata limit again.",
+			"A limit is 0 or more megabytes. As an information: 0 stands for one that fits cacheCapacity, not for none. As a warning: the limits together do not fit into cacheCapacity; kopia's index cache takes the metadata limit again.",
 			"spec:\n  kopia:\n    cacheCapacity: 1Gi\n    contentCacheSizeLimitMB: 2000", "Raise cacheCapacity, lower the limits, or leave them out.",
 		},
 		{

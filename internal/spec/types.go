@@ -74,6 +74,9 @@ const (
 	CopySnapshot CopyMethod = "Snapshot"
 )
 
+// Megabyte is kopia's: the cache limits count in millions of bytes.
+const Megabyte = 1_000_000
+
 // CacheOptions say where kopia keeps its cache.
 type CacheOptions struct {
 	CacheCapacity            *resource.Quantity                  `json:"cacheCapacity,omitempty"`

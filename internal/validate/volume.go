@@ -8,9 +8,6 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
-// megabyte is kopia's: the cache limits count in millions of bytes.
-const megabyte = 1_000_000
-
 // volume judges the options of the point-in-time volume; at is the path in
 // front of the fields.
 func (c *check) volume(at string, o *spec.VolumeOptions) {
@@ -31,6 +28,12 @@ func (c *check) positive(path string, q *resource.Quantity) {
 // cache judges the cache's sizes against each other.
 func (c *check) cache(at string, o *spec.CacheOptions) {
 	c.positive(at+"cacheCapacity", o.CacheCapacity)
+	for field, limit := range map[string]*int32{"contentCacheSizeLimitMB": o.ContentCacheSizeLimitMB, "metadataCacheSizeLimitMB": o.MetadataCacheSizeLimitMB} {
+		if limit != nil && *limit == 0 {
+			c.note("VK150", at+field, "a limit of 0 is none in kopia, and the cache would grow beyond its volume; one that fits cacheCapacity is chosen",
+				"give a limit in megabytes, or leave the field out")
+		}
+	}
 	if o.CacheCapacity == nil {
 		return
 	}
@@ -42,10 +45,10 @@ func (c *check) cache(at string, o *spec.CacheOptions) {
 		metadata = int64(*o.MetadataCacheSizeLimitMB)
 	}
 	// Kopia's index cache is as large as the metadata limit again.
-	if need := (content + 2*metadata) * megabyte; need > o.CacheCapacity.Value() {
+	if need := (content + 2*metadata) * spec.Megabyte; need > o.CacheCapacity.Value() {
 		c.warn("VK150", at+"cacheCapacity", fmt.Sprintf(
 			"the cache limits need %d MB (content %d, metadata %d, index %d), more than the %s of cacheCapacity",
-			need/megabyte, content, metadata, metadata, o.CacheCapacity.String()),
+			need/spec.Megabyte, content, metadata, metadata, o.CacheCapacity.String()),
 			"raise cacheCapacity, lower the limits, or leave the limits out to have them fit by themselves")
 	}
 }
