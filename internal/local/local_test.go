@@ -75,6 +75,7 @@ func TestPrepareWritesKeysForThisUserAlone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
 	p := &plan.Prepare{
+		WorkDir:     dir,
 		Directories: []string{filepath.Join(dir, "work")},
 		Files: []plan.PreparedDir{
 			{Dir: filepath.Join(dir, "all"), Kind: spec.KindSecret, Name: "vault"},
@@ -103,8 +104,35 @@ func TestPrepareWritesKeysForThisUserAlone(t *testing.T) {
 		t.Error("a key that was not asked for was written")
 	}
 	p.Files[0].Name = "absent"
+	p.WorkDir += "-2"
 	if err := prepare(p, inputSet(t, "{a: '1'}"), "prod"); fault.KindOf(err) != fault.Refused {
 		t.Errorf("an absent Secret: %v", err)
+	}
+}
+
+// Where everybody may make a directory, one that is there already is a trap.
+func TestAPrivateDirectoryThatIsThereIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, trap := range map[string]func(path string) error{
+		"a directory": func(path string) error { return os.Mkdir(path, 0o777) },
+		"a link":      func(path string) error { return os.Symlink(dir, path) },
+		"a dead link": func(path string) error { return os.Symlink(dir+"/nowhere", path) },
+		"a file":      func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		path := filepath.Join(dir, name)
+		if err := trap(path); err != nil {
+			t.Fatal(err)
+		}
+		p := &plan.Prepare{WorkDir: path, Files: []plan.PreparedDir{{Dir: filepath.Join(path, "repository"), Kind: spec.KindSecret, Name: "vault"}}}
+		if err := prepare(p, inputSet(t, "{a: '1'}"), "prod"); fault.KindOf(err) != fault.Refused {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, key := range []string{path + "/repository/a", dir + "/repository/a"} {
+			if _, err := os.Stat(key); err == nil {
+				t.Errorf("%s: the Secret was written to %s", name, key)
+			}
+		}
 	}
 }
 

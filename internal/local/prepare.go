@@ -1,8 +1,11 @@
 package local
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -12,6 +15,9 @@ import (
 // prepare makes the private directory of a run, and in it the Secrets and
 // ConfigMaps that a pod would have mounted.
 func prepare(p *plan.Prepare, set *spec.Set, namespace string) error {
+	if err := makePrivate(p.WorkDir); err != nil {
+		return err
+	}
 	for _, dir := range p.Directories {
 		if err := os.MkdirAll(dir, privateDir); err != nil {
 			return fault.New(fault.Failed, "make a directory of the run: %w", err)
@@ -25,6 +31,28 @@ func prepare(p *plan.Prepare, set *spec.Set, namespace string) error {
 		if err := writeKeys(d, content); err != nil {
 			return fault.New(fault.Failed, "write %s %q for the mover: %w", d.Kind, d.Name, err)
 		}
+	}
+	return nil
+}
+
+// makePrivate makes the private directory, which may lie where everybody can make
+// one: a directory or a link that is there already is somebody else's, and what
+// is written there could be read.
+func makePrivate(dir string) error {
+	if err := os.Mkdir(dir, privateDir); errors.Is(err, fs.ErrExist) {
+		return fault.New(fault.Refused, "the run's private directory is there already: %w", err).At(dir).
+			WithHint("nothing was written to it; run again, and find out who made it")
+	} else if err != nil {
+		return fault.New(fault.Failed, "make the run's private directory: %w", err).At(dir)
+	}
+	// Who makes a directory owns it. Its mode is the file system's word.
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fault.New(fault.Failed, "look at the run's private directory: %w", err).At(dir)
+	}
+	if !info.IsDir() || runtime.GOOS != "windows" && info.Mode().Perm() != privateDir {
+		return fault.New(fault.Refused, "the run's private directory is not private: its mode is %s", info.Mode()).At(dir).
+			WithHint("its file system does not keep modes, or it was exchanged; set XDG_RUNTIME_DIR to a directory of your own")
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ func (d *driver) backup(ctx context.Context) error {
 	if err := d.readSecret(); err != nil {
 		return err
 	}
+	if err := d.checkApart("the source", src.dir); err != nil {
+		return err
+	}
 	if err := d.findKopia(ctx); err != nil {
 		return err
 	}

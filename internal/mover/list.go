@@ -36,6 +36,11 @@ func (d *driver) openList(ctx context.Context, all bool) ([]result.Snapshot, err
 	if err := d.readSecret(); err != nil {
 		return nil, err
 	}
+	if d.task.Restore != nil {
+		if err := d.checkApart("the target", d.task.Restore.TargetDir); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.findKopia(ctx); err != nil {
 		return nil, err
 	}
