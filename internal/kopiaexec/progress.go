@@ -2,6 +2,7 @@ package kopiaexec
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,18 @@ func parseSize(text string) int64 {
 		f *= 1000
 	}
 	return 0
+}
+
+var restoredLine = regexp.MustCompile(`^Restored (\d+) files, (\d+) directories and (\d+) symbolic links`)
+
+// Restored reads kopia's last word about a restore; false: it did not say it.
+func Restored(log []string) (result.RestoreReport, bool) {
+	for _, line := range slices.Backward(log) {
+		if m := restoredLine.FindStringSubmatch(line); m != nil {
+			return result.RestoreReport{Files: number(m[1]), Dirs: number(m[2]), Symlinks: number(m[3])}, true
+		}
+	}
+	return result.RestoreReport{}, false
 }
 
 // number reads digits that a pattern has matched; too many of them give 0.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -146,7 +144,7 @@ func (d *driver) write(ctx context.Context, s result.Snapshot) error {
 	if err != nil {
 		return failed("Kopia", err)
 	}
-	report, told := restored(out.Log)
+	report, told := kopiaexec.Restored(out.Log)
 	report.TargetDir, report.Size = task.TargetDir, s.Size
 	if told {
 		d.res.Restore = &report
@@ -184,25 +182,4 @@ func (d *driver) restoreArgs() []string {
 		args = append(args, fmt.Sprintf("--parallel=%d", n))
 	}
 	return args
-}
-
-var restoredLine = regexp.MustCompile(`^Restored (\d+) files, (\d+) directories and (\d+) symbolic links`)
-
-// restored reads kopia's last word about a restore; false: it did not say it.
-func restored(log []string) (result.RestoreReport, bool) {
-	for _, line := range slices.Backward(log) {
-		if m := restoredLine.FindStringSubmatch(line); m != nil {
-			return result.RestoreReport{Files: count(m[1]), Dirs: count(m[2]), Symlinks: count(m[3])}, true
-		}
-	}
-	return result.RestoreReport{}, false
-}
-
-// count reads digits that a pattern has matched; too many of them give 0.
-func count(digits string) int64 {
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,8 @@ func TestMarshalBoundedFallsBackToTheCore(t *testing.T) {
 	}
 }
 
+// FuzzMarshalBounded: whatever the texts of a Result are, it fits in a termination
+// message, and what is read back has the outcome and the snapshot of the whole.
 func FuzzMarshalBounded(f *testing.F) {
 	f.Add("message", "hint", "/data", 3)
 	f.Add("\x00\xff\"\\", "\u2028", strings.Repeat("\x01", 5000), 400)
@@ -232,6 +235,9 @@ func TestDecodeEventLine(t *testing.T) {
 	}
 }
 
+// FuzzDecode: what decodes is a Result or an Event with a meaning, and says
+// nothing twice: its outcome is good exactly when its exit code is 0, and a
+// backup that succeeded names a snapshot that was proved.
 func FuzzDecode(f *testing.F) {
 	whole, err := result.MarshalBounded(large(1), result.TerminationMessageBytes)
 	if err != nil {
@@ -240,13 +246,20 @@ func FuzzDecode(f *testing.F) {
 	f.Add(whole)
 	f.Add([]byte("{}"))
 	f.Add([]byte(`{"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result"}`))
+	for _, outcome := range result.Outcomes() {
+		for _, rest := range []string{`"exitCode":0`, `"exitCode":4`, `"exitCode":0,"snapshot":{"id":"a"}`, `"exitCode":0,"snapshot":{"id":"a","proved":"blobs"}`} {
+			r := `{"apiVersion":"volsync-kopia/v1","kind":"Result","operation":"backup","outcome":"` + string(outcome) + `",` + rest + `}`
+			f.Add([]byte(r))
+			f.Add([]byte(`{"apiVersion":"volsync-kopia/v1","kind":"Event","type":"result","result":` + r + `}`))
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := result.Decode(data)
 		if (r == nil) == (err == nil) {
 			t.Fatalf("%v and %v", r, err)
 		}
-		if r != nil && (r.Outcome == "" || r.Kind != result.KindResult) {
-			t.Fatalf("a zero result: %+v", r)
+		if r != nil {
+			consistent(t, r)
 		}
 		e, err := result.DecodeEventLine(append([]byte(result.EventPrefix), data...))
 		if (e == nil) == (err == nil) {
@@ -255,7 +268,33 @@ func FuzzDecode(f *testing.F) {
 		if e != nil && (e.Type == "" || e.Type == result.EventResult && e.Result == nil) {
 			t.Fatalf("an event without a meaning: %+v", e)
 		}
+		if e != nil && e.Type == result.EventResult {
+			consistent(t, e.Result)
+		}
 	})
+}
+
+// consistent fails for a Result that must not have been accepted.
+func consistent(t *testing.T, r *result.Result) {
+	t.Helper()
+	if r.Kind != result.KindResult || !slices.Contains(result.Outcomes(), r.Outcome) {
+		t.Fatalf("no result: %+v", r)
+	}
+	proved := r.Snapshot != nil && r.Snapshot.ID != "" && r.Snapshot.Proved != ""
+	switch r.Outcome {
+	case result.Succeeded, result.SucceededWithWarnings, result.Unchanged:
+		if r.ExitCode != 0 || r.Operation == result.OperationBackup && !proved {
+			t.Fatalf("a success with exit code %d, proved %v", r.ExitCode, proved)
+		}
+	case result.Skipped:
+		if r.ExitCode != 0 {
+			t.Fatalf("skipped with exit code %d", r.ExitCode)
+		}
+	case result.Incomplete, result.Failed, result.Refused, result.TimedOut, result.Cancelled, result.Unknown:
+		if r.ExitCode == 0 {
+			t.Fatalf("%s with exit code 0", r.Outcome)
+		}
+	}
 }
 
 func TestDecodeTaskRefusesWhatItDoesNotKnow(t *testing.T) {

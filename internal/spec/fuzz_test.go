@@ -46,6 +46,7 @@ func equalSecrets() cmp.Option {
 func FuzzParse(f *testing.F) {
 	for _, data := range seed(f) {
 		f.Add(data, true)
+		f.Add(data, false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, envsubst bool) {
 		opts := Options{Envsubst: envsubst, Lookup: environment}

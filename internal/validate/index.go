@@ -18,23 +18,36 @@ func keyOf(d *spec.Document) objectKey {
 	return objectKey{m.Namespace, m.Name}
 }
 
-// lookup finds an object of the namespace. A document without a namespace goes
+// objects are the Secrets or the ConfigMaps of the input.
+type objects struct {
+	byKey map[objectKey]*spec.Document
+	// byName has of each name the one whose namespace comes first.
+	byName map[string]*spec.Document
+}
+
+func newObjects() objects {
+	return objects{byKey: map[objectKey]*spec.Document{}, byName: map[string]*spec.Document{}}
+}
+
+func (o objects) add(d *spec.Document) {
+	key := keyOf(d)
+	o.byKey[key] = d
+	if first := o.byName[key.name]; first == nil || key.namespace <= first.Metadata().Namespace {
+		o.byName[key.name] = d
+	}
+}
+
+// find finds an object of the namespace. A document without a namespace goes
 // wherever it is applied, so it fits every namespace, and a reader without one
 // may be meant for any.
-func lookup(objects map[objectKey]*spec.Document, namespace, name string) *spec.Document {
-	if d := objects[objectKey{namespace, name}]; d != nil {
+func (o objects) find(namespace, name string) *spec.Document {
+	switch d := o.byKey[objectKey{namespace, name}]; {
+	case d != nil:
 		return d
+	case namespace != "":
+		return o.byKey[objectKey{"", name}]
 	}
-	if namespace != "" {
-		return objects[objectKey{"", name}]
-	}
-	var only *spec.Document
-	for key, d := range objects {
-		if key.name == name && (only == nil || key.namespace < only.Metadata().Namespace) {
-			only = d
-		}
-	}
-	return only
+	return o.byName[name]
 }
 
 // referenceKind says what a document wants of the Secret or ConfigMap it names.
@@ -83,9 +96,9 @@ func (c *check) refer(r reference) {
 // does not hold it: then there is nothing to judge offline.
 func (v *Validator) target(r *reference) *spec.Document {
 	if r.configMap {
-		return lookup(v.configMaps, r.namespace, r.name)
+		return v.configMaps.find(r.namespace, r.name)
 	}
-	return lookup(v.secrets, r.namespace, r.name)
+	return v.secrets.find(r.namespace, r.name)
 }
 
 // resolveReferences judges each reference once; what is wrong in the object

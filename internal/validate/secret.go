@@ -79,7 +79,7 @@ func (v *Validator) unusedSecrets() {
 			used[v.target(r)] = true
 		}
 	}
-	for _, d := range v.secrets {
+	for _, d := range v.secrets.byKey {
 		if used[d] {
 			continue
 		}
@@ -99,7 +99,8 @@ func (v *Validator) secretProblems(d *spec.Document, problems problem.List) {
 		if _, ok := d.Secret.Data[key]; ok {
 			p.Position = d.Position(d.DataPath(key))
 		}
-		if !slices.Contains(v.found, p) { // a Secret may serve two kinds of place
+		if !v.inSecrets[p] { // a Secret may serve two kinds of place
+			v.inSecrets[p] = true
 			v.found = append(v.found, p)
 		}
 	}

@@ -28,11 +28,12 @@ type Validator struct {
 	names   policy.Names
 	schemas *schemas
 
-	secrets    map[objectKey]*spec.Document
-	configMaps map[objectKey]*spec.Document
-	references []reference
-	identities map[identityKey][]place
-	found      problem.List
+	secrets, configMaps objects
+	references          []reference
+	identities          map[identityKey][]place
+	found               problem.List
+	// inSecrets are those of found that name a key of a Secret.
+	inSecrets map[problem.Problem]bool
 }
 
 // New returns a Validator for one input.
@@ -45,8 +46,9 @@ func New(opts Options) *Validator {
 		table:      argv.TableFor(opts.KopiaVersion),
 		names:      policy.NamesFor(opts.KopiaVersion),
 		schemas:    newSchemas(),
-		secrets:    map[objectKey]*spec.Document{},
-		configMaps: map[objectKey]*spec.Document{},
+		secrets:    newObjects(),
+		configMaps: newObjects(),
+		inSecrets:  map[problem.Problem]bool{},
 		identities: map[identityKey][]place{},
 	}
 }
@@ -75,10 +77,10 @@ func (v *Validator) Add(d *spec.Document) {
 		c.schema(kopiaMaintenanceSchema, d.Maintenance)
 		c.maintenance(d.Maintenance)
 	case d.Secret != nil:
-		v.secrets[keyOf(d)] = d
+		v.secrets.add(d)
 		c.secretSize(d.Secret)
 	case d.ConfigMap != nil:
-		v.configMaps[keyOf(d)] = d
+		v.configMaps.add(d)
 		c.configMapSize(d.ConfigMap)
 	}
 }

@@ -206,6 +206,9 @@ func TestParseExportRefusesWhatIsNone(t *testing.T) {
 	}
 }
 
+// FuzzTranslate: a document that is accepted is JSON, its translation is one that
+// translates to itself without a remark, and importing what follows from it
+// leaves nothing to import.
 func FuzzTranslate(f *testing.F) {
 	for _, seed := range []string{
 		`{"retention":{"keepYearly":3,"keepDaily":1e1},"compression":{"compressor":"zstd","compressionLevel":9}}`,
@@ -244,6 +247,8 @@ func FuzzTranslate(f *testing.F) {
 	})
 }
 
+// FuzzDiff: whatever a repository holds and the manifest wants, importing the
+// difference leaves none.
 func FuzzDiff(f *testing.F) {
 	f.Add(`{"files":{"ignore":["a"]}}`, `{"retention":{"keepDaily":1}}`, `{"app@prod:/data":{"retention":{"keepDaily":2},"x":{"y":[]}},"(global)":{"files":{"ignore":["b"]},"z":1.50}}`)
 	f.Add(`{"noParent":false}`, `{}`, `{"app@prod:/data":{"retention":5},"(global)":{"files":"odd","noParent":true}}`)
