@@ -68,7 +68,8 @@ func directoryRows() map[string]openingRow {
 		}, reason: "StorageMissing", says: "/nowhere: no such file or directory", hint: "check that the volume is mounted"},
 		"a directory that is not there, below a file": {prepare: func(t *testing.T, w *world) {
 			t.Helper()
-			w.secret(t, "KOPIA_REPOSITORY", "filesystem://"+w.data+"/a.txt/repository")
+			kopiatest.Write(t, w.dir+"/file", "x")
+			w.secret(t, "KOPIA_REPOSITORY", "filesystem://"+w.dir+"/file/repository")
 		}, reason: "StorageMissing", says: "not a directory", hint: "check the path", processes: 1},
 		"an empty directory where nothing may be created": {
 			prepare: func(_ *testing.T, w *world) { never(w) },
@@ -87,6 +88,9 @@ func directoryRows() map[string]openingRow {
 			never(w)
 			w.repo.Seed(t)
 			w.secret(t, "KOPIA_REPOSITORY", "filesystem://"+w.dir)
+			elsewhere := t.TempDir()
+			kopiatest.Write(t, elsewhere+"/data/x", "x")
+			w.task.Backup.Root, w.task.CacheDir, w.task.WorkDir = elsewhere+"/data", elsewhere+"/cache", elsewhere+"/work"
 		}, reason: "RepositoryNotInitialized", says: "holds no kopia.repository.f", hint: "check the bucket, prefix or path"},
 		"a directory that an earlier attempt has left its note in": {prepare: func(t *testing.T, w *world) {
 			t.Helper()
