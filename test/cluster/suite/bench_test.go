@@ -74,7 +74,7 @@ func benchMethod(t *testing.T, method string, files int) measured {
 func (n *space) measure() measured {
 	n.t.Helper()
 	began := time.Now()
-	cmd, stdout, stderr := command(n.t.Context(), shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0")
+	cmd, stdout, stderr := command(n.t.Context(), n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0")
 	err := cmd.Run()
 	took := time.Since(began)
 	var r result.Result

@@ -18,10 +18,11 @@ type ended struct {
 	stdout, stderr string
 }
 
-// call runs the command with its arguments, as the administrator.
+// call runs the command with its arguments, as somebody who has the printed Role in
+// the test's namespace and no other right.
 func call(t testing.TB, args ...string) ended {
 	t.Helper()
-	return callAs(t, shared.kubeconfig, args...)
+	return callAs(t, callerOf(t), args...)
 }
 
 // callAs runs the command with another kubeconfig.

@@ -111,7 +111,7 @@ func TestAKilledPlanConnectLeavesNothing(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Direct"})
 	before := n.inventory()
-	asking := start(t, shared.kubeconfig, "plan", "-f", n.file, "--connect")
+	asking := start(t, n.kubeconfig, "plan", "-f", n.file, "--connect")
 	n.until("the probe's Job is there", func(ctx context.Context) bool {
 		jobs, err := shared.typed.BatchV1().Jobs(n.name).List(ctx, metav1.ListOptions{LabelSelector: "volsync-kopia/role=probe"})
 		n.must(err)

@@ -63,7 +63,7 @@ func deadFaults() []faultRow {
 // dies starts a backup and kills it while its mover uploads.
 func (f *faulted) dies() {
 	f.t.Helper()
-	p := f.begins(shared.kubeconfig)
+	p := f.begins(f.kubeconfig)
 	f.uploading()
 	f.must(p.cmd.Process.Kill())
 	p.wait()

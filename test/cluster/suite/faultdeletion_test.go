@@ -64,7 +64,7 @@ func (f *faulted) deletedOften(times int) ended {
 			f.t.Fatalf("only %d of %d movers ran when they were to be deleted", deleted, attempt)
 		}
 		kopiatest.Write(f.t, filepath.Join(f.data, "a.txt"), fmt.Sprintf("attempt %d\n", attempt))
-		p := f.begins(shared.kubeconfig)
+		p := f.begins(f.kubeconfig)
 		phase, ran := f.forceDeletes(p, time.Duration(rand.Int64N(int64(span))))
 		outcome := f.judgeDeleted(p.wait())
 		if ran {
@@ -85,7 +85,7 @@ func (f *faulted) deletedOften(times int) ended {
 // its end.
 func (f *faulted) moverTakes() time.Duration {
 	f.t.Helper()
-	p := f.begins(shared.kubeconfig)
+	p := f.begins(f.kubeconfig)
 	f.untilMover(p)
 	began := time.Now()
 	var last time.Time

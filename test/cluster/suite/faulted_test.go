@@ -96,7 +96,7 @@ func (f *faulted) arguments(more ...string) []string {
 // backs runs the backup that meets the fault, to its end.
 func (f *faulted) backs(more ...string) ended {
 	f.t.Helper()
-	return f.begins(shared.kubeconfig, more...).wait()
+	return f.begins(f.kubeconfig, more...).wait()
 }
 
 // begins starts the backup that meets the fault.
@@ -193,10 +193,16 @@ func (f *faulted) now() []string {
 	return slices.DeleteFunc(f.inventory(), func(name string) bool { return strings.HasPrefix(name, "configmap/vk-status-") })
 }
 
-// left are the objects that were not there before.
+// left are the objects that were not there before, and that do not go by
+// themselves.
 func (f *faulted) left() []string {
 	f.t.Helper()
-	return slices.DeleteFunc(f.now(), func(name string) bool { return slices.Contains(f.before, name) })
+	var left []string
+	f.settled(func() string {
+		left = slices.DeleteFunc(f.now(), func(name string) bool { return slices.Contains(f.before, name) })
+		return strings.Join(left, " ")
+	}, func() bool { return !slices.ContainsFunc(left, func(name string) bool { return !trails(name) }) })
+	return left
 }
 
 func (f *faulted) leftNow() string { return strconv.Itoa(len(f.left())) }

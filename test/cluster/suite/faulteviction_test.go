@@ -16,7 +16,7 @@ func evictionFaults() []faultRow {
 		{
 			name: "eviction during the upload", shape: slow("10MB"), given: big, mend: (*faulted).hurry,
 			meet: func(f *faulted) ended {
-				p := f.begins(shared.kubeconfig)
+				p := f.begins(f.kubeconfig)
 				f.evicts(f.storing(), nil)
 				f.happened("pods", `"deletionTimestamp":"[^"]*".*"reason":"EvictionByEvictionAPI"`)
 				return p.wait()
@@ -26,7 +26,7 @@ func evictionFaults() []faultRow {
 		{
 			name: "eviction during kopia's checkpoint", shape: slow("4MB"), given: big, mend: (*faulted).hurry,
 			meet: func(f *faulted) ended {
-				p := f.begins(shared.kubeconfig)
+				p := f.begins(f.kubeconfig)
 				f.storing()
 				f.must(p.cmd.Process.Signal(syscall.SIGINT))
 				f.evicts(f.stopping(), new(int64(1)))

@@ -19,7 +19,7 @@ func moverFaults() []faultRow {
 		{
 			name: "mover pod deleted", shape: slow("1MB"), given: func(f *faulted) { f.random("big", 24) }, mend: (*faulted).hurry,
 			meet: func(f *faulted) ended {
-				p := f.begins(shared.kubeconfig)
+				p := f.begins(f.kubeconfig)
 				f.deletes(f.uploading(), metav1.DeleteOptions{})
 				f.happened("pods", `"deletionTimestamp":"[^"]*".*"phase":"Running"`)
 				return p.wait()
@@ -106,7 +106,7 @@ func (f *faulted) aside() string { return filepath.Join(filepath.Dir(f.repositor
 func (f *faulted) losesBlobs() ended {
 	f.t.Helper()
 	f.must(os.MkdirAll(f.aside(), 0o755))
-	p := f.begins(shared.kubeconfig)
+	p := f.begins(f.kubeconfig)
 	var lost int
 	var losing sync.WaitGroup
 	losing.Go(func() {

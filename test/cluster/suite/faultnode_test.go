@@ -41,7 +41,7 @@ func nodeFaults() []faultRow {
 			name: "API server restarted during the wait", alone: true, shape: slow("1MB"),
 			given: func(f *faulted) { aloneOnly(f.t); f.random("big", 24) }, mend: (*faulted).hurry,
 			meet: func(f *faulted) ended {
-				p := f.begins(shared.kubeconfig)
+				p := f.begins(f.kubeconfig)
 				f.uploading()
 				f.restartAPIServer(3 * time.Second)
 				return p.wait()

@@ -25,7 +25,7 @@ func outageFaults() []faultRow {
 		{
 			name: "API server down while the snapshot is awaited", snapshots: map[string]string{csidriver.SnapshotReadyAfter: "12s"},
 			meet: func(f *faulted) ended {
-				d := newDoor(f.t, shared.kubeconfig)
+				d := newDoor(f.t, f.kubeconfig)
 				p := f.begins(d.kubeconfig)
 				f.happened("volumesnapshots", `"readyToUse":false`)
 				f.outage(d, p, 6*time.Second)
@@ -37,7 +37,7 @@ func outageFaults() []faultRow {
 		{
 			name: "API server down while the mover runs", shape: slow("1MB"), given: func(f *faulted) { f.random("big", 24) },
 			meet: func(f *faulted) ended {
-				d := newDoor(f.t, shared.kubeconfig)
+				d := newDoor(f.t, f.kubeconfig)
 				p := f.begins(d.kubeconfig)
 				f.uploading()
 				f.outage(d, p, 6*time.Second)

@@ -1,21 +1,14 @@
 package suite
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // rightFaults take each right of the printed Role away, one at a time.
@@ -24,7 +17,7 @@ func rightFaults() []faultRow {
 		name: "no rights, for each verb in turn", live: true,
 		given: func(f *faulted) { f.triggersCopies() },
 		meet: func(f *faulted) ended {
-			rights := rightsOf(f.printedRole())
+			rights := rightsOf(f.printedRoles().role)
 			if len(rights) < 35 {
 				f.t.Fatalf("the Role has %d rights: %v", len(rights), rights)
 			}
@@ -107,27 +100,6 @@ func (f *faulted) lacks(kubeconfig, caller string, lacking right) {
 	}
 }
 
-// printedRole is the Role that doctor prints.
-func (f *faulted) printedRole() rbacv1.Role {
-	f.t.Helper()
-	end := call(f.t, "doctor", "--print-role", "-f", f.file)
-	if end.code != 0 {
-		f.t.Fatalf("doctor --print-role ended with %d\n%s", end.code, end.stderr)
-	}
-	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(end.stdout), 4096)
-	for {
-		var role rbacv1.Role
-		if err := decoder.Decode(&role); errors.Is(err, io.EOF) {
-			f.t.Fatalf("it prints no Role:\n%s", end.stdout)
-		} else if err != nil {
-			f.t.Fatal(err)
-		}
-		if role.Kind == "Role" {
-			return role
-		}
-	}
-}
-
 // rightsOf are a Role's rights, one by one.
 func rightsOf(role rbacv1.Role) []right {
 	var rights []right
@@ -139,48 +111,26 @@ func rightsOf(role rbacv1.Role) []right {
 	return rights
 }
 
-// caller gives these rights, and no others, to somebody, and returns a kubeconfig
-// that acts as them.
+// caller gives these rights, and no others, to a ServiceAccount, and returns its
+// kubeconfig.
 func (f *faulted) caller(name string, rights []right) string {
 	f.t.Helper()
-	roles := shared.typed.RbacV1()
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	role := rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	for _, r := range rights {
 		role.Rules = append(role.Rules, rbacv1.PolicyRule{Verbs: []string{r.verb}, APIGroups: []string{r.group}, Resources: []string{r.resource}})
 	}
-	_, err := roles.Roles(f.name).Create(f.t.Context(), role, metav1.CreateOptions{})
-	f.must(err)
-	_, err = roles.RoleBindings(f.name).Create(f.t.Context(), &rbacv1.RoleBinding{
+	kubeconfig := f.account(name)
+	f.grant(role, rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: f.user(name)}},
-	}, metav1.CreateOptions{})
-	f.must(err)
-	config, err := clientcmd.LoadFromFile(shared.kubeconfig)
-	f.must(err)
-	for _, who := range config.AuthInfos {
-		who.Impersonate = f.user(name)
-	}
-	for _, c := range config.Contexts {
-		c.Namespace = f.name
-	}
-	path := filepath.Join(f.t.TempDir(), name)
-	f.must(clientcmd.WriteToFile(clientcmdapi.Config(*config), path))
-	return path
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: f.name, Name: name}},
+	})
+	return kubeconfig
 }
-
-func (f *faulted) user(name string) string { return f.name + ":" + name }
 
 // denied fails the test unless the API server denies the caller the right.
 func (f *faulted) denied(caller string, lacking right) {
 	f.t.Helper()
-	resource, sub, _ := strings.Cut(lacking.resource, "/")
-	review, err := shared.typed.AuthorizationV1().SubjectAccessReviews().Create(f.t.Context(), &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{User: f.user(caller), ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: f.name, Verb: lacking.verb, Group: lacking.group, Resource: resource, Subresource: sub,
-		}},
-	}, metav1.CreateOptions{})
-	f.must(err)
-	if review.Status.Allowed {
+	if f.may(caller, f.name, lacking) {
 		f.t.Fatalf("%s may %s", caller, lacking)
 	}
 }

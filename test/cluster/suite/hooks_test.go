@@ -31,7 +31,9 @@ func (n *space) application() []string {
 		n.must(err)
 		return p.Status.Phase == corev1.PodRunning
 	})
-	return []string{"--exec-in", "pod/app:main", "--exec-before", "echo closed > /data/state; echo at rest", "--exec-after", "echo open > /data/state"}
+	flags := []string{"--exec-in", "pod/app:main", "--exec-before", "echo closed > /data/state; echo at rest", "--exec-after", "echo open > /data/state"}
+	n.employ(flags...)
+	return flags
 }
 
 // stateIn is the state that a directory's copy of the volume holds.

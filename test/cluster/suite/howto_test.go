@@ -105,11 +105,11 @@ func (r *reader) runs(text string) (code int, printed string) {
 	producer, piped := strings.CutSuffix(strings.TrimSpace(before), "|")
 	switch {
 	case !applies:
-		cmd := r.shell(shared.kubeconfig, text)
+		cmd := r.shell(shared.administrator, text)
 		out, err := cmd.CombinedOutput()
 		return r.exitCode(err), string(out)
 	case piped && file == "-":
-		cmd := r.shell(shared.kubeconfig, producer)
+		cmd := r.shell(shared.administrator, producer)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err == nil {

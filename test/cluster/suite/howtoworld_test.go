@@ -85,7 +85,7 @@ func isPodReady(pod *corev1.Pod) bool {
 // printed the text.
 func (r *reader) kills(s *step) {
 	r.t.Helper()
-	cmd := r.shell(shared.kubeconfig, s.command)
+	cmd := r.shell(shared.administrator, s.command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	printed, err := cmd.StdoutPipe()
 	r.must(err)
@@ -156,7 +156,7 @@ func scriptsOf(pipeline map[string]any, job string) []string {
 // account is a kubeconfig with the rights of a ServiceAccount of the namespace.
 func (r *reader) account(name string) string {
 	r.t.Helper()
-	config, err := clientcmd.LoadFromFile(shared.kubeconfig)
+	config, err := clientcmd.LoadFromFile(shared.administrator)
 	r.must(err)
 	for _, user := range config.AuthInfos {
 		user.Impersonate = "system:serviceaccount:" + r.name + ":" + name

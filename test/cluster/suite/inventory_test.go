@@ -1,7 +1,6 @@
 package suite
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,27 +63,45 @@ func (n *space) owns(object map[string]any) bool {
 // the history, and what else is named.
 func (n *space) leftNothing(before []string, kept ...string) {
 	n.t.Helper()
-	wanted := map[string]bool{}
-	for _, name := range append(slices.Clone(before), kept...) {
-		wanted[name] = true
-	}
-	var diff string
-	for began := time.Now(); ; time.Sleep(300 * time.Millisecond) {
-		now := map[string]bool{}
-		for _, name := range n.inventory() {
-			if !strings.HasPrefix(name, "configmap/vk-status-") {
-				now[name] = true
-			}
-		}
-		diff = cmp.Diff(slices.Sorted(maps.Keys(wanted)), slices.Sorted(maps.Keys(now)))
-		if diff == "" || time.Since(began) > grace {
-			break
-		}
-	}
+	wanted := append(slices.Clone(before), kept...)
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	var now []string
+	diff := n.settled(func() string {
+		now = slices.DeleteFunc(n.inventory(), func(name string) bool { return strings.HasPrefix(name, "configmap/vk-status-") })
+		return cmp.Diff(wanted, now)
+	}, func() bool {
+		return !slices.ContainsFunc(now, func(name string) bool { return !slices.Contains(wanted, name) && !trails(name) })
+	})
 	if diff != "" {
 		n.t.Errorf("namespace %s (-before +now):\n%s", n.name, diff)
 	}
 }
 
-// grace is zero: when the command has ended, all of it must be gone.
-const grace = 0 * time.Second
+// trailing is how long the storage may take to remove what stood behind a claim or
+// a snapshot, in sight of a caller whose Role shows neither. Whatever else a run
+// made must be gone when its command has ended.
+const trailing = 15 * time.Second
+
+// trails reports whether an object belongs to no namespace.
+func trails(name string) bool {
+	for _, kind := range []string{"volume/", "snapshotcontent/", "persistentvolumes/", "volumesnapshotcontents/"} {
+		if strings.HasPrefix(name, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// settled returns what a look at the cluster finds, empty if all is as it is to be.
+// It looks again only for what belongs to no namespace, and not for a runner that
+// can see that itself.
+func (n *space) settled(look func() string, onlyTrailing func() bool) string {
+	n.t.Helper()
+	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+		found := look()
+		if found == "" || n.seesVolumes || time.Since(began) > trailing || !onlyTrailing() {
+			return found
+		}
+	}
+}

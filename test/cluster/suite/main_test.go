@@ -29,8 +29,9 @@ var moverImage = cmp.Or(os.Getenv("VK_MOVER_IMAGE"), "volsync-kopia.test/mover:d
 
 // world is what the tests share.
 type world struct {
-	// dir is the cluster's folder, kubeconfig the administrator's.
-	dir, kubeconfig string
+	// dir is the cluster's folder, administrator the kubeconfig of somebody who may
+	// do everything: the tests' own, and hardly ever the command's.
+	dir, administrator string
 	// command is the built plugin, kopia the program that a person would use.
 	command, kopia string
 	config         *rest.Config
@@ -101,7 +102,7 @@ func cluster(ctx context.Context) (dir string, down func(context.Context, bool) 
 }
 
 func newWorld(dir string) (*world, error) {
-	w := &world{dir: dir, kubeconfig: filepath.Join(dir, "kubeconfig")}
+	w := &world{dir: dir, administrator: filepath.Join(dir, "kubeconfig")}
 	var err error
 	if w.command, err = filepath.Abs("../../../bin/kubectl-volsync_kopia"); err != nil {
 		return nil, err
@@ -114,7 +115,7 @@ func newWorld(dir string) (*world, error) {
 			return nil, fmt.Errorf("make build kopia image comes first: %w", err)
 		}
 	}
-	if w.config, err = clientcmd.BuildConfigFromFlags("", w.kubeconfig); err != nil {
+	if w.config, err = clientcmd.BuildConfigFromFlags("", w.administrator); err != nil {
 		return nil, err
 	}
 	w.config.QPS, w.config.Burst = 100, 200

@@ -35,7 +35,7 @@ func TestTwoSourcesAtOnce(t *testing.T) {
 	n.yieldRepository()
 	n.twice(named("first"), named("second"))
 	before := n.inventory()
-	both := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--max-parallel=2", "--actions-on-live-volume")
+	both := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--max-parallel=2", "--actions-on-live-volume", "--create-repository=never")
 	n.untilRuns("Running", "Running")
 	n.open()
 	var report several
@@ -81,7 +81,7 @@ func TestTheSecondRunOfASourceIsRefused(t *testing.T) {
 		t.Parallel()
 		n := newSpace(t, gated(shape{}))
 		before := n.inventory()
-		first := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
+		first := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
 		holder := n.untilRuns("Running")[0]
 		n.refused(holder.ID, "--actions-on-live-volume")
 		n.open()

@@ -20,7 +20,7 @@ import (
 // proxy stands between the command and the API server, sees every request and
 // can spoil it.
 type proxy struct {
-	// kubeconfig leads through the proxy, with the administrator's rights.
+	// kubeconfig leads through the proxy, with the rights of the test's namespace.
 	kubeconfig string
 
 	mu sync.Mutex
@@ -39,11 +39,16 @@ type proxy struct {
 func newProxy(t testing.TB) *proxy {
 	t.Helper()
 	p := &proxy{}
-	upstream, err := url.Parse(shared.config.Host)
+	// A token goes over no connection in the clear: the proxy has the caller's.
+	caller, err := clientcmd.BuildConfigFromFlags("", callerOf(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport, err := rest.TransportFor(shared.config)
+	upstream, err := url.Parse(caller.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport, err := rest.TransportFor(caller)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,11 +73,11 @@ func (n *space) collectedByStatus(id string) {
 func TestARunIsSeenFromAnotherProcess(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, gated(shape{}))
-	own := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--actions-on-live-volume")
+	own := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--actions-on-live-volume")
 	id := n.untilRuns("Running")[0].ID
 	short := id[strings.LastIndex(id, "-")+1:]
-	logs := start(t, shared.kubeconfig, "runs", "logs", short, "-n", n.name, "--follow")
-	attached := start(t, shared.kubeconfig, "runs", "attach", short, "-n", n.name, "-o", "json", "--progress=plain")
+	logs := start(t, n.kubeconfig, "runs", "logs", short, "-n", n.name, "--follow")
+	attached := start(t, n.kubeconfig, "runs", "attach", short, "-n", n.name, "-o", "json", "--progress=plain")
 	n.untilWaiting(id)
 	var shown listed
 	call(t, "runs", "show", short, "-n", n.name).decode(t, 0, &shown)
@@ -122,11 +122,11 @@ func TestAttachCollectsARunWhoseCommandIsDead(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, gated(shape{}))
 	before := n.objects()
-	dead := start(t, shared.kubeconfig, "backup", "-f", n.file, "--keep-job=0", "--actions-on-live-volume")
+	dead := start(t, n.kubeconfig, "backup", "-f", n.file, "--keep-job=0", "--actions-on-live-volume")
 	id := n.untilRuns("Running")[0].ID
 	n.must(dead.cmd.Process.Signal(syscall.SIGKILL))
 	dead.wait()
-	attached := start(t, shared.kubeconfig, "runs", "attach", id, "-n", n.name, "-o", "json")
+	attached := start(t, n.kubeconfig, "runs", "attach", id, "-n", n.name, "-o", "json")
 	n.open()
 	if r := attached.wait().result(t, 0); r.RunID != id || r.Outcome != result.Succeeded {
 		t.Fatalf("%+v", r)
@@ -142,7 +142,7 @@ func TestARunIsCancelledFromAnotherProcess(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, gated(shape{}))
 	before := n.inventory()
-	own := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--actions-on-live-volume")
+	own := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--actions-on-live-volume")
 	id := n.untilRuns("Running")[0].ID
 	n.untilWaiting(id)
 	r := call(t, "runs", "cancel", id, "-n", n.name, "-o", "json").result(t, 0)
@@ -168,9 +168,9 @@ func TestAMoverThatNeverStartedIsCancelled(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, shape{CopyMethod: "Direct"})
 	before := n.inventory()
-	own := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--mover-image=volsync-kopia.test/none:dev")
+	own := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--mover-image=volsync-kopia.test/none:dev")
 	id := n.untilRuns("Running")[0].ID
-	following := start(t, shared.kubeconfig, "runs", "attach", id, "-n", n.name, "-o", "json")
+	following := start(t, n.kubeconfig, "runs", "attach", id, "-n", n.name, "-o", "json")
 	r := call(t, "runs", "cancel", id, "-n", n.name, "-o", "json").result(t, 0)
 	if r.Outcome != result.Cancelled || !strings.Contains(r.Message, "before it started") {
 		t.Errorf("cancel says %+v", r)
@@ -190,7 +190,7 @@ func TestTwoMonitorsCollectADeadRunOnce(t *testing.T) {
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
 	call(t, "backup", "-f", n.file, "-o", "json", "--detach")
 	id := n.untilRuns("Finished")[0].ID
-	both := []*running{start(t, shared.kubeconfig, "status", "-n", n.name), start(t, shared.kubeconfig, "status", "-n", n.name)}
+	both := []*running{start(t, n.kubeconfig, "status", "-n", n.name), start(t, n.kubeconfig, "status", "-n", n.name)}
 	for _, one := range both {
 		if end := one.wait(); end.code != 0 {
 			t.Errorf("status ended with %d\n%s%s", end.code, end.stdout, end.stderr)
@@ -226,7 +226,7 @@ func TestAMoverThatCannotStartIsEndedOnceItsCommandIsDead(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
 	before := n.objects()
-	dead := start(t, shared.kubeconfig, "backup", "-f", n.file, "--mover-image=volsync-kopia.test/none:dev", "--scheduled-timeout=5s", "--started-timeout=5s")
+	dead := start(t, n.kubeconfig, "backup", "-f", n.file, "--mover-image=volsync-kopia.test/none:dev", "--scheduled-timeout=5s", "--started-timeout=5s")
 	n.untilRuns("Running")
 	n.must(dead.cmd.Process.Signal(syscall.SIGKILL))
 	dead.wait()

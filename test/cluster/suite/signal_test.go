@@ -27,7 +27,7 @@ func TestASignalNamesTheIncompleteSnapshot(t *testing.T) {
 				n := newSource(t, shape{CopyMethod: method, Kopia: "    additionalArgs: ['--upload-speed=10MB']\n"})
 				n.random("large", 400)
 				before := n.objects()
-				p := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json")
+				p := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json")
 				n.untilUploading(60 << 20)
 				n.must(p.cmd.Process.Signal(row.signal))
 				end := p.wait()
@@ -94,7 +94,7 @@ func TestASecondSignalLeavesAtOnce(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, gated(shape{}))
 	before := n.inventory()
-	p := start(t, shared.kubeconfig, "backup", "-f", n.file, "--actions-on-live-volume", "--keep-job=0")
+	p := start(t, n.kubeconfig, "backup", "-f", n.file, "--actions-on-live-volume", "--keep-job=0")
 	id := n.untilRuns("Running")[0].ID
 	n.untilWaiting(id)
 	n.must(p.cmd.Process.Signal(syscall.SIGINT))
@@ -122,13 +122,13 @@ func TestACommandThatCancelsIsAlive(t *testing.T) {
 	n := newSource(t, shape{CopyMethod: "Snapshot", Kopia: "    additionalArgs: ['--upload-speed=1MB']\n"})
 	n.random("large", 100)
 	before := n.objects()
-	p := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json")
+	p := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json")
 	n.untilUploading(4 << 20)
 	n.must(p.cmd.Process.Signal(syscall.SIGINT))
 	n.untilRuns("Stopping")
 	others := map[string]*running{
-		"status":  start(t, shared.kubeconfig, "status", "-n", n.name),
-		"cleanup": start(t, shared.kubeconfig, "cleanup", "-n", n.name, "--yes"),
+		"status":  start(t, n.kubeconfig, "status", "-n", n.name),
+		"cleanup": start(t, n.kubeconfig, "cleanup", "-n", n.name, "--yes"),
 	}
 	if end := call(t, "backup", "-f", n.file); end.code != 5 || !strings.Contains(end.stderr, "its mover is running") {
 		t.Errorf("another backup ended with %d\n%s%s", end.code, end.stdout, end.stderr)

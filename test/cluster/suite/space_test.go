@@ -27,6 +27,10 @@ const password = "canary-7f3a-repository-password"
 type space struct {
 	t    testing.TB
 	name string
+	// kubeconfig is the runner's.
+	kubeconfig string
+	// seesVolumes is true for a runner that may look at what belongs to no namespace.
+	seesVolumes bool
 	// file is the manifest, data and repository the volumes' directories on this
 	// machine.
 	file, data, repository string
@@ -89,6 +93,11 @@ func newSpace(t testing.TB, s shape) *space {
 	n.secret("kopia-config", map[string]string{"KOPIA_PASSWORD": password, "KOPIA_REPOSITORY": "filesystem:///kopia/repository"})
 	n.populate(s.Privileged)
 	n.write(s)
+	n.employ()
+	if s.Privileged {
+		// Only who may read the namespace knows that it allows such movers.
+		n.grantCluster(n.printedRoles().facts)
+	}
 	return n
 }
 
