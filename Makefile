@@ -112,11 +112,12 @@ docs: ## Regenerate docs/reference
 	$(GO) run ./tools/docs -out docs/reference
 
 .PHONY: verify
-verify: lint kopia-all ## Tier 0: vet, lint, tidy, generated files up to date
+verify: lint kopia-all ## Tier 0: vet, lint, tidy, generated files up to date, the krew manifest
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
 	$(GO) run ./tools/flagtables -check $(KOPIA_VERSIONS:%=bin/kopia-%)
 	$(GO) run ./tools/docs -out docs/reference -check
+	$(GO) run ./tools/krew -check
 
 .PHONY: clean
 clean: ## Remove what was built in the work tree (tools stay cached)
