@@ -62,7 +62,7 @@ func historyOf(object result.ObjectRef) *corev1.ConfigMap {
 }
 
 // begin notes that a run has started, in one request where the ConfigMap exists.
-func (w writer) begin(ctx context.Context, r result.Result) error {
+func (w *writer) begin(ctx context.Context, r result.Result) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode the start: %w", err)
@@ -74,9 +74,13 @@ func (w writer) begin(ctx context.Context, r result.Result) error {
 		return fmt.Errorf("encode the start: %w", err)
 	}
 	return w.writing(ctx, wanted, func(ctx context.Context) error {
-		err := w.patchHistory(ctx, wanted.Name, patch)
+		var err error
+		w.history, err = w.patchHistory(ctx, wanted.Name, patch)
 		if apierrors.IsNotFound(err) {
-			return w.createHistory(ctx, wanted, data)
+			w.history, err = w.createHistory(ctx, wanted, data)
+		}
+		if err != nil {
+			w.history = nil
 		}
 		return err
 	})
@@ -85,14 +89,19 @@ func (w writer) begin(ctx context.Context, r result.Result) error {
 // addHistory adds the run to the history ConfigMap, which is made if need be;
 // added is false for a run that was in it already.
 func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended status.Run) (added bool, err error) {
-	maps := w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace)
+	known := w.history
 	err = w.writing(ctx, wanted, func(ctx context.Context) error {
-		found, err := maps.Get(ctx, wanted.Name, metav1.GetOptions{})
-		missing := apierrors.IsNotFound(err)
-		if missing {
-			found = wanted
-		} else if err != nil {
-			return err
+		found := known
+		known = nil // the API server refuses it if it has changed, and then it is read
+		missing := false
+		if found == nil {
+			var err error
+			found, err = w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
+			if missing = apierrors.IsNotFound(err); missing {
+				found = wanted
+			} else if err != nil {
+				return err
+			}
 		}
 		data, err := encodeHistory(found, ended)
 		if err != nil || data == nil {
@@ -100,7 +109,8 @@ func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended 
 		}
 		added = true
 		if missing {
-			return w.createHistory(ctx, wanted, map[string]string{historyKey: *data[historyKey]})
+			_, err := w.createHistory(ctx, wanted, map[string]string{historyKey: *data[historyKey]})
+			return err
 		}
 		patch, err := json.Marshal(map[string]any{
 			"metadata": map[string]any{"resourceVersion": found.ResourceVersion}, "data": data,
@@ -108,7 +118,8 @@ func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended 
 		if err != nil {
 			return err
 		}
-		return w.patchHistory(ctx, wanted.Name, patch)
+		_, err = w.patchHistory(ctx, wanted.Name, patch)
+		return err
 	})
 	return added && err == nil, err
 }
@@ -124,17 +135,20 @@ func (w writer) writing(ctx context.Context, m *corev1.ConfigMap, write func(con
 	return nil
 }
 
-func conflicting(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+// conflicting reports whether the history is another than it was thought to be; it
+// may be gone, too.
+func conflicting(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
+}
 
-func (w writer) patchHistory(ctx context.Context, name string, patch []byte) error {
-	_, err := w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).
+func (w writer) patchHistory(ctx context.Context, name string, patch []byte) (*corev1.ConfigMap, error) {
+	return w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).
 		Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
-	return err
 }
 
 // createHistory makes the history ConfigMap. It belongs to the object, and goes with
 // it, where that is in the cluster and may be read.
-func (w writer) createHistory(ctx context.Context, wanted *corev1.ConfigMap, data map[string]string) error {
+func (w writer) createHistory(ctx context.Context, wanted *corev1.ConfigMap, data map[string]string) (*corev1.ConfigMap, error) {
 	m := wanted.DeepCopy()
 	m.Data = data
 	if objects, err := w.cluster.objects(w.object.Kind, w.object.Namespace); err == nil && len(m.OwnerReferences) == 0 {
@@ -144,8 +158,7 @@ func (w writer) createHistory(ctx context.Context, wanted *corev1.ConfigMap, dat
 			}}
 		}
 	}
-	_, err := w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).Create(ctx, m, metav1.CreateOptions{FieldManager: plan.ManagedBy})
-	return err
+	return w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).Create(ctx, m, metav1.CreateOptions{FieldManager: plan.ManagedBy})
 }
 
 // encodeHistory is the change of the ConfigMap's data that adds the run, with nil

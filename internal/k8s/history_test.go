@@ -42,7 +42,7 @@ func (w *world) outcomes() []result.Outcome {
 func TestARunThatExpiredUncollectedIsUnknown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, moverJob(startedAgo(time.Minute)), moverPod(running))
-	if err := (writer{cluster: w.cluster, object: testSource}).begin(t.Context(), startOf(testRun)); err != nil {
+	if err := (&writer{cluster: w.cluster, object: testSource}).begin(t.Context(), startOf(testRun)); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.outcomes(); len(got) != 0 {
@@ -54,7 +54,7 @@ func TestARunThatExpiredUncollectedIsUnknown(t *testing.T) {
 	if got := w.outcomes(); len(got) != 1 || got[0] != result.Unknown {
 		t.Errorf("when its Job is gone: %v", got)
 	}
-	next := writer{cluster: w.cluster, object: testSource}
+	next := &writer{cluster: w.cluster, object: testSource}
 	if err := next.begin(t.Context(), startOf("next")); err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +120,15 @@ func TestTheStatusTellsOfAStart(t *testing.T) {
 	if got := reason(); got != status.ReasonRunning {
 		t.Errorf("while it runs: %s", got)
 	}
+	w.typed.ClearActions()
 	failed := result.Result{RunID: testRun, Object: testSource, Outcome: result.TimedOut, ExitCode: 6, Message: "it was not started within 5m"}
 	if err := target.Record(t.Context(), failed); err != nil || reason() != status.ReasonError {
 		t.Errorf("%v; %s", err, reason())
+	}
+	for _, a := range w.typed.Actions() {
+		if a.GetVerb() == "get" {
+			t.Errorf("what the writing of the start returned is read again: %s %s", a.GetVerb(), a.GetResource().Resource)
+		}
 	}
 	m, err := w.cluster.typed.CoreV1().ConfigMaps(testNamespace).Get(t.Context(), plan.Name(plan.NameStatus, testSource, ""), metav1.GetOptions{})
 	if err != nil || len(m.OwnerReferences) != 1 || m.OwnerReferences[0].UID != "source" || len(startedRuns(m)) > 0 {

@@ -80,7 +80,7 @@ func TestHowAPodUsesAClaim(t *testing.T) {
 // TestAStatusPatchClearsWhatNoLongerHolds: a merge patch keeps what it leaves out.
 func TestAStatusPatchClearsWhatNoLongerHolds(t *testing.T) {
 	t.Parallel()
-	data, err := statusPatch(status.Status{LastManualSync: "tag"})
+	data, err := statusPatch(status.Status{LastManualSync: "tag"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

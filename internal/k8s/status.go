@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -39,6 +41,9 @@ func (t *Target) writeStatus(ctx context.Context, step plan.Step, r *result.Resu
 		return err
 	}
 	w := writer{cluster: t.cluster, object: t.plan.Object, live: step.Status.Object != nil}
+	if t.told != nil {
+		w.history, w.source = t.told.history, t.told.source
+	}
 	_, err = w.write(ctx, &wanted, t.runOf(r))
 	return err
 }
@@ -76,6 +81,10 @@ type writer struct {
 	// live is true when the object is in the cluster and its status is to be
 	// written.
 	live bool
+	// history and source are what the writing of the start has returned; nil: unknown.
+	// As long as nobody else writes, the end need not read them.
+	history *corev1.ConfigMap
+	source  *unstructured.Unstructured
 }
 
 // write writes one finished run; remembered is true when it is in the history. For
@@ -94,7 +103,7 @@ func (w writer) write(ctx context.Context, history *corev1.ConfigMap, ended stat
 }
 
 // patchBeginning has the object's status say that a mover runs.
-func (w writer) patchBeginning(ctx context.Context, began time.Time) error {
+func (w *writer) patchBeginning(ctx context.Context, began time.Time) error {
 	objects, err := w.cluster.objects(w.object.Kind, w.object.Namespace)
 	if err != nil {
 		return err
@@ -104,9 +113,12 @@ func (w writer) patchBeginning(ctx context.Context, began time.Time) error {
 		return err
 	}
 	err = patiently(ctx, func(ctx context.Context) error {
-		_, err := objects.Patch(ctx, w.object.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy}, "status")
+		w.source, err = objects.Patch(ctx, w.object.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy}, "status")
 		return err
 	})
+	if err != nil {
+		w.source = nil
+	}
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fault.New(fault.Leftover, "write its status: %w", err).At(w.object.String())
 	}
@@ -119,23 +131,13 @@ func (w writer) patchStatus(ctx context.Context, ended status.Run) error {
 	if err != nil {
 		return err
 	}
+	live := w.source
 	err = patiently(ctx, func(ctx context.Context) error {
-		live, err := objects.Get(ctx, w.object.Name, metav1.GetOptions{})
-		if err != nil {
+		return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+			err := w.patchStatusOf(ctx, objects, live, ended)
+			live = nil // it is read now, if this was not the last attempt
 			return err
-		}
-		var before struct {
-			Status status.Status `json:"status"`
-		}
-		if err := convert(live, &before); err != nil {
-			return err
-		}
-		patch, err := statusPatch(status.After(before.Status, ended))
-		if err != nil {
-			return err
-		}
-		_, err = objects.Patch(ctx, w.object.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy}, "status")
-		return err
+		})
 	})
 	if apierrors.IsNotFound(err) {
 		return nil // it was deleted meanwhile
@@ -147,10 +149,37 @@ func (w writer) patchStatus(ctx context.Context, ended status.Run) error {
 	return nil
 }
 
+// patchStatusOf is one attempt. The object is read unless it is known; then the API
+// server refuses the patch if it has changed since.
+func (w writer) patchStatusOf(ctx context.Context, objects dynamic.ResourceInterface, live *unstructured.Unstructured, ended status.Run) error {
+	version := ""
+	if live != nil {
+		version = live.GetResourceVersion()
+	} else {
+		var err error
+		if live, err = objects.Get(ctx, w.object.Name, metav1.GetOptions{}); err != nil {
+			return err
+		}
+	}
+	var before struct {
+		Status status.Status `json:"status"`
+	}
+	if err := convert(live, &before); err != nil {
+		return err
+	}
+	patch, err := statusPatch(status.After(before.Status, ended), version)
+	if err != nil {
+		return err
+	}
+	_, err = objects.Patch(ctx, w.object.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy}, "status")
+	return err
+}
+
 // statusPatch is a merge patch that brings the status up to date. A merge keeps what
 // it leaves out, so the times that may no longer hold are taken away by name; what
-// is known of the last synchronisation stays when there is nothing newer.
-func statusPatch(after status.Status) ([]byte, error) {
+// is known of the last synchronisation stays when there is nothing newer. With a
+// version it holds for that one only.
+func statusPatch(after status.Status, version string) ([]byte, error) {
 	data, err := json.Marshal(after)
 	if err != nil {
 		return nil, err
@@ -164,7 +193,11 @@ func statusPatch(after status.Status) ([]byte, error) {
 			fields[optional] = nil
 		}
 	}
-	return json.Marshal(map[string]any{"status": fields})
+	patch := map[string]any{"status": fields}
+	if version != "" {
+		patch["metadata"] = map[string]any{"resourceVersion": version}
+	}
+	return json.Marshal(patch)
 }
 
 // event tells the namespace's readers of events. That it cannot be written
