@@ -204,8 +204,8 @@ func checkProvenance(t *testing.T, w *world) {
 // lines and a snapshot.
 func checkInvalidJSON(t *testing.T, w *world, results []result.Result, e ended) {
 	t.Helper()
-	if e.code != 3 || len(results) != 0 || !strings.Contains(e.stderr, "45-invalid-json.yaml:6:6 ") || !strings.Contains(e.stderr, "Invalid JSON") {
-		t.Errorf("exit %d\n%s", e.code, e.stderr)
+	if e.code != 3 || len(results) != 1 || results[0].Outcome != result.Refused || !strings.Contains(e.stderr, "45-invalid-json.yaml:6:6 ") || !strings.Contains(e.stderr, "Invalid JSON") {
+		t.Errorf("exit %d, %d results\n%s%s", e.code, len(results), e.stdout, e.stderr)
 	}
 	if left, err := os.ReadDir(w.repo.Dir); err != nil || len(left) > 0 {
 		t.Errorf("something was written: %v, %v", left, err)
