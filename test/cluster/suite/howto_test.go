@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"os"
@@ -44,7 +45,10 @@ func TestHowTo(t *testing.T) {
 func newReader(t testing.TB, page string) *reader {
 	t.Helper()
 	r := &reader{space: &space{t: t, name: "vk-" + strings.ToLower(rand.Text()[:8])}, page: page, dir: t.TempDir()}
-	r.names = names{"prod": r.name, "csi-snap": "vk-snap", "csi-disk": "vk-immediate", "node-1": "127.0.0.1"}
+	r.names = names{
+		"prod": r.name, "csi-snap": "vk-snap", "csi-disk": "vk-immediate", "node-1": "127.0.0.1",
+		"gitops-prod": "gitops-" + r.name, // the name that applies gives the cluster-scoped object gitops
+	}
 	_, err := shared.typed.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.name}}, metav1.CreateOptions{})
 	r.must(err)
 	t.Cleanup(r.remove)
@@ -68,9 +72,7 @@ func (r *reader) follow(s *step) {
 	r.t.Helper()
 	switch {
 	case s.deletePods:
-		now := int64(0)
-		r.must(shared.typed.CoreV1().Pods(r.name).DeleteCollection(r.t.Context(),
-			metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{LabelSelector: moverLabel}))
+		r.deletesPods()
 	case s.file != "":
 		r.writes(s.file, s.text)
 		if len(s.jobs) > 0 {
@@ -87,6 +89,20 @@ func (r *reader) follow(s *step) {
 			r.t.Fatalf("%s:%d: %s\n%v\n\nwhat was printed:\n%s", r.page, s.line, s.command, err, printed)
 		}
 	}
+}
+
+// deletesPods deletes the movers' pods without grace, and waits until they are gone
+// with all that they might have told.
+func (r *reader) deletesPods() {
+	r.t.Helper()
+	pods, now := shared.typed.CoreV1().Pods(r.name), int64(0)
+	movers := metav1.ListOptions{LabelSelector: moverLabel}
+	r.must(pods.DeleteCollection(r.t.Context(), metav1.DeleteOptions{GracePeriodSeconds: &now}, movers))
+	r.until("the movers' pods are gone", func(ctx context.Context) bool {
+		left, err := pods.List(ctx, movers)
+		r.must(err)
+		return len(left.Items) == 0
+	})
 }
 
 // writes writes one of the reader's files.
