@@ -54,7 +54,7 @@ func clusterClaimCodes() []Code {
 		},
 		{
 			ID: "VK508", Title: "Volumes on different nodes", Severity: Error,
-			Meaning: "The mover mounts all its volumes on one node, and no node can have them all: pods hold them on different nodes, they are attached or local there, or a copy can only be read where its source is. The pod would stay Pending for ever.",
+			Meaning: "The mover mounts all its volumes on one node, and no node can have them all: pods hold them on different nodes, they are attached or local there, or a copy can only be read where its source is. The pod would stay Pending forever.",
 			Example: "spec:\n  sourcePVC: data          # held by a pod on node-1\n  kopia:\n    copyMethod: Direct\n    repositoryPVC: backups # a local volume of node-2",
 			Fix:     "Use a repository volume that every node can mount, or a copy that is not bound to a node.",
 		},

@@ -10,7 +10,7 @@ func policyDocumentCodes() []Code {
 	return []Code{
 		{
 			ID: "VK301", Title: "Invalid JSON", Severity: Error,
-			Meaning: "A policy document is not one JSON object: a trailing comma, a key that stands twice, text after the end, or more than 1 MiB. Nothing in it can be trusted, so none of it is used.",
+			Meaning: "A policy document is not one JSON object: a trailing comma, a key that appears twice, text after the end, or more than 1 MiB. Nothing in it can be trusted, so none of it is used.",
 			Example: `{"retention": {"keepDaily": 7,}}`,
 			Fix:     "Correct the text at the line and column given. With --policy-errors=warn a run goes on with the repository's own settings; not for policyConfig.repositoryConfig, which may say where the repository is.",
 		},

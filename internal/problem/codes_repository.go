@@ -58,8 +58,8 @@ func secretCodes() []Code {
 			Fix:     "Use https:// outside a trusted network.",
 		},
 		{
-			ID: "VK409", Title: "Password in a place", Severity: Error,
-			Meaning: "A key that says where the repository is holds a password besides, as user:password@host. Plans, logs and the mover's Task show places.",
+			ID: "VK409", Title: "Password in the repository URL", Severity: Error,
+			Meaning: "A key that says where the repository is also contains a password, as in user:password@host. Plans, logs and the mover's Task show these keys.",
 			Example: "stringData:\n  KOPIA_REPOSITORY: webdav://me:secret@dav.example.com/backups",
 			Fix:     "Take it out of the place and put it into the key that is meant for it, as WEBDAV_PASSWORD, SFTP_PASSWORD or RCLONE_CONFIG.",
 		},

@@ -70,7 +70,7 @@ func specFieldCodes() []Code {
 		},
 		{
 			ID: "VK110", Title: "Duplicate key", Severity: Error,
-			Meaning: "The same key stands twice in one object; only one of the values could count.",
+			Meaning: "The same key appears twice in one object; only one of the values could count.",
 			Example: "spec:\n  kopia:\n    repository: a\n    repository: b",
 			Fix:     "Remove one of them.",
 		},

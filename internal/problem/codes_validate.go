@@ -56,7 +56,7 @@ func sourceCodes() []Code {
 		},
 		{
 			"VK129", "Retention keeps everything", Warning,
-			"When all numbers are 0, kopia does not expire everything: it keeps every snapshot for ever.",
+			"When all numbers are 0, kopia does not expire everything: it keeps every snapshot forever.",
 			"spec:\n  kopia:\n    retain:\n      hourly: 0\n      daily: 0\n      weekly: 0\n      monthly: 0\n      yearly: 0\n      latest: 0", "Set at least one number.",
 		},
 		{

@@ -108,7 +108,7 @@ func (d *decoder) fieldsOf(n *yaml.Node, at *trail) ([]entry, bool) {
 		}
 		d.report(key, place, finding{
 			code:    codeDuplicateKey,
-			message: "the key stands twice in the same object; only one of the values can count",
+			message: "the key appears twice in the same object; only one of the values can count",
 			fix:     "remove one of them",
 		})
 	}

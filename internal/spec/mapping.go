@@ -22,7 +22,7 @@ func isNull(n *yaml.Node) bool {
 }
 
 // entries returns the fields of a mapping in order, merge keys ("<<") expanded
-// as YAML wants it: a field of the mapping itself wins. Keys that stand twice in
+// as YAML wants it: a field of the mapping itself wins. Keys that appear twice in
 // the mapping itself are returned apart.
 func entries(n *yaml.Node) (fields []entry, twice []*yaml.Node) {
 	n = follow(n)

@@ -86,10 +86,10 @@ func (c *check) retain(r *spec.Retain) {
 	case 0:
 		return
 	case 6:
-		c.warn("VK129", "spec.kopia.retain", "every number is 0, and kopia then keeps all snapshots for ever",
+		c.warn("VK129", "spec.kopia.retain", "every number is 0, and kopia then keeps all snapshots forever",
 			"set at least one number, as latest: 10")
 	default:
-		c.warn("VK129", "spec.kopia.retain", "every number given is 0: if the global policy has none for the others either, kopia keeps all snapshots for ever",
+		c.warn("VK129", "spec.kopia.retain", "every number given is 0: if the global policy has none for the others either, kopia keeps all snapshots forever",
 			"set at least one number, as latest: 10")
 	}
 }

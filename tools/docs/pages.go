@@ -79,7 +79,7 @@ func writeProblem(b *bytes.Buffer) error {
 		}
 		fields.Fields.List = append(fields.Fields.List, f)
 	}
-	writeFields(b, fields)
+	writeFields(b, fields, nil)
 	return nil
 }
 

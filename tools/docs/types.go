@@ -64,7 +64,7 @@ func typePage(intro string, names ...string) ([]byte, error) {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", name, oneLine(decl.Doc))
 		switch t := spec.Type.(type) {
 		case *ast.StructType:
-			writeFields(&b, t)
+			writeFields(&b, t, names)
 		case *ast.Ident:
 			writeValues(&b, files, name)
 		}
@@ -109,12 +109,13 @@ func findType(files []*ast.File, name string) (*ast.GenDecl, *ast.TypeSpec) {
 	return nil, nil
 }
 
-// writeFields writes a table with a row for each JSON field.
-func writeFields(b *bytes.Buffer, t *ast.StructType) {
+// writeFields writes a table with a row for each JSON field. here are the types
+// that the page describes; the others are in result.md.
+func writeFields(b *bytes.Buffer, t *ast.StructType, here []string) {
 	b.WriteString("\n| field | type | meaning |\n|---|---|---|\n")
 	for _, f := range t.Fields.List {
 		name, optional := jsonName(f)
-		kind := typeName(f.Type)
+		kind := typeName(f.Type, here)
 		if optional {
 			kind += ", optional"
 		}
@@ -133,14 +134,14 @@ func jsonName(f *ast.Field) (name string, optional bool) {
 }
 
 // typeName names a Go type as a reader of JSON knows it.
-func typeName(e ast.Expr) string {
+func typeName(e ast.Expr, here []string) string {
 	switch t := e.(type) {
 	case *ast.StarExpr:
-		return typeName(t.X)
+		return typeName(t.X, here)
 	case *ast.ArrayType:
-		return "array of " + typeName(t.Elt)
+		return "array of " + typeName(t.Elt, here)
 	case *ast.MapType:
-		return "object of " + typeName(t.Value)
+		return "object of " + typeName(t.Value, here)
 	case *ast.SelectorExpr: // time.Time and problem.List are the only foreign types
 		if t.Sel.Name == "List" {
 			return "array of [findings](findings.md#as-json)"
@@ -159,7 +160,11 @@ func typeName(e ast.Expr) string {
 		case "Severity":
 			return "`error`, `warning` or `info`"
 		}
-		return "[" + t.Name + "](#" + strings.ToLower(t.Name) + ")"
+		page := ""
+		if !slices.Contains(here, t.Name) {
+			page = "result.md"
+		}
+		return "[" + t.Name + "](" + page + "#" + strings.ToLower(t.Name) + ")"
 	}
 	return "value"
 }

@@ -28,9 +28,9 @@ type allowance struct {
 	caution string
 }
 
-// allowances returns the flags that a user may hand to kopia. Whatever is not
-// in this list is refused, also flags of kopia versions yet to come. The flag
-// must besides be in the table of the kopia version at hand.
+// allowances returns the flags that a user may pass to kopia. All other flags are
+// refused, including those of future kopia versions. The flag must also be in the
+// table of the kopia version in use.
 func allowances(op result.Operation) map[string]allowance {
 	list := map[string]allowance{
 		"progress":                 {},

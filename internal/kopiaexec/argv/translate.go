@@ -24,8 +24,8 @@ type effect struct {
 	rechunks bool
 }
 
-// translation is a flag that is no flag of the command in question, but a
-// setting that takes effect in another way.
+// translation describes a flag that the command itself does not have, and the
+// setting that is changed instead.
 type translation struct {
 	name string
 	// flagOnly translations take no value or a truth value, and have a negation.

@@ -117,7 +117,7 @@ func (f Faults) times(name string) int {
 	return n
 }
 
-// delay is how long the named state takes; math.MaxInt64 is for ever.
+// delay is how long the named state takes; math.MaxInt64 is forever.
 func (f Faults) delay(name string) time.Duration {
 	d, _ := parseDelay(f[name]) // checked when it was read
 	return d
