@@ -144,7 +144,9 @@ func (b *backupFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.C
 	defer target.Close()
 	x := run.Execute(running, p, target, observer, f.Now)
 	if x.Started {
-		return startedVerdict(p, d.Object(), f.Now())
+		v := startedVerdict(p, d.Object(), f.Now())
+		v.left = x.Left
+		return v
 	}
 	return executedVerdict(d.Object(), x)
 }

@@ -27,8 +27,8 @@ type verdict struct {
 	ref       result.ObjectRef
 	operation result.Operation
 	// at is where its manifest stands.
-	at problem.Position
-	result    *result.Result
+	at     problem.Position
+	result *result.Result
 	// err stopped the run before a mover could say anything.
 	err error
 	// plan is set for a dry run; the rest is about the question to the repository
@@ -36,7 +36,7 @@ type verdict struct {
 	plan *plan.Plan
 	// told is true when the display of the run has told of the result as it is.
 	told bool
-	// started is set, and nothing else, for a run that goes on by itself.
+	// started is set, and else only what is left, for a run that goes on by itself.
 	started *result.Event
 	// left are what clean-up could not remove.
 	left []error

@@ -4,7 +4,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -31,20 +30,22 @@ type Observer interface {
 	Observe(result.Event)
 }
 
-// CleanupTimeout bounds what is done after a run was cancelled or has failed.
+// CleanupTimeout bounds each thing that is done after a run was cancelled, has
+// failed or has ended: what one of them waits for costs the others no time.
 const CleanupTimeout = 2 * time.Minute
 
 // Execution is how a plan's execution ended.
 type Execution struct {
 	// Started is true for a plan that ends when its mover has started; then there
-	// is nothing else to say yet.
+	// is nothing else to say yet but what is Left.
 	Started bool
 	// Result is the mover's own, or one made from Err; it is never zero but with
 	// Started.
 	Result result.Result
 	// Err is what stopped the run; nil when the mover ended by itself.
 	Err error
-	// Left are what clean-up could not remove.
+	// Left are what clean-up could not remove, and what else could not be done
+	// once the mover had started.
 	Left []error
 }
 
@@ -58,25 +59,27 @@ func (e Execution) ExitCode() fault.ExitCode {
 }
 
 // Execute does the plan's steps in order. When a step fails or ctx ends before
-// the mover has ended, the clean-up of the steps done so far is run; once the mover has ended,
-// the remaining steps are done whatever its outcome was, also after a cancel.
+// the mover has started, the clean-up of the steps done so far is run. From then
+// on nothing is undone: a mover that runs is always followed to its end, told to
+// stop if ctx has ended, and the other steps are done whatever its outcome was.
 func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer, now func() time.Time) Execution {
 	x := executor{plan: p, target: target, observer: observer, now: now, began: now()}
 	err := x.steps(ctx)
-	if err == nil && p.Detached() {
-		return Execution{Started: true}
+	ended := x.result != nil
+	if err == nil && p.Detached() && !ended {
+		return Execution{Started: true, Left: x.left}
 	}
-	if err != nil {
-		x.record(ctx, err)
-		x.left = append(x.left, x.undo(ctx)...)
+	// What the clean-up sets off, as the loss of the Lease that goes with its Job,
+	// says nothing about why the run has ended.
+	verdict := x.verdict(ctx, err)
+	if err != nil || p.Detached() && ended { // such a plan ends with the start
+		x.record(ctx, verdict)
+		x.undo(ctx)
 	}
-	e := Execution{Result: x.verdict(ctx, err), Err: err, Left: x.left}
+	e := Execution{Result: verdict, Err: err, Left: x.left}
 	e.Result.ExitCode = int(e.ExitCode())
 	observed := e.Result
-	observer.Observe(result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: now(), RunID: p.RunID,
-		Type: result.EventResult, Result: &observed,
-	})
+	x.tell(result.Event{Type: result.EventResult, Result: &observed})
 	return e
 }
 
@@ -89,72 +92,120 @@ type executor struct {
 	// begun are the ids of the steps that were begun: a step that failed may
 	// have done half of its work.
 	begun []int
+	// started is true once the mover runs by itself.
+	started bool
 	// result is the mover's, settled; nil before its end.
 	result *result.Result
 	left   []error
+	// phase is the last one that was told.
+	phase string
 }
 
-// steps does the steps. Errors of steps after the mover's end do not stop the
-// others: a status that cannot be written is no reason to leave a volume.
+// tell tells the observer.
+func (x *executor) tell(e result.Event) {
+	e.APIVersion, e.Kind, e.Time, e.RunID = result.APIVersion, result.KindEvent, x.now(), x.plan.RunID
+	x.observer.Observe(e)
+}
+
+// enter tells that a phase begins, unless it goes on.
+func (x *executor) enter(phase string) {
+	if phase == "" || phase == x.phase {
+		return
+	}
+	x.phase = phase
+	x.tell(result.Event{Type: result.EventPhase, Phase: phase})
+}
+
+// failed keeps what could not be done without ending the run, and tells it.
+func (x *executor) failed(err error) {
+	x.left = append(x.left, err)
+	x.tell(result.Event{Type: result.EventWarning, Warning: &result.Warning{Message: err.Error()}})
+}
+
+// steps does the steps. Errors of steps after the mover's start do not stop the
+// others: a status that cannot be written is no reason to leave a volume, and a
+// copy trigger that cannot be reported is none to lose what the mover says.
 func (x *executor) steps(ctx context.Context) error {
 	for _, step := range x.plan.Steps {
-		if x.result == nil {
-			if err := context.Cause(ctx); err != nil {
+		switch {
+		case x.result != nil && step.Kind == plan.StepFollow:
+			// It ended while it was still being started, and was heard.
+		case x.result != nil, x.started && step.Kind != plan.StepFollow:
+			x.besides(ctx, step)
+		default:
+			if err := x.towards(ctx, step); err != nil {
 				return err
 			}
-			x.begun = append(x.begun, step.ID)
-			r, err := x.target.Do(ctx, step, nil)
-			if err != nil {
-				return err
-			}
-			x.result = settle(ctx, r)
-			continue
 		}
-		after, cancel := detached(ctx, step.Exec)
-		amended, err := x.target.Do(after, step, x.result)
-		if err != nil {
-			x.left = append(x.left, err)
-		}
-		if step.Kind == plan.StepExec && amended != nil {
-			x.result = amended
-		}
-		cancel()
 	}
 	return nil
 }
 
-// record has a Target that told others of the mover's start tell them that the run
-// has failed, while it holds what it holds.
-func (x *executor) record(ctx context.Context, err error) {
+// record has a Target that told others of the mover's start tell them how a run has
+// ended that has no step for it, while it holds what it holds.
+func (x *executor) record(ctx context.Context, verdict result.Result) {
 	r, ok := x.target.(Recorder)
-	if !ok || x.result != nil {
+	if !ok {
 		return
 	}
 	after, cancel := detached(ctx, nil)
 	defer cancel()
-	if err := r.Record(after, x.verdict(ctx, err)); err != nil {
-		x.left = append(x.left, err)
+	if err := r.Record(after, verdict); err != nil {
+		x.failed(err)
+	}
+}
+
+// towards does a step on the way to the mover's end. The step that follows a
+// mover takes an ended ctx too: that is how it is told to stop.
+func (x *executor) towards(ctx context.Context, step plan.Step) error {
+	if err := context.Cause(ctx); err != nil && !x.started {
+		return err
+	}
+	x.begun = append(x.begun, step.ID)
+	x.enter(step.Phase())
+	r, err := x.target.Do(ctx, step, nil)
+	if err != nil {
+		return err
+	}
+	x.started = x.started || step.Kind == plan.StepUnsuspend
+	x.result = settle(ctx, r)
+	return nil
+}
+
+// besides does a step that the mover's outcome does not depend on. It has time
+// of its own, also after a cancel.
+func (x *executor) besides(ctx context.Context, step plan.Step) {
+	if step.Kind != plan.StepAsk || x.result.Outcome == result.Unknown {
+		x.enter(step.Phase())
+	}
+	after, cancel := detached(ctx, step.Exec)
+	defer cancel()
+	amended, err := x.target.Do(after, step, x.result)
+	if err != nil {
+		x.failed(err)
+	}
+	if step.Kind == plan.StepExec && amended != nil {
+		x.result = amended
 	}
 }
 
 // undo runs the plan's clean-up for the steps that were begun.
-func (x *executor) undo(ctx context.Context) []error {
-	var hook *plan.Exec
-	for _, action := range x.plan.Cleanup {
-		hook = cmp.Or(hook, action.Exec)
-	}
-	after, cancel := detached(ctx, hook)
-	defer cancel()
-	var left []error
+func (x *executor) undo(ctx context.Context) {
 	for _, action := range x.plan.Cleanup {
 		if !slices.Contains(x.begun, action.Step) {
 			continue
 		}
-		if err := x.target.Undo(after, action); err != nil {
-			left = append(left, err)
+		x.enter(plan.PhaseUndo)
+		if err := x.undoOne(ctx, action); err != nil {
+			x.failed(err)
 		}
 	}
-	return left
+}
+
+func (x *executor) undoOne(ctx context.Context, action plan.Cleanup) error {
+	after, cancel := detached(ctx, action.Exec)
+	defer cancel()
+	return x.target.Undo(after, action)
 }
 
 // detached outlives ctx, but not for ever: what a hook may take comes on top, so

@@ -74,11 +74,15 @@ func (p *plain) beat() {
 // beatIfDue writes how things stand when nothing was written for a heartbeat,
 // less the ticker's own step, so that no silence is longer than Heartbeat.
 func (p *plain) beatIfDue() {
-	if p.now().Sub(p.wrote) < Heartbeat-Heartbeat/6 || p.phase == "" {
+	if p.now().Sub(p.wrote) < Heartbeat-Heartbeat/6 {
 		return
 	}
 	elapsed := p.now().Sub(p.began)
-	line := fmt.Sprintf("still at it: %s, for %s", p.phase, Took(elapsed))
+	line := "still at it"
+	if p.phase != "" { // the first step has begun
+		line += ": " + p.phase
+	}
+	line += ", for " + Took(elapsed)
 	if p.last != (result.Progress{}) {
 		line += ": " + describe(p.last, elapsed)
 	}

@@ -100,6 +100,48 @@ func TestTerminalShowsStepsThatStayAndOneLiveLine(t *testing.T) {
 	}
 }
 
+// A run that ends early: what failed is marked, what was undone is done.
+func TestTerminalShowsWhatFailedAndThatItWasUndone(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModeTTY, true, func(p ui.Progress, _ *clock) {
+		p.Observe(phase("copy"))
+		p.Observe(phase("start"))
+		p.Observe(phase("undo"))
+		p.Observe(ended(1))
+	})
+	for _, line := range []string{"  ok  copy of the volume made ", "  !!  starting the mover ", "  ok  undone what the run had done "} {
+		if !strings.Contains(got, line) {
+			t.Errorf("no %q in %q", line, got)
+		}
+	}
+}
+
+// A step of the command that could not be done is not called done.
+func TestTerminalMarksAStepThatLeftSomething(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModeTTY, true, func(p ui.Progress, _ *clock) {
+		p.Observe(phase("status"))
+		p.Observe(result.Event{Type: result.EventWarning, Warning: &result.Warning{Message: "forbidden"}})
+		p.Observe(phase("remove"))
+		p.Observe(ended(8))
+	})
+	if !strings.Contains(got, "  !!  writing the status ") || strings.Contains(got, "status written") {
+		t.Errorf("%q", got)
+	}
+}
+
+// Not even before the first step a plain display is silent.
+func TestPlainIsNotSilentBeforeTheFirstStep(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModePlain, false, func(p ui.Progress, c *clock) {
+		c.pass(28 * time.Second)
+		p.Observe(result.Event{Type: result.EventProgress})
+	})
+	if got != "still at it, for 28s\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestAnUnfinishedStepIsNotCalledDone(t *testing.T) {
 	t.Parallel()
 	got := show(ui.ModeTTY, false, func(p ui.Progress, _ *clock) { p.Observe(phase("proof")) })

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -33,6 +34,9 @@ type tty struct {
 	began       time.Time
 	drawn       time.Time
 	live        bool
+	// failed is true when the step under way has not been done; undoing, when it
+	// is the last one of a run that ends early.
+	failed, undoing bool
 }
 
 func newTTY(d Display) *tty { return &tty{out: d.Out, palette: d.Palette, now: d.Now} }
@@ -42,9 +46,9 @@ func (t *tty) Observe(e result.Event) {
 	defer t.mu.Unlock()
 	switch e.Type {
 	case result.EventPhase:
-		t.finish(t.palette.Good("ok"), true)
+		t.finish(e.Phase != plan.PhaseUndo)
 		t.doing, t.done = step(e.Phase)
-		t.began = t.now()
+		t.began, t.failed, t.undoing = t.now(), false, e.Phase == plan.PhaseUndo
 		t.draw("")
 	case result.EventProgress:
 		if e.Progress != nil && t.now().Sub(t.drawn) >= redrawEvery {
@@ -58,13 +62,12 @@ func (t *tty) Observe(e result.Event) {
 	case result.EventWarning:
 		if e.Warning != nil {
 			t.line(t.palette.Warn("!!"), e.Warning.Message)
+			// The mover's warnings have a code; the one without is of a step of the
+			// command that could not be done.
+			t.failed = t.failed || e.Warning.Code == ""
 		}
 	case result.EventResult:
-		if e.Result != nil && e.Result.ExitCode != 0 {
-			t.finish(t.palette.Bad("!!"), false)
-		} else {
-			t.finish(t.palette.Good("ok"), true)
-		}
+		t.finish(t.undoing || e.Result == nil || e.Result.ExitCode == 0)
 	case result.EventStart:
 		t.erase()
 		fmt.Fprintln(t.out, e.Message)
@@ -77,17 +80,17 @@ func (t *tty) Observe(e result.Event) {
 func (t *tty) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.finish(t.palette.Bad("!!"), false)
+	t.finish(false)
 }
 
 // finish turns the step under way into a line that stays.
-func (t *tty) finish(mark string, well bool) {
+func (t *tty) finish(well bool) {
 	if t.doing == "" {
 		return
 	}
-	text := t.doing
-	if well {
-		text = t.done
+	mark, text := t.palette.Bad("!!"), t.doing
+	if well && !t.failed {
+		mark, text = t.palette.Good("ok"), t.done
 	}
 	t.line(mark, fmt.Sprintf("%-60s %s", text, Took(t.now().Sub(t.began))))
 	t.doing = ""

@@ -1,8 +1,13 @@
 package ui
 
-// step returns what is said of a mover's phase while it goes on, and once it
-// has ended well. A phase of a newer mover is shown by its name.
+import "github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+
+// step returns what is said of a phase while it goes on, and once it has ended
+// well. A phase of a newer mover is shown by its name.
 func step(phase string) (doing, done string) {
+	if doing, done = runStep(phase); doing != "" {
+		return doing, done
+	}
 	switch phase {
 	case "source":
 		return "looking at the source", "source and secret looked at"
@@ -24,4 +29,31 @@ func step(phase string) (doing, done string) {
 		return "restoring", "restored"
 	}
 	return phase, phase
+}
+
+// runStep is step for the phases of the command, around those of the mover.
+func runStep(phase string) (doing, done string) {
+	switch phase {
+	case "prepare":
+		return "preparing the run", "run prepared"
+	case "trigger":
+		return "waiting for the copy trigger", "copy trigger taken up"
+	case "beforeHook":
+		return "running the hook before the copy", "hook before the copy"
+	case "copy":
+		return "making the copy of the volume", "copy of the volume made"
+	case "afterHook":
+		return "running the hook after the copy", "hook after the copy"
+	case "start":
+		return "starting the mover", "mover started"
+	case "ask":
+		return "asking the repository what came of it", "repository asked what came of it"
+	case "status":
+		return "writing the status", "status written"
+	case "remove":
+		return "removing what the run made", "removed what the run made"
+	case plan.PhaseUndo:
+		return "undoing what the run has done", "undone what the run had done"
+	}
+	return "", ""
 }
