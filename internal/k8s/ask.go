@@ -37,6 +37,14 @@ func (t *Target) ask(ctx context.Context, step plan.Step, mover *result.Result) 
 	return nil
 }
 
+// removeAsk deletes the Job that asked, with its pod. The question may have used
+// up its own time.
+func (t *Target) removeAsk(ctx context.Context, job *unstructured.Unstructured) error {
+	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), run.CleanupTimeout)
+	defer cancel()
+	return t.cluster.deleteAndSee(removing, job)
+}
+
 // askMover runs the Job that lists the source's snapshots.
 func (t *Target) askMover(ctx context.Context, step plan.Step) (*result.Result, error) {
 	object, err := t.fill(step.Object)
@@ -81,18 +89,4 @@ func answer(r *result.Result, snapshots []result.Snapshot) {
 	}
 	r.Message += "; the repository holds no snapshot with its tag"
 	r.Hint = "run the backup again"
-}
-
-// removeAsk deletes the Job that asked, and its pod.
-func (t *Target) removeAsk(ctx context.Context, job *unstructured.Unstructured) error {
-	if err := t.delete(ctx, job); err != nil {
-		return err
-	}
-	if err := t.seeGone(ctx, job); err != nil {
-		return err
-	}
-	if pod, gone := t.view.pod(job.GetLabels()[plan.LabelRole]); pod != nil && !gone {
-		return t.seeGone(ctx, pod)
-	}
-	return nil
 }

@@ -6,7 +6,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -120,7 +119,6 @@ func (c *Cluster) attached(ctx context.Context, r Run, cancel error, observer ru
 			return res, err
 		}
 	}
-	t.keepObject(1, &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": r.job.Name}}})
 	return f.watchOnly(ctx)
 }
 

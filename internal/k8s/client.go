@@ -93,7 +93,7 @@ func resourceOf(kind string) (schema.GroupVersionResource, error) {
 	return gvr, nil
 }
 
-// objects is the client of a namespaced kind.
+// objects is the client of a kind; the namespace of a cluster-scoped one is empty.
 func (c *Cluster) objects(kind, namespace string) (dynamic.ResourceInterface, error) {
 	gvr, err := resourceOf(kind)
 	if err != nil {

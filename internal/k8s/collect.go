@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -97,9 +98,11 @@ func (c *Cluster) removeCopies(ctx context.Context, r Run) error {
 		if kind == "PersistentVolumeClaim" && len(list.Items) > 0 {
 			errs = append(errs, c.removePods(ctx, r))
 		}
+		copies := make([]*unstructured.Unstructured, len(list.Items))
 		for i := range list.Items {
-			errs = append(errs, c.deleteAndSee(ctx, &list.Items[i]))
+			copies[i] = &list.Items[i]
 		}
+		errs = append(errs, c.removeInOrder(ctx, copies, nil, c.seeGone))
 	}
 	return errors.Join(errs...)
 }

@@ -16,19 +16,42 @@ import (
 const goneInterval = 300 * time.Millisecond
 
 // delete deletes one object, and only that one: another of its name stays.
-func (c *Cluster) delete(ctx context.Context, o *unstructured.Unstructured, how metav1.DeletionPropagation) error {
+func (c *Cluster) delete(ctx context.Context, o *unstructured.Unstructured) error {
 	client, err := c.objects(o.GetKind(), o.GetNamespace())
 	if err != nil {
 		return err
 	}
 	uid := o.GetUID()
-	err = patiently(ctx, func(ctx context.Context) error {
-		return client.Delete(ctx, o.GetName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &how})
+	err = patientlyChanging(ctx, func(ctx context.Context) error {
+		err := client.Delete(ctx, o.GetName(), metav1.DeleteOptions{
+			Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: ptr(propagationOf(o.GetKind())),
+		})
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		// It is another of its name, or somebody wrote to it at that moment.
+		found, getErr := client.Get(ctx, o.GetName(), metav1.GetOptions{})
+		switch {
+		case getErr != nil:
+			return getErr
+		case found.GetUID() != uid:
+			return nil
+		}
+		return err
 	})
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+	if err == nil || apierrors.IsNotFound(err) {
 		return nil
 	}
 	return fault.New(fault.Leftover, "delete it: %w", err).At(named(o))
+}
+
+// propagationOf is what goes first: a Job goes after its pods, so that who sees it
+// gone has seen them gone.
+func propagationOf(kind string) metav1.DeletionPropagation {
+	if kind == "Job" {
+		return metav1.DeletePropagationForeground
+	}
+	return metav1.DeletePropagationBackground
 }
 
 // seeGone asks until an object that was deleted no longer exists.
@@ -46,25 +69,22 @@ func (c *Cluster) seeGone(ctx context.Context, o *unstructured.Unstructured) err
 	}))
 }
 
-// deleteAndSee deletes an object and sees it gone.
+// deleteAndSee deletes an object and sees it gone, a Job with its pods.
 func (c *Cluster) deleteAndSee(ctx context.Context, o *unstructured.Unstructured) error {
-	if err := c.delete(ctx, o, metav1.DeletePropagationBackground); err != nil {
+	if err := c.delete(ctx, o); err != nil {
 		return err
 	}
 	return c.seeGone(ctx, o)
 }
 
-// deleteJob deletes a Job, its pods first, and sees all of them gone.
+// deleteJob deletes a Job and sees it gone with its pods.
 func (c *Cluster) deleteJob(ctx context.Context, job *batchv1.Job) error {
 	o := &unstructured.Unstructured{}
 	o.SetKind("Job")
 	o.SetNamespace(job.Namespace)
 	o.SetName(job.Name)
 	o.SetUID(job.UID)
-	if err := c.delete(ctx, o, metav1.DeletePropagationForeground); err != nil {
-		return err
-	}
-	return c.seeGone(ctx, o)
+	return c.deleteAndSee(ctx, o)
 }
 
 // stillThere is the fault of an object that did not go, or nil.

@@ -25,6 +25,9 @@ const (
 	stopMargin = 30 * time.Second
 	// logMargin is how long the log may trail the pod's end.
 	logMargin = 10 * time.Second
+	// startSettles is how long a mover that was told to stop before it was seen to
+	// have started may take to go or to begin.
+	startSettles = 10 * time.Second
 )
 
 // start lets the Job run and waits until the mover's container has started. Log
@@ -38,12 +41,12 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 	job := t.object(step.Targets[0])
 	if held, _, _ := unstructured.NestedBool(job.Object, "spec", "suspend"); held { // a probe is not
 		if err := t.cluster.unsuspend(ctx, job.GetNamespace(), job.GetName(), t.began); err != nil {
-			return nil, err
+			return t.startFailed(ctx, step, err) // the answer may have been lost, and not the request
 		}
 		t.tellStart(ctx, job)
 	}
 	for _, w := range step.Waits {
-		look := t.scheduledState
+		look := func() (state, error) { return t.scheduledState(ctx, w) }
 		if w.For == plan.UntilStarted {
 			look = t.startedState
 		}
@@ -56,15 +59,29 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 		t.say("mover %s started on node %s", pod.Name, pod.Spec.NodeName)
 	}
 	if t.plan.Detached() {
-		return nil, t.lease.detach(ctx)
+		if err := t.lease.detach(ctx); err != nil { // the Job blocks by itself
+			t.say("the Lease could not be left to the Job: %v", err)
+		}
 	}
 	return nil, nil
 }
 
-// startFailed ends a start that was cancelled or cannot succeed. A mover that
-// has begun all the same is stopped and heard.
+// startFailed ends a start that was cancelled or cannot succeed: the mover is told
+// to stop first, so that it does not begin while it is judged. One that has begun
+// all the same is heard.
 func (t *Target) startFailed(ctx context.Context, step plan.Step, err error) (*result.Result, error) {
-	if pod, gone, _ := t.pod(); pod != nil && (gone || hasBegun(pod)) {
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), startSettles)
+	defer cancel()
+	job := t.object(step.Targets[0])
+	t.suspended = true
+	if err := t.cluster.suspend(settling, job.GetNamespace(), job.GetName(), err); err != nil {
+		t.say("the mover could not be told to stop: %v", err)
+	}
+	_ = t.view.until(settling, func() (bool, error) { // if not, then it is judged as it is
+		pod, gone, err := t.pod()
+		return pod == nil || gone || mayHaveBegun(pod), err
+	})
+	if pod, _, _ := t.pod(); pod != nil && mayHaveBegun(pod) {
 		return t.followUntil(ctx, plan.Step{ID: step.ID, Kind: plan.StepFollow, Targets: step.Targets}, err)
 	}
 	return nil, err
@@ -94,7 +111,7 @@ func (c *Cluster) patchJob(ctx context.Context, namespace, job string, patch []b
 // patchedJob changes a Job and returns what it is now.
 func (c *Cluster) patchedJob(ctx context.Context, namespace, job string, patch []byte) (*batchv1.Job, error) {
 	var patched *batchv1.Job
-	err := patiently(ctx, func(ctx context.Context) error {
+	err := patientlyChanging(ctx, func(ctx context.Context) error {
 		var err error
 		patched, err = c.typed.BatchV1().Jobs(namespace).Patch(ctx, job, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
 		return err
@@ -184,7 +201,8 @@ func (f *following) untilEnded(ctx context.Context) error {
 	}
 	return f.target.view.until(bounded, func() (bool, error) {
 		if silent := f.target.now().Sub(time.Unix(0, f.heard.Load())); idle > 0 && silent > idle {
-			return false, fault.New(fault.TimedOut, "the mover has reported nothing for %s", idle).WithHint("--idle-timeout sets the limit")
+			return false, fault.New(fault.TimedOut, "the mover's log has had no line for %s, and a mover that works writes one every 30 seconds", idle).
+				WithHint("--idle-timeout sets the limit")
 		}
 		return f.ended()
 	})
@@ -230,6 +248,8 @@ func (f *following) readLog(ctx context.Context) {
 		},
 		ended: func() bool { ended, _ := f.ended(); return ended },
 		last:  f.collect.Ended,
+		// What could not be heard was not silence.
+		broken: func() { f.heard.Store(t.now().UnixNano()) },
 	}
 	reader.read(ctx)
 }

@@ -9,9 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	dynamicfake "k8s.io/client-go/dynamic/fake"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -26,11 +23,7 @@ func (a *app) deadRun(state RunState) Run {
 	job.SetKind("Job")
 	job.SetNamespace(testNamespace)
 	job.SetName(testJob)
-	kinds := map[schema.GroupVersionResource]string{}
-	for kind, gvr := range resources() {
-		kinds[gvr] = kind + "List"
-	}
-	a.cluster.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, job)
+	a.cluster.dynamic = objectsOf(job)
 	return Run{
 		ID: "20261122-2105-x7k2q", State: state, job: a.job(),
 		Object: result.ObjectRef{Kind: "ReplicationSource", Namespace: testNamespace, Name: "app"},

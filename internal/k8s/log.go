@@ -37,6 +37,9 @@ type logReader struct {
 
 	// last reports whether the line that was read last ends the log.
 	last func() bool
+	// broken is called when the log could not be read, or no further; nil: nobody
+	// wants to know.
+	broken func()
 
 	// at is the time of the last line, atCount how many lines of that very time
 	// were read.
@@ -97,6 +100,9 @@ func (l *logReader) read(ctx context.Context) {
 		err := l.stream(ctx)
 		if apierrors.IsNotFound(err) || err == nil && (before || l.last()) {
 			return
+		}
+		if err != nil && l.broken != nil {
+			l.broken()
 		}
 		_ = pause(ctx, logRetry)
 	}

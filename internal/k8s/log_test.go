@@ -1,10 +1,14 @@
 package k8s
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 // TestALogIsReadOnceHoweverOftenItsStreamBreaks gives the streams that a kubelet
@@ -39,5 +43,34 @@ func TestALogIsReadOnceHoweverOftenItsStreamBreaks(t *testing.T) {
 		if diff := cmp.Diff([]string{"a", "b1", "b2", "c", "d with  spaces "}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// A log that cannot be read is no silence of the mover's.
+func TestABrokenLogIsTold(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if requests++; requests == 1 {
+			http.Error(w, "the kubelet is away", http.StatusBadGateway)
+			return
+		}
+		_, _ = w.Write([]byte("2026-11-24T02:47:41.1Z the last line\n"))
+	}))
+	defer server.Close()
+	typed, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	broken := 0
+	l := logReader{
+		cluster: &Cluster{typed: typed}, namespace: testNamespace, pod: "m",
+		line: func(line string) { lines = append(lines, line) }, ended: func() bool { return false },
+		last: func() bool { return len(lines) > 0 }, broken: func() { broken++ },
+	}
+	l.read(t.Context())
+	if diff := cmp.Diff([]string{"the last line"}, lines); diff != "" || broken != 1 {
+		t.Errorf("told %d times (-want +got):\n%s", broken, diff)
 	}
 }

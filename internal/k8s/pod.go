@@ -1,13 +1,17 @@
 package k8s
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
 // moverContainer is the mover's container in its pod.
@@ -21,6 +25,8 @@ const (
 	mountGrace = 30 * time.Second
 	// createGrace bears an admission webhook that restarts.
 	createGrace = 20 * time.Second
+	// placeGrace bears a node that is about to have room again.
+	placeGrace = time.Minute
 )
 
 // pod returns the mover's pod as last seen; nil: none was seen.
@@ -38,8 +44,8 @@ func (t *Target) podWith(role string) (pod *corev1.Pod, gone bool, err error) {
 	return pod, gone, convert(object, pod)
 }
 
-// scheduledState judges whether the mover has a node.
-func (t *Target) scheduledState() (state, error) {
+// scheduledState judges whether the mover has a node within its budget.
+func (t *Target) scheduledState(ctx context.Context, budget plan.Wait) (state, error) {
 	if err := t.cannotCreate(); err != nil {
 		return state{}, err
 	}
@@ -52,12 +58,66 @@ func (t *Target) scheduledState() (state, error) {
 	case gone, pod.Spec.NodeName != "":
 		return state{done: true}, nil // what became of it is the next wait's business
 	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return state{why: c.Reason + ": " + c.Message}, nil
+	why := "the scheduler has not placed it"
+	c := unscheduled(pod)
+	if c != nil {
+		why = c.Reason + ": " + c.Message
+	}
+	if claim, ok := t.warnings.newest("PersistentVolumeClaim"); ok { // it is placed with its volumes, which its driver makes now
+		why += "; " + claim.String()
+	}
+	return state{why: why}, t.cannotPlace(ctx, pod, c, budget)
+}
+
+// unscheduled is what the scheduler says of a pod that it could not place; nil: it
+// has not said that.
+func unscheduled(pod *corev1.Pod) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c
 		}
 	}
-	return state{why: "the scheduler has not placed it"}, nil
+	return nil
+}
+
+// cannotPlace ends the wait for a pod that no node takes, and that none is being
+// made for. The scheduler's own errors, which it calls otherwise, pass. Who sets a
+// budget beyond the default wants to wait for a node that others leave.
+func (t *Target) cannotPlace(ctx context.Context, pod *corev1.Pod, c *corev1.PodCondition, budget plan.Wait) error {
+	const condition = "unschedulable"
+	usual := plan.DefaultOptions().Timeouts.Scheduled
+	if budget.Timeout == 0 || budget.Timeout > usual {
+		return nil
+	}
+	if c == nil || c.Reason != corev1.PodReasonUnschedulable {
+		t.past(condition)
+		return nil
+	}
+	if t.now().Sub(t.since(condition)) < placeGrace {
+		return nil
+	}
+	if t.nodesToCome(ctx, pod) {
+		t.past(condition) // asked again after another grace
+		return nil
+	}
+	return fault.New(fault.Failed, "no node takes the mover: %s", c.Message).At("pod " + pod.Namespace + "/" + pod.Name).
+		WithWhy("the scheduler has said so for " + placeGrace.String() + " (the text above is its own)").
+		WithHint("correct spec.kopia.moverAffinity or moverResources, or make room; a --scheduled-timeout of more than " +
+			time.Duration(usual).String() + " waits on whatever the scheduler says")
+}
+
+// nodesToCome reports whether an autoscaler has said that it makes a node for the
+// pod, which takes minutes.
+func (t *Target) nodesToCome(ctx context.Context, pod *corev1.Pod) bool {
+	events, err := t.cluster.typed.CoreV1().Events(pod.Namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: "type=Normal,involvedObject.name=" + pod.Name,
+	})
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+		return e.InvolvedObject.UID == pod.UID && (e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated")
+	})
 }
 
 // startedState judges whether the mover's container has started.
@@ -148,13 +208,26 @@ func (t *Target) since(what string) time.Time {
 	return t.firstSeen[what]
 }
 
-func started(pod *corev1.Pod) bool {
-	for i := range pod.Status.ContainerStatuses {
-		if pod.Status.ContainerStatuses[i].State.Running != nil {
-			return true
-		}
+// past says that a condition holds no longer.
+func (t *Target) past(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.firstSeen, what)
+}
+
+// moverStatus is the status of the pod's mover; nil: there is none yet. Admission
+// may have put containers of others beside it.
+func moverStatus(pod *corev1.Pod) *corev1.ContainerStatus {
+	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == moverContainer })
+	if i < 0 {
+		return nil
 	}
-	return false
+	return &pod.Status.ContainerStatuses[i]
+}
+
+func started(pod *corev1.Pod) bool {
+	s := moverStatus(pod)
+	return s != nil && s.State.Running != nil
 }
 
 // hasBegun reports whether the pod's container has ever run. The kubelet calls
@@ -165,14 +238,20 @@ func hasBegun(pod *corev1.Pod) bool {
 }
 
 // neverBegan reports whether a pod was deleted before its container ran, as far as
-// its kubelet says: it counts a container that it has lost sight of among those
-// that ended, and says in words whether that had been running.
+// its kubelet says.
 func neverBegan(pod *corev1.Pod) bool {
-	if pod == nil || pod.DeletionTimestamp == nil || hasBegun(pod) {
+	if pod == nil || pod.DeletionTimestamp == nil || mayHaveBegun(pod) {
 		return false
 	}
+	return pod.Spec.NodeName == "" || terminated(pod) != nil
+}
+
+// mayHaveBegun reports whether the pod's container has run, or may have. A kubelet
+// counts a container that it has lost sight of among those that ended, and says in
+// words whether that had been running.
+func mayHaveBegun(pod *corev1.Pod) bool {
 	end := terminated(pod)
-	return pod.Spec.NodeName == "" || end != nil && !strings.Contains(end.Message, "used to be Running")
+	return hasBegun(pod) || end != nil && strings.Contains(end.Message, "used to be Running")
 }
 
 // hasEnded reports whether the kubelet is done with the pod.
@@ -181,22 +260,32 @@ func hasEnded(pod *corev1.Pod) bool {
 }
 
 func waiting(pod *corev1.Pod) *corev1.ContainerStateWaiting {
-	for i := range pod.Status.ContainerStatuses {
-		if w := pod.Status.ContainerStatuses[i].State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" {
+	if s := moverStatus(pod); s != nil {
+		if w := s.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" {
 			return w
 		}
 	}
 	return nil
 }
 
-// terminated returns how the pod's container ended, if it has.
+// terminated returns how the mover has ended, if it has.
 func terminated(pod *corev1.Pod) *corev1.ContainerStateTerminated {
-	for i := range pod.Status.ContainerStatuses {
-		if end := pod.Status.ContainerStatuses[i].State.Terminated; end != nil {
-			return end
-		}
+	if s := moverStatus(pod); s != nil {
+		return s.State.Terminated
 	}
 	return nil
+}
+
+// memoryLimit is the mover's, in words.
+func memoryLimit(pod *corev1.Pod) string {
+	for i := range pod.Spec.Containers {
+		if c := &pod.Spec.Containers[i]; c.Name == moverContainer {
+			if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
+				return "the limit of " + q.String()
+			}
+		}
+	}
+	return "its node's memory"
 }
 
 // stoppedBy says who or what ended the pod from outside, or "".
@@ -224,11 +313,7 @@ func ending(pod *corev1.Pod, gone bool) (how, hint string) {
 	end := terminated(pod)
 	switch {
 	case end != nil && end.Reason == "OOMKilled":
-		limit := "its node's memory"
-		if q, ok := pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory]; ok {
-			limit = "the limit of " + q.String()
-		}
-		return "the mover used more than " + limit + " and was killed (OOMKilled, exit code 137)",
+		return "the mover used more than " + memoryLimit(pod) + " and was killed (OOMKilled, exit code 137)",
 			"raise spec.kopia.moverResources.limits.memory"
 	case end != nil && end.Signal != 0:
 		how = fmt.Sprintf("the mover was killed by signal %d", end.Signal)

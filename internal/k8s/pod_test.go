@@ -8,7 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -63,8 +67,8 @@ func waits(reason string) func(*Target) error {
 func TestAMoversEndIsNamed(t *testing.T) {
 	t.Parallel()
 	pod := func(end *corev1.ContainerStateTerminated, change func(*corev1.Pod)) *corev1.Pod {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "m"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{}}}}
-		p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Terminated: end}}}
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "m"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "mesh"}, {Name: moverContainer}}}}
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "mesh"}, {Name: moverContainer, State: corev1.ContainerState{Terminated: end}}}
 		if change != nil {
 			change(p)
 		}
@@ -77,7 +81,7 @@ func TestAMoversEndIsNamed(t *testing.T) {
 	}{
 		"never seen": {nil, false, "never seen"},
 		"out of memory": {pod(&corev1.ContainerStateTerminated{Reason: "OOMKilled", ExitCode: 137}, func(p *corev1.Pod) {
-			p.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
+			p.Spec.Containers[1].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
 		}), false, "the limit of 64Mi"},
 		"by a signal": {pod(&corev1.ContainerStateTerminated{Signal: 9}, nil), false, "killed by signal 9"},
 		"by itself":   {pod(&corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}, nil), false, "exit code 2 (Error)"},
@@ -100,7 +104,7 @@ func TestAMoversEndIsNamed(t *testing.T) {
 func TestAPodThatNeverStartedHasNotBegun(t *testing.T) {
 	t.Parallel()
 	pod := &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
-		State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "ContainerStatusUnknown"}},
+		Name: moverContainer, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "ContainerStatusUnknown"}},
 	}}}}
 	if hasBegun(pod) {
 		t.Error("begun")
@@ -108,5 +112,104 @@ func TestAPodThatNeverStartedHasNotBegun(t *testing.T) {
 	pod.Status.ContainerStatuses[0].State.Terminated.StartedAt = metav1.NewTime(began)
 	if !hasBegun(pod) {
 		t.Error("not begun")
+	}
+}
+
+// TestContainersOfOthersAreNotTheMover: admission puts them into any pod.
+func TestContainersOfOthersAreNotTheMover(t *testing.T) {
+	t.Parallel()
+	mesh := corev1.ContainerStatus{Name: "mesh"}
+	pod := func(mesh, mover corev1.ContainerState) *corev1.Pod {
+		return &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "mesh", State: mesh}, {Name: moverContainer, State: mover}}}}
+	}
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, StartedAt: metav1.NewTime(began)}}
+	pulling := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull"}}
+	if p := pod(running, corev1.ContainerState{}); started(p) || hasBegun(p) {
+		t.Error("a mover beside a container that runs has started")
+	}
+	if p := pod(ended, running); terminated(p) != nil || !started(p) {
+		t.Error("a mover beside a container that has ended has ended")
+	}
+	if p := pod(pulling, running); waiting(p) != nil {
+		t.Error("a mover beside a container that waits waits")
+	}
+	if p := pod(running, ended); terminated(p) == nil {
+		t.Error("a mover has not ended before the container beside it")
+	}
+	if p := (&corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{mesh}}}); started(p) || terminated(p) != nil || waiting(p) != nil {
+		t.Error("a mover that has no status yet")
+	}
+}
+
+// seesPod gives the target a pod of the run as its watch would.
+func seesPod(t *testing.T, x *Target, pod *corev1.Pod, gone bool) {
+	t.Helper()
+	pod.Labels = map[string]string{plan.LabelRole: plan.RoleMover}
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.view.note("Pod", &unstructured.Unstructured{Object: object}, gone)
+}
+
+// TestWhatNoNodeTakesEndsTheWait unless an autoscaler has said that it makes one.
+func TestWhatNoNodeTakesEndsTheWait(t *testing.T) {
+	t.Parallel()
+	pod := func(reason string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "m", Namespace: testNamespace, UID: "1"}}
+		p.Status.Conditions = []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: "0/3 nodes are available",
+		}}
+		return p
+	}
+	scaling := &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: testNamespace}, Reason: "TriggeredScaleUp",
+		InvolvedObject: corev1.ObjectReference{Name: "m", UID: "1"},
+	}
+	cases := map[string]struct {
+		reason        string
+		after, budget time.Duration
+		events        []runtime.Object
+		ends          bool
+	}{
+		"at first":                         {"Unschedulable", 10 * time.Second, 5 * time.Minute, nil, false},
+		"past its grace":                   {"Unschedulable", placeGrace, 5 * time.Minute, nil, true},
+		"a node is on its way":             {"Unschedulable", placeGrace, 5 * time.Minute, []runtime.Object{scaling}, false},
+		"the scheduler's own error passes": {"SchedulerError", time.Hour, 5 * time.Minute, nil, false},
+		"somebody wants to wait":           {"Unschedulable", 10 * time.Minute, 30 * time.Minute, nil, false},
+		"without any limit":                {"Unschedulable", time.Hour, 0, nil, false},
+	}
+	for name, c := range cases {
+		now := began
+		x := NewTarget(&Cluster{typed: fake.NewClientset(c.events...)}, plan.Plan{}, Outcome{}, &heard{}, func() time.Time { return now }, func(error) {})
+		seesPod(t, x, pod(c.reason), false)
+		s, err := x.scheduledState(t.Context(), plan.Wait{Timeout: result.Duration(c.budget)})
+		if err != nil || s.done || s.why != c.reason+": 0/3 nodes are available" {
+			t.Errorf("%s: at once: %+v, %v", name, s, err)
+		}
+		now = now.Add(c.after)
+		_, err = x.scheduledState(t.Context(), plan.Wait{Timeout: result.Duration(c.budget)})
+		if (err != nil) != c.ends || c.ends && (fault.CodeOf(err) != 1 || !strings.Contains(err.Error(), "0/3 nodes")) {
+			t.Errorf("%s: %v", name, err)
+		}
+		x.Close()
+	}
+}
+
+// TestTheClaimsComplaintIsTold: a claim that its consumer binds is waited for as
+// long as the mover has no node.
+func TestTheClaimsComplaintIsTold(t *testing.T) {
+	t.Parallel()
+	x := NewTarget(&Cluster{}, plan.Plan{}, Outcome{}, &heard{}, time.Now, func(error) {})
+	defer x.Close()
+	claim := &unstructured.Unstructured{Object: map[string]any{"kind": "PersistentVolumeClaim", "metadata": map[string]any{"name": "copy"}}}
+	x.keepObject(1, claim)
+	seesPod(t, x, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "m"}}, false)
+	x.warnings.keep(&corev1.Event{
+		InvolvedObject: corev1.ObjectReference{Kind: "PersistentVolumeClaim", Name: "copy"}, Reason: "ProvisioningFailed", Message: "quota of the pool is used up",
+	})
+	if s, err := x.scheduledState(t.Context(), plan.Wait{}); err != nil || !strings.Contains(s.why, "ProvisioningFailed: quota of the pool is used up") {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

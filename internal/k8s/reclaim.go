@@ -3,17 +3,26 @@ package k8s
 import (
 	"context"
 	"encoding/json"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
-// reclaim makes what a Retain class would leave behind go with the copy.
+// reclaim makes what a Retain class would leave behind go with the copy, as soon
+// as it exists: then it goes too if nobody is left to remove the copy. A failure
+// does not stop a run that has started, since its removal tries again.
 func (t *Target) reclaim(ctx context.Context, step plan.Step) error {
+	err := t.reclaimNow(ctx, step)
+	if err != nil && !t.began.IsZero() && !t.plan.Detached() {
+		t.say("%v; the removal of the copy tries again", err)
+		return nil
+	}
+	return err
+}
+
+func (t *Target) reclaimNow(ctx context.Context, step plan.Step) error {
 	if err := t.refresh(ctx, step.Reclaim.Name.FromStep); err != nil {
 		return err
 	}
@@ -25,16 +34,9 @@ func (t *Target) reclaim(ctx context.Context, step plan.Step) error {
 	if err != nil {
 		return err
 	}
-	patch, err := nested(strings.Split(step.Reclaim.Field, "."), "Delete")
-	if err != nil {
-		return err
-	}
-	err = patiently(ctx, func(ctx context.Context) error {
-		_, err := client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
-		return err
-	})
-	if err != nil {
-		return fault.New(fault.Failed, "make it go with the copy: %w", err).At(step.Reclaim.Kind + " " + name)
+	b := backing{kind: step.Reclaim.Kind, name: name}
+	if err := setPolicy(ctx, client, b); err != nil {
+		return fault.New(fault.Failed, "make it go with the copy: %w", err).At(b.kind + " " + b.name)
 	}
 	return nil
 }

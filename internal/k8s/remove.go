@@ -9,11 +9,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -21,11 +18,7 @@ import (
 // remove deletes what the steps made, in their order, and sees all of it gone,
 // the volumes behind it too where the caller may look at them.
 func (t *Target) remove(ctx context.Context, steps ...int) error {
-	var errs []error
-	var behind []backing
-	if slices.ContainsFunc(steps, func(id int) bool { o := t.object(id); return o != nil && o.GetKind() == "PersistentVolumeClaim" }) {
-		errs = append(errs, t.removePod(ctx))
-	}
+	var copies []*unstructured.Unstructured
 	for _, id := range steps {
 		made := t.object(id)
 		if made == nil {
@@ -34,18 +27,13 @@ func (t *Target) remove(ctx context.Context, steps ...int) error {
 		if newer, _ := t.view.get(made.GetKind(), made.GetName()); newer != nil {
 			made = newer
 		}
-		behind = append(behind, backingOf(made)...)
-		errs = append(errs, t.delete(ctx, made))
+		copies = append(copies, made)
 	}
-	for _, id := range steps {
-		if made := t.object(id); made != nil {
-			errs = append(errs, t.seeGone(ctx, made))
-		}
+	var pod error
+	if slices.ContainsFunc(copies, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PersistentVolumeClaim" }) {
+		pod = t.removePod(ctx)
 	}
-	for _, b := range behind {
-		errs = append(errs, t.seeBackingGone(ctx, b))
-	}
-	return errors.Join(errs...)
+	return errors.Join(pod, t.cluster.removeInOrder(ctx, copies, t.retained(), t.seeGone))
 }
 
 // podSettles is how long a pod whose container has ended may take to have its
@@ -65,15 +53,10 @@ func (t *Target) removePod(ctx context.Context) error {
 		pod, gone, err := t.pod()
 		return pod == nil || gone || !hasBegun(pod) || hasEnded(pod), err
 	})
-	if err := t.delete(ctx, pod); err != nil {
+	if err := t.cluster.delete(ctx, pod); err != nil {
 		return err
 	}
 	return t.seeGone(ctx, pod)
-}
-
-// delete deletes one object of the run.
-func (t *Target) delete(ctx context.Context, o *unstructured.Unstructured) error {
-	return t.cluster.delete(ctx, o, metav1.DeletePropagationBackground)
 }
 
 // seeGone waits until an object that was deleted no longer exists.
@@ -88,63 +71,18 @@ func (t *Target) seeGone(ctx context.Context, o *unstructured.Unstructured) erro
 	}))
 }
 
-// backing is the cluster-scoped object behind one that is deleted.
-type backing struct{ kind, name string }
-
-// backingOf names what the storage made for a claim or a snapshot.
-func backingOf(o *unstructured.Unstructured) []backing {
-	var b backing
-	switch o.GetKind() {
-	case "PersistentVolumeClaim":
-		b.kind = "PersistentVolume"
-		b.name, _, _ = unstructured.NestedString(o.Object, "spec", "volumeName")
-	case "VolumeSnapshot":
-		b.kind = "VolumeSnapshotContent"
-		b.name, _, _ = unstructured.NestedString(o.Object, "status", "boundVolumeSnapshotContentName")
-	}
-	if b.name == "" {
-		return nil
-	}
-	return []backing{b}
-}
-
-// seeBackingGone waits until what stood behind a deleted object is gone. Without
-// the right to read it that is not known, and nothing is said.
-func (t *Target) seeBackingGone(ctx context.Context, b backing) error {
-	client, err := t.cluster.objects(b.kind, "")
-	if err != nil {
-		return err
-	}
-	err = untilNotFound(ctx, func(ctx context.Context) error {
-		_, err := client.Get(ctx, b.name, metav1.GetOptions{})
-		return err
-	})
-	if err == nil || apierrors.IsForbidden(err) {
-		return nil
-	}
-	return fault.New(fault.Leftover, "its claim or snapshot is gone and it is still there: %w", err).At(b.kind + " " + b.name)
-}
-
-// removeUnstarted deletes the Job unless its mover has begun: then it stays for
-// its log, and its own limit of time removes it.
+// removeUnstarted deletes the Job unless its mover has begun and goes on: then it
+// stays for its log, and its own limit of time removes it. A mover that was told to
+// stop has none any more, and a suspended Job no limit.
 func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 	made := t.object(step)
 	if made == nil {
 		return nil
 	}
-	if t.followed || t.hooks.due() { // it says which hook is to be run
+	if t.followed && !t.suspended || t.hooks.due() { // the Job says which hook is to be run
 		return nil
 	}
-	return t.removeJob(ctx, made)
-}
-
-// removeJob deletes the Job and sees it and its pod gone.
-func (t *Target) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
-	errs := []error{t.delete(ctx, job), t.seeGone(ctx, job)}
-	if pod, gone := t.view.pod(t.role); pod != nil && !gone {
-		errs = append(errs, t.seeGone(ctx, pod))
-	}
-	return errors.Join(errs...)
+	return t.cluster.deleteAndSee(ctx, made)
 }
 
 // keep sets how long the Job stays now that its Result was collected. A
@@ -155,7 +93,7 @@ func (t *Target) keep(ctx context.Context, step plan.Step, mover *result.Result)
 	}
 	job := t.object(step.Targets[0])
 	if t.suspended || *step.KeepSeconds == 0 {
-		return t.removeJob(ctx, job)
+		return t.cluster.deleteAndSee(ctx, job)
 	}
 	patch, err := collectedPatch(mover, *step.KeepSeconds)
 	if err != nil {
@@ -163,7 +101,7 @@ func (t *Target) keep(ctx context.Context, step plan.Step, mover *result.Result)
 	}
 	kept, err := t.cluster.patchedJob(ctx, job.GetNamespace(), job.GetName(), patch)
 	if err == nil && suspended(kept) { // by somebody else: it would stay for ever
-		return t.removeJob(ctx, job)
+		return t.cluster.deleteAndSee(ctx, job)
 	}
 	return err
 }

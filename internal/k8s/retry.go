@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -11,31 +12,45 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// steady is how often a request is tried again while the API server does not
-// answer: soon at first, then every few seconds until the context ends.
-func steady() wait.Backoff {
-	return wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 1000, Cap: 5 * time.Second}
+// While the API server does not answer, a request is tried again: soon at first,
+// then every few seconds, and for longer than a server takes that restarts.
+const (
+	retryFirst = 200 * time.Millisecond
+	retryMost  = 5 * time.Second
+	patience   = time.Minute
+	// retryJitter keeps many runs from asking at the same moment.
+	retryJitter = 0.2
+)
+
+// patiently does a request again and again until it is answered, patience has run
+// out or ctx ends. client-go itself waits out a 429 that says how long. What is
+// done must be safe to do twice: an answer may have been lost.
+func patiently(ctx context.Context, do func(context.Context) error) error {
+	return retrying(ctx, transient, do)
 }
 
-// patiently does a request again and again until it is answered or ctx ends.
-// client-go itself waits out a 429 that says how long. What is done must be safe
-// to do twice: an answer may have been lost.
-func patiently(ctx context.Context, do func(context.Context) error) error {
-	var last error
-	err := wait.ExponentialBackoffWithContext(ctx, steady(), func(ctx context.Context) (bool, error) {
-		last = do(ctx)
-		if last == nil || !transient(last) {
-			return true, nil
+// patientlyChanging is patiently for a change that names no resourceVersion, as a
+// merge patch: whoever was faster has not made it wrong, so that a conflict is
+// no answer either.
+func patientlyChanging(ctx context.Context, do func(context.Context) error) error {
+	return retrying(ctx, func(err error) bool { return apierrors.IsConflict(err) || transient(err) }, do)
+}
+
+// retrying does a request again while again says so of its error.
+func retrying(ctx context.Context, again func(error) bool, do func(context.Context) error) error {
+	began := time.Now()
+	for delay := retryFirst; ; delay = min(2*delay, retryMost) {
+		err := do(ctx)
+		if err == nil || !again(err) {
+			return err
 		}
-		return false, nil
-	})
-	if err != nil && last != nil {
-		return errors.Join(last, context.Cause(ctx))
+		if time.Since(began)+delay > patience {
+			return fmt.Errorf("tried for %s: %w", patience, err)
+		}
+		if stopped := pause(ctx, wait.Jitter(delay, retryJitter)); stopped != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
 	}
-	if err != nil {
-		return context.Cause(ctx)
-	}
-	return last
 }
 
 // transient reports whether a request that failed so may succeed when it is

@@ -94,12 +94,13 @@ func (t *Target) Close() {
 }
 
 // isMine reports whether an object of the name belongs to the run: names that
-// the run makes, and the pod's, which begins with the Job's.
+// the run makes, and the pod's, which begins with the Job's. The Lease's name
+// begins those of all runs of its source.
 func (t *Target) isMine(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, made := range t.made {
-		if own := made.GetName(); name == own || strings.HasPrefix(name, own+"-") {
+		if own := made.GetName(); name == own || made.GetKind() == "Job" && strings.HasPrefix(name, own+"-") {
 			return true
 		}
 	}

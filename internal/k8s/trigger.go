@@ -29,7 +29,7 @@ func (t *Target) copyTrigger(ctx context.Context, step plan.Step) error {
 	if err != nil {
 		return err
 	}
-	err = patiently(ctx, func(ctx context.Context) error {
+	err = patientlyChanging(ctx, func(ctx context.Context) error {
 		_, err := t.claims().Patch(ctx, step.Trigger.Claim, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
 		return err
 	})

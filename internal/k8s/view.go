@@ -6,12 +6,14 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
@@ -76,15 +78,49 @@ func (v *view) watch(ctx context.Context, kind string) error {
 	if err != nil {
 		return err
 	}
+	var last lastError
+	if err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { last.set(err) }); err != nil {
+		return err
+	}
 	go informer.Run(v.stop)
-	return waitSynced(ctx, handle.HasSynced)
+	return waitSynced(ctx, kind, handle.HasSynced, last.get)
 }
 
-// waitSynced waits until a watch knows the present state.
-func waitSynced(ctx context.Context, synced func() bool) error {
+// lastError is why a watch cannot be begun, as its goroutine last saw it.
+type lastError struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (l *lastError) set(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+func (l *lastError) get() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// waitSynced waits until a watch knows the present state: at most as long as a
+// request is tried again, and not at all for a right that is missing.
+func waitSynced(ctx context.Context, kind string, synced func() bool, last func() error) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !synced() {
+	for began := time.Now(); !synced(); {
+		err := last()
+		switch {
+		case apierrors.IsForbidden(err):
+			return fault.New(fault.Refused, "watch the %ss of this run: %w", kind, err).
+				WithHint("kubectl volsync-kopia doctor says which rights a run needs")
+		case time.Since(began) < patience:
+		case err != nil:
+			return fault.New(fault.Failed, "watch the %ss of this run, tried for %s: %w", kind, patience, err)
+		default:
+			return fault.New(fault.Failed, "the API server has not listed the %ss of this run within %s", kind, patience)
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	v1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
 	toolswatch "k8s.io/client-go/tools/watch"
 )
@@ -50,29 +52,68 @@ type warnings struct {
 // was kept.
 func (w *warnings) listen(ctx context.Context, c *Cluster, namespace string, heard func()) {
 	events := c.typed.CoreV1().Events(namespace)
-	const bad = "type!=Normal"
 	// One item is enough: the list is asked for its resource version.
-	list, err := events.List(ctx, metav1.ListOptions{FieldSelector: bad, Limit: 1})
-	if err != nil {
+	list, err := events.List(ctx, metav1.ListOptions{FieldSelector: notNormal, Limit: 1})
+	if apierrors.IsForbidden(err) {
 		return
 	}
-	source, err := toolswatch.NewRetryWatcherWithContext(ctx, list.ResourceVersion, &cache.ListWatch{
+	go func() {
+		from := ""
+		if err == nil {
+			from = list.ResourceVersion
+		}
+		for ctx.Err() == nil {
+			if from != "" {
+				w.hear(ctx, events, from, heard)
+			}
+			// The watch has ended since its resource version has expired.
+			if pause(ctx, relistDelay) != nil {
+				return
+			}
+			from = w.catchUp(ctx, events, heard)
+		}
+	}()
+}
+
+const (
+	// notNormal selects the events that complain.
+	notNormal = "type!=Normal"
+	// relistDelay keeps a server that cannot hold a watch from being asked all the time.
+	relistDelay = time.Second
+)
+
+// hear keeps the events of one watch until it cannot go on.
+func (w *warnings) hear(ctx context.Context, events v1.EventInterface, from string, heard func()) {
+	source, err := toolswatch.NewRetryWatcherWithContext(ctx, from, &cache.ListWatch{
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.FieldSelector = bad
+			o.FieldSelector = notNormal
 			return events.Watch(ctx, o)
 		},
 	})
 	if err != nil {
 		return
 	}
-	go func() {
-		defer source.Stop()
-		for e := range source.ResultChan() {
-			if event, ok := e.Object.(*corev1.Event); ok && w.keep(event) {
-				heard()
-			}
+	defer source.Stop()
+	for e := range source.ResultChan() {
+		if event, ok := e.Object.(*corev1.Event); ok && w.keep(event) {
+			heard()
 		}
-	}()
+	}
+}
+
+// catchUp keeps what a watch may have missed, and returns where the next one goes
+// on; "": the list could not be read.
+func (w *warnings) catchUp(ctx context.Context, events v1.EventInterface, heard func()) string {
+	list, err := events.List(ctx, metav1.ListOptions{FieldSelector: notNormal})
+	if err != nil {
+		return ""
+	}
+	for i := range list.Items {
+		if w.keep(&list.Items[i]) {
+			heard()
+		}
+	}
+	return list.ResourceVersion
 }
 
 // keep folds an event into what is known.
@@ -102,7 +143,7 @@ func (w *warnings) all() []complaint {
 	return slices.Clone(w.list)
 }
 
-// last returns the newest complaint about a kind of object, if there is one.
+// newest returns the newest complaint about a kind of object, if there is one.
 func (w *warnings) newest(kinds ...string) (complaint, bool) {
 	var found complaint
 	for _, c := range w.all() {

@@ -265,7 +265,7 @@ func moverPod(change ...func(*corev1.Pod)) *corev1.Pod {
 
 func running(p *corev1.Pod) {
 	p.Status.Phase = corev1.PodRunning
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: moverContainer, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 }
 
 // ended ends the pod with the Result as its last words.
@@ -277,7 +277,7 @@ func ended(r result.Result) func(*corev1.Pod) {
 			panic(err)
 		}
 		p.Status.Phase = corev1.PodSucceeded
-		p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: moverContainer, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
 			StartedAt: metav1.Now(), Message: string(text),
 		}}}}
 	}

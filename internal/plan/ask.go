@@ -75,6 +75,8 @@ func askOf(mover *batchv1.Job, meta metav1.ObjectMeta, task string) *batchv1.Job
 	ask.TypeMeta, ask.ObjectMeta = typeMeta("batch/v1", "Job"), meta
 	ask.Spec.Suspend = nil
 	pod := &ask.Spec.Template
+	// Whoever asked may be gone before the answer.
+	pod.Spec.ActiveDeadlineSeconds = new(int64(time.Duration(askTimeout) / time.Second))
 	pod.Labels[LabelRole] = RoleAsk
 	pod.Annotations[AnnotationTask] = task
 	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == dataVolume })

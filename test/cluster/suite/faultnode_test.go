@@ -49,9 +49,7 @@ func nodeFaults() []faultRow {
 			code: 0, says: "proved",
 		},
 		{
-			name: "no node matches",
-			shape: shape{Kopia: `    moverAffinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: ` +
-				`{nodeSelectorTerms: [{matchExpressions: [{key: no-such-label, operator: Exists}]}]}}}` + "\n"},
+			name: "no node matches", shape: nowhere(),
 			meet: func(f *faulted) ended {
 				end := f.backs("--scheduled-timeout=5s")
 				f.happened("pods", `didn't match Pod's node affinity`)
@@ -60,7 +58,23 @@ func nodeFaults() []faultRow {
 			mend: func(f *faulted) { f.edit("no-such-label", "kubernetes.io/hostname") },
 			code: 6, says: `last seen: .*affinity`,
 		},
+		{
+			name: "no node matches, and nobody sets a limit", shape: nowhere(),
+			meet: func(f *faulted) ended {
+				end := f.backs()
+				f.happened("pods", `didn't match Pod's node affinity`)
+				return end
+			},
+			mend: func(f *faulted) { f.edit("no-such-label", "kubernetes.io/hostname") },
+			code: 1, says: `no node takes the mover: .*affinity`,
+		},
 	}
+}
+
+// nowhere is a shape whose mover fits no node.
+func nowhere() shape {
+	return shape{Kopia: `    moverAffinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: ` +
+		`{nodeSelectorTerms: [{matchExpressions: [{key: no-such-label, operator: Exists}]}]}}}` + "\n"}
 }
 
 // aloneOnly skips a row on a cluster that others use.
