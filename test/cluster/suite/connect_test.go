@@ -125,3 +125,33 @@ func TestAKilledPlanConnectLeavesNothing(t *testing.T) {
 	})
 	n.leftNothing(before)
 }
+
+// TestPlanConnectWithTheLeastRightsBesideARun: the Role that doctor prints for a
+// run is enough to ask, and a run of the source that goes on meanwhile is not in
+// the way and not disturbed.
+func TestPlanConnectWithTheLeastRightsBesideARun(t *testing.T) {
+	t.Parallel()
+	n := newSource(t, gated(shape{Kopia: "    cacheAccessModes: [ReadWriteOnce]\n"}))
+	f := &faulted{space: n}
+	least := f.caller("asker", rightsOf(f.printedRole()))
+	own := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
+	n.untilWaiting(n.untilRuns("Running")[0].ID)
+	before := n.objects()
+	began := time.Now()
+	end := callAs(t, least, "plan", "-f", n.file, "--connect", "-o", "json", "--actions-on-live-volume")
+	var p connected
+	end.decode(t, 0, &p)
+	t.Logf("asked in %s", time.Since(began))
+	if r := p.Repository; r.Exists == nil || !*r.Exists {
+		t.Errorf("%+v", r)
+	}
+	for _, change := range changes(before, n.objects()) {
+		if strings.Contains(change, "probe") {
+			t.Errorf("left: %s", change)
+		}
+	}
+	n.open()
+	if r := own.wait().result(t, 0); r.Outcome != result.Succeeded {
+		t.Errorf("the run beside it ended with %+v", r)
+	}
+}
