@@ -134,7 +134,7 @@ func TestPlanConnectWithTheLeastRightsBesideARun(t *testing.T) {
 	n := newSource(t, gated(shape{Kopia: "    cacheAccessModes: [ReadWriteOnce]\n"}))
 	f := &faulted{space: n}
 	least := f.caller("asker", rightsOf(f.printedRoles().role))
-	own := start(t, shared.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
+	own := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
 	n.untilWaiting(n.untilRuns("Running")[0].ID)
 	before := n.objects()
 	began := time.Now()
