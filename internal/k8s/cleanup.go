@@ -37,7 +37,7 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 	if err != nil {
 		return Remains{}, err
 	}
-	probes, err := c.deadProbes(ctx, namespace)
+	probes, err := c.deadProbes(ctx, namespace, now())
 	if err != nil {
 		return Remains{}, err
 	}

@@ -209,7 +209,7 @@ func TestTheRepositoryIsAskedForADeadRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, moverJob(toldToStop))
 	asked := 0
-	w.dynamic.PrependReactor("create", "jobs", func(a clienttesting.Action) (bool, runtime.Object, error) {
+	w.dynamic.PrependReactor("create", "jobs", func(_ clienttesting.Action) (bool, runtime.Object, error) {
 		asked++
 		return true, nil, errors.New("quota")
 	})

@@ -54,7 +54,9 @@ func TestARuleForSomeNamesIsAskedAbout(t *testing.T) {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 	want := []plan.Right{
-		{Verb: "get", Resource: "pods", Allowed: true}, {Verb: "list", Resource: "pods"}, {Verb: "get", Resource: "configmaps"},
+		{Verb: "get", Resource: "pods", Allowed: true},
+		{Verb: "list", Resource: "pods"},
+		{Verb: "get", Resource: "configmaps"},
 		{Verb: "patch", Group: plan.GroupVolSync, Resource: "replicationsources/status", Allowed: true},
 	}
 	if diff := cmp.Diff(want, o.facts.Rights); diff != "" {

@@ -17,7 +17,7 @@ const probeOver = 15 * time.Second
 
 // deadProbes lists the probes that have ended and that their commands have not
 // removed. One that runs is left alone: it ends by itself, and soon.
-func (c *Cluster) deadProbes(ctx context.Context, namespace string) ([]batchv1.Job, error) {
+func (c *Cluster) deadProbes(ctx context.Context, namespace string, now time.Time) ([]batchv1.Job, error) {
 	jobs, err := c.typed.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleProbe,
 	})
@@ -25,7 +25,7 @@ func (c *Cluster) deadProbes(ctx context.Context, namespace string) ([]batchv1.J
 		return nil, fault.New(fault.Failed, "list the probes: %w", err)
 	}
 	return slices.DeleteFunc(jobs.Items, func(j batchv1.Job) bool {
-		return !finished(&j) || time.Since(endOf(&j)) < probeOver
+		return !finished(&j) || now.Sub(endOf(&j)) < probeOver
 	}), nil
 }
 

@@ -85,7 +85,7 @@ func (d *driver) conclude(ctx context.Context, err error) {
 	}
 	late := ""
 	if ctx.Err() != nil {
-		err, late = d.withStop(ctx, err)
+		late, err = d.withStop(ctx, err)
 	}
 	kind := fault.KindOf(err)
 	d.res.Outcome, d.res.ExitCode = result.OutcomeOf(kind), int(kind.ExitCode())
@@ -106,19 +106,19 @@ func (d *driver) conclude(ctx context.Context, err error) {
 // withStop is what to report of a run that was told to end. What ended it is what
 // the reader must know first; what broke because of it is a consequence. A
 // failure that was there before it stays the reason; late then tells of the rest.
-func (d *driver) withStop(ctx context.Context, err error) (why error, late string) {
+func (d *driver) withStop(ctx context.Context, err error) (late string, why error) {
 	var f *failure
 	switch isFailure := errors.As(err, &f); {
 	case isFailure && f.final:
-		return err, "; " + stopOf(ctx, "").Error() + " after that"
+		return "; " + stopOf(ctx, "").Error() + " after that", err
 	case isFailure && f.stop:
-		return err, ""
+		return "", err
 	case d.task.Operation == result.OperationBackup:
-		return stopOf(ctx, "; no snapshot was made"), ""
+		return "", stopOf(ctx, "; no snapshot was made")
 	case d.task.Operation == result.OperationRestore:
-		return stopOf(ctx, "; nothing was restored"), ""
+		return "", stopOf(ctx, "; nothing was restored")
 	}
-	return stopOf(ctx, ""), ""
+	return "", stopOf(ctx, "")
 }
 
 // stopOf describes the end of ctx. what is added to the message.

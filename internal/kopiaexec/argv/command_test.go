@@ -28,8 +28,10 @@ func vectors() map[string]struct {
 		"import":         {CommandPolicyImport, PolicyImport(p), "policy import COMMON --no-progress"},
 		"create, plain":  {CommandRepositoryCreate, RepositoryCreate(p, CreateOptions{}), "repository create from-config COMMON --no-progress --token-stdin --no-persist-credentials --no-check-for-updates --disable-repository-format-cache --override-username=maintenance --override-hostname=volsync"},
 		"create, chosen": {CommandRepositoryCreate, RepositoryCreate(p, CreateOptions{Hash: "H", Encryption: "E", Splitter: "S", ECC: "C", ECCOverheadPercent: 3, CacheDirectory: "/cache/x"}), "repository create from-config COMMON --no-progress --token-stdin --no-persist-credentials --no-check-for-updates --disable-repository-format-cache --override-username=maintenance --override-hostname=volsync --cache-directory=/cache/x --block-hash=H --encryption=E --object-splitter=S --ecc=C --ecc-overhead-percent=3"},
-		"maintenance": {CommandMaintenanceSet, MaintenanceSet(p, MaintenanceOptions{QuickInterval: 2 * time.Hour, FullInterval: 48 * time.Hour, FullEnabled: &off}),
-			"maintenance set COMMON --no-progress --quick-interval=2h0m0s --enable-full=false --full-interval=48h0m0s"},
+		"maintenance": {
+			CommandMaintenanceSet, MaintenanceSet(p, MaintenanceOptions{QuickInterval: 2 * time.Hour, FullInterval: 48 * time.Hour, FullEnabled: &off}),
+			"maintenance set COMMON --no-progress --quick-interval=2h0m0s --enable-full=false --full-interval=48h0m0s",
+		},
 		"snapshot":                                      {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data", Tags: map[string]string{"b": "2", "a": "1"}, Progress: true, Extra: []string{"--parallel=4"}}), "snapshot create COMMON --json --progress --tags=a:1 --tags=b:2 --parallel=4 /data"},
 		"snapshot, recorded under another name":         {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data/x", Source: "u@h:/x"}), "snapshot create COMMON --json --no-progress --override-source=u@h:/x /data/x"},
 		"snapshot, the user's word on progress":         {CommandSnapshotCreate, SnapshotCreate(p, SnapshotOptions{Path: "/data", Progress: true, Extra: []string{"--no-progress"}}), "snapshot create COMMON --json --no-progress /data"},
