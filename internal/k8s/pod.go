@@ -29,6 +29,11 @@ const (
 	placeGrace = time.Minute
 )
 
+// awaitsClaim is in what the scheduler says of a pod whose volume is still being
+// made, which may take as long as the budget allows (pkg/scheduler's volume
+// binding plugin).
+const awaitsClaim = "unbound immediate PersistentVolumeClaims"
+
 // pod returns the mover's pod as last seen; nil: none was seen.
 func (t *Target) pod() (pod *corev1.Pod, gone bool, err error) {
 	return t.podWith(t.role)
@@ -89,7 +94,7 @@ func (t *Target) cannotPlace(ctx context.Context, pod *corev1.Pod, c *corev1.Pod
 	if budget.Timeout == 0 || budget.Timeout > usual {
 		return nil
 	}
-	if c == nil || c.Reason != corev1.PodReasonUnschedulable {
+	if c == nil || c.Reason != corev1.PodReasonUnschedulable || strings.Contains(c.Message, awaitsClaim) {
 		t.past(condition)
 		return nil
 	}

@@ -156,10 +156,10 @@ func seesPod(t *testing.T, x *Target, pod *corev1.Pod, gone bool) {
 // TestWhatNoNodeTakesEndsTheWait unless an autoscaler has said that it makes one.
 func TestWhatNoNodeTakesEndsTheWait(t *testing.T) {
 	t.Parallel()
-	pod := func(reason string) *corev1.Pod {
+	pod := func(reason, message string) *corev1.Pod {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "m", Namespace: testNamespace, UID: "1"}}
 		p.Status.Conditions = []corev1.PodCondition{{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: "0/3 nodes are available",
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: message,
 		}}
 		return p
 	}
@@ -173,6 +173,7 @@ func TestWhatNoNodeTakesEndsTheWait(t *testing.T) {
 		events        []runtime.Object
 		ends          bool
 	}{
+		"its volume is being made":         {"Unschedulable", time.Hour, 5 * time.Minute, nil, false},
 		"at first":                         {"Unschedulable", 10 * time.Second, 5 * time.Minute, nil, false},
 		"past its grace":                   {"Unschedulable", placeGrace, 5 * time.Minute, nil, true},
 		"a node is on its way":             {"Unschedulable", placeGrace, 5 * time.Minute, []runtime.Object{scaling}, false},
@@ -183,9 +184,13 @@ func TestWhatNoNodeTakesEndsTheWait(t *testing.T) {
 	for name, c := range cases {
 		now := began
 		x := NewTarget(&Cluster{typed: fake.NewClientset(c.events...)}, plan.Plan{}, Outcome{}, &heard{}, func() time.Time { return now }, func(error) {})
-		seesPod(t, x, pod(c.reason), false)
+		message := "0/3 nodes are available"
+		if name == "its volume is being made" {
+			message += ": pod has unbound immediate PersistentVolumeClaims"
+		}
+		seesPod(t, x, pod(c.reason, message), false)
 		s, err := x.scheduledState(t.Context(), plan.Wait{Timeout: result.Duration(c.budget)})
-		if err != nil || s.done || s.why != c.reason+": 0/3 nodes are available" {
+		if err != nil || s.done || s.why != c.reason+": "+message {
 			t.Errorf("%s: at once: %+v, %v", name, s, err)
 		}
 		now = now.Add(c.after)

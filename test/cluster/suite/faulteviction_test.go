@@ -35,7 +35,7 @@ func evictionFaults() []faultRow {
 				f.happened("pods", `"exitCode":(137|143)`)
 				return p.wait()
 			},
-			code: 130, says: "(?i)SIGINT",
+			code: 130, says: "(?i)cancelled",
 		},
 	}
 }

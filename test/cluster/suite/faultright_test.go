@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,6 +33,7 @@ func rightFaults() []faultRow {
 				refused++
 			}
 			f.shows("%d callers, each denied one right by a SubjectAccessReview", refused)
+			f.before = f.now() // the callers stay
 			f.trigger("two")
 			end := callAs(f.t, whole, f.arguments()...)
 			if end.code != 0 {
@@ -91,12 +93,13 @@ func (f *faulted) lacks(kubeconfig, caller string, lacking right) {
 			args = append(args, "-f", f.file)
 		}
 	}
+	before := f.now()
 	end := callAs(f.t, kubeconfig, args...)
 	if end.code != code || !regexp.MustCompile("(?m)"+says).MatchString(end.stdout+end.stderr) {
 		f.t.Errorf("without the right to %s: %s ended with %d, want %d and %q\n%s%s", lacking, args[0], end.code, code, says, end.stdout, end.stderr)
 	}
-	if left := f.left(); len(left) > 0 {
-		f.t.Fatalf("without the right to %s: made %v", lacking, left)
+	if diff := cmp.Diff(before, f.now()); diff != "" {
+		f.t.Fatalf("without the right to %s: made (-before +now)\n%s", lacking, diff)
 	}
 }
 

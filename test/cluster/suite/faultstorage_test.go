@@ -50,12 +50,12 @@ func storageFaults() []faultRow {
 			code: 0, says: "proved",
 		},
 		{
-			name: "volume from the snapshot never bound", storage: map[string]string{csidriver.RestoreReadyAfter: "never"},
+			name: "volume from the snapshot never bound", given: (*faulted).knows, storage: map[string]string{csidriver.RestoreReadyAfter: "never"},
 			meet: backsAndShows("events", `injected fault: restoreReadyAfter=never`, "--bound-timeout=5s"), mend: (*faulted).direct,
 			code: 6, says: `last seen: .*injected fault: restoreReadyAfter`,
 		},
 		{
-			name: "clone never bound", shape: shape{CopyMethod: "Clone"}, storage: map[string]string{csidriver.CloneReadyAfter: "never"},
+			name: "clone never bound", given: (*faulted).knows, shape: shape{CopyMethod: "Clone"}, storage: map[string]string{csidriver.CloneReadyAfter: "never"},
 			meet: backsAndShows("events", `injected fault: cloneReadyAfter=never`, "--bound-timeout=5s"), mend: (*faulted).direct,
 			code: 6, says: `last seen: .*injected fault: cloneReadyAfter`,
 		},
@@ -101,6 +101,13 @@ func (f *faulted) driverRefused(call string, times int) {
 		f.t.Fatalf("%s of snapshot %q failed %d times, want %d", call, handle, seen, times)
 	}
 	f.shows("%s failed %d times", call, seen)
+}
+
+// knows lets the runner read the facts of the cluster: whether a class binds at once
+// decides which wait a claim has.
+func (f *faulted) knows() {
+	f.t.Helper()
+	f.grantCluster(f.printedRoles().facts)
 }
 
 // ordinary makes the manifest use the snapshot class that has no fault.
