@@ -38,9 +38,12 @@ func (d *driver) readSecret() error {
 	return nil
 }
 
+// anySecret stands for a Secret whose name is not known.
+const anySecret = "the repository Secret"
+
 func (d *driver) secretName() string {
 	if d.task.Repository.SecretName == "" {
-		return "the repository Secret"
+		return anySecret
 	}
 	return fmt.Sprintf("secret %q", d.task.Repository.SecretName)
 }

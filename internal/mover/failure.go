@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
@@ -95,7 +96,8 @@ func (d *driver) conclude(ctx context.Context, err error) {
 	}
 	var e *fault.Error
 	if errors.As(err, &e) {
-		d.res.Hint = d.log.redact(e.Hint)
+		// A diagnosis does not know the Secret's name.
+		d.res.Hint = strings.ReplaceAll(d.log.redact(e.Hint), anySecret, d.secretName())
 		if e.Why != "" {
 			d.res.Message += " (" + d.log.redact(e.Why) + ")"
 		}
@@ -130,7 +132,7 @@ func stopOf(ctx context.Context, what string) error {
 	if kind != fault.Interrupt {
 		kind = fault.Terminated
 	}
-	return &failure{reason: "Cancelled", stop: true, err: fault.New(kind, "the run was cancelled%s", what)}
+	return &failure{reason: "Cancelled", stop: true, err: fault.New(kind, "%s%s", result.MessageCancelled, what)}
 }
 
 // raise makes a success with warnings say so, that of a source without changes

@@ -17,3 +17,7 @@ func OutcomeOf(kind fault.Kind) Outcome {
 		return Failed
 	}
 }
+
+// MessageCancelled begins the message of a mover that was told to stop; what it
+// leaves follows after a semicolon.
+const MessageCancelled = "the run was cancelled"

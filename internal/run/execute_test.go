@@ -136,6 +136,12 @@ func TestExecute(t *testing.T) {
 			target: target{mover: moverResult(result.Cancelled, 143)}, cancel: fault.New(fault.Interrupt, "SIGINT"),
 			did: []string{"prepare", "run", "status", "remove"}, outcome: result.Cancelled, code: 130,
 		},
+		"a cancelled mover cannot name the signal": {
+			target: target{mover: &result.Result{Outcome: result.Cancelled, ExitCode: 143, Message: result.MessageCancelled + "; no snapshot was made"}},
+			cancel: fault.New(fault.Interrupt, "cancelled by SIGINT"),
+			did:    []string{"prepare", "run", "status", "remove"}, outcome: result.Cancelled, code: 130,
+			message: "cancelled by SIGINT; no snapshot was made",
+		},
 		"a mover that was told to stop for time has timed out": {
 			target: target{mover: moverResult(result.Cancelled, 143)}, cancel: fault.New(fault.TimedOut, "took longer"),
 			did: []string{"prepare", "run", "status", "remove"}, outcome: result.TimedOut, code: 6,

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -54,6 +55,9 @@ func stoppedBecause(r *result.Result, cause error) {
 	switch kind {
 	case fault.Interrupt, fault.Terminated:
 		r.ExitCode = int(kind.ExitCode())
+		if rest, ok := strings.CutPrefix(r.Message, result.MessageCancelled); ok { // the mover cannot name the signal
+			r.Message = cause.Error() + rest
+		}
 		return
 	case fault.TimedOut:
 		r.Outcome, r.ExitCode, r.Reason = result.TimedOut, int(kind.ExitCode()), string(kind)

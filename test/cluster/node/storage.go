@@ -110,7 +110,11 @@ func (c *Cluster) startStorage(ctx context.Context) error {
 	}{
 		{toolchain.Snapshotter, "snapshot-controller", quick},
 		{toolchain.Snapshotter, "csi-snapshotter", sidecar},
-		{toolchain.Provisioner, "csi-provisioner", slices.Concat(sidecar, []string{"--feature-gates=Topology=true", "--default-fstype=ext4"})},
+		{toolchain.Provisioner, "csi-provisioner", slices.Concat(sidecar, []string{
+			"--feature-gates=Topology=true", "--default-fstype=ext4",
+			// It sees that a claim is gone when it tries again, and holds the snapshot until then.
+			"--retry-interval-max=5s",
+		})},
 	}
 	for _, d := range daemons {
 		program, err := c.tools.Program(d.tool, d.program)

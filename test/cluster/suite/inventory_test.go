@@ -63,12 +63,13 @@ func (n *space) owns(object map[string]any) bool {
 // the history, and what else is named.
 func (n *space) leftNothing(before []string, kept ...string) {
 	n.t.Helper()
-	wanted := append(slices.Clone(before), kept...)
+	isHistory := func(name string) bool { return strings.HasPrefix(name, "configmap/vk-status-") }
+	wanted := slices.DeleteFunc(append(slices.Clone(before), kept...), isHistory)
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
 	var now []string
 	diff := n.settled(func() string {
-		now = slices.DeleteFunc(n.inventory(), func(name string) bool { return strings.HasPrefix(name, "configmap/vk-status-") })
+		now = slices.DeleteFunc(n.inventory(), isHistory)
 		return cmp.Diff(wanted, now)
 	}, func() bool {
 		return !slices.ContainsFunc(now, func(name string) bool { return !slices.Contains(wanted, name) && !trails(name) })
