@@ -38,17 +38,18 @@ func patientlyChanging(ctx context.Context, do func(context.Context) error) erro
 
 // retrying does a request again while again says so of its error.
 func retrying(ctx context.Context, again func(error) bool, do func(context.Context) error) error {
-	began := time.Now()
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for delay := retryFirst; ; delay = min(2*delay, retryMost) {
 		err := do(ctx)
 		if err == nil || !again(err) {
 			return err
 		}
-		if time.Since(began)+delay > patience {
-			return fmt.Errorf("tried for %s: %w", patience, err)
-		}
-		if stopped := pause(ctx, wait.Jitter(delay, retryJitter)); stopped != nil {
+		switch stopped := pause(patient, wait.Jitter(delay, retryJitter)); {
+		case ctx.Err() != nil:
 			return errors.Join(err, context.Cause(ctx))
+		case stopped != nil:
+			return fmt.Errorf("tried for %s: %w", patience, err)
 		}
 	}
 }

@@ -109,21 +109,24 @@ func (l *lastError) get() error {
 func waitSynced(ctx context.Context, kind string, synced func() bool, last func() error) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for began := time.Now(); !synced(); {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for !synced() {
 		err := last()
 		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case apierrors.IsForbidden(err):
 			return fault.New(fault.Refused, "watch the %ss of this run: %w", kind, err).
 				WithHint("kubectl volsync-kopia doctor says which rights a run needs")
-		case time.Since(began) < patience:
+		case patient.Err() == nil:
 		case err != nil:
 			return fault.New(fault.Failed, "watch the %ss of this run, tried for %s: %w", kind, patience, err)
 		default:
 			return fault.New(fault.Failed, "the API server has not listed the %ss of this run within %s", kind, patience)
 		}
 		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-patient.Done():
 		case <-tick.C:
 		}
 	}

@@ -40,13 +40,12 @@ func (s *starting) Do(ctx context.Context, step plan.Step, _ *result.Result) (*r
 	if during := s.during[step.Kind]; during != nil {
 		during()
 	}
-	switch step.Kind {
-	case plan.StepUnsuspend:
+	switch {
+	case step.Kind == plan.StepUnsuspend:
 		return s.unstarted, s.fail[step.Kind]
-	case plan.StepFollow:
-		if ctx.Err() != nil {
-			return &result.Result{Outcome: result.Cancelled, ExitCode: 143}, nil
-		}
+	case step.Kind == plan.StepFollow && len(s.ended) > 0 && s.ended[len(s.ended)-1] == string(step.Kind):
+		return &result.Result{Outcome: result.Cancelled, ExitCode: 143}, nil
+	case step.Kind == plan.StepFollow:
 		return &result.Result{Outcome: result.Succeeded}, nil
 	}
 	return nil, s.fail[step.Kind]
@@ -107,8 +106,10 @@ func TestAMoverThatRunsIsHeard(t *testing.T) {
 		"the mover ended during its start":  {starting{unstarted: &result.Result{Outcome: result.Failed, ExitCode: 7}}, false, "", []string{"create", "unsuspend", "exec", "trigger", "status"}, result.Failed, 7, 0},
 		"a start that failed":               {starting{fail: map[plan.StepKind]error{plan.StepUnsuspend: refused}}, false, "", []string{"create", "unsuspend", "undo deleteUnstarted", "undo delete"}, result.Refused, 5, 0},
 		"detached, and the mover was stopped": {
-			starting{unstarted: &result.Result{Outcome: result.Failed, ExitCode: 6}}, true, "",
-			[]string{"create", "unsuspend", "exec", "trigger", "undo deleteUnstarted", "undo delete"}, result.Failed, 6, 0,
+			starting{unstarted: &result.Result{Outcome: result.Failed, ExitCode: 6}},
+			true, "",
+			[]string{"create", "unsuspend", "exec", "trigger", "undo deleteUnstarted", "undo delete"},
+			result.Failed, 6, 0,
 		},
 		"detached":                            {starting{}, true, "", whole[:4], "", 0, 0},
 		"detached, and the trigger refused":   {starting{fail: map[plan.StepKind]error{plan.StepTrigger: refused}}, true, "", whole[:4], "", 8, 1},

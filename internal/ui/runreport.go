@@ -52,17 +52,17 @@ func (r *Run) took() float64 { return r.Result.EndTime.Sub(r.Result.StartTime).S
 
 // text is what is to be said of the run besides its outcome.
 func (r *Run) text() string {
-	text := r.Result.Message
+	lines := []string{r.Result.Message}
 	if r.Result.Hint != "" {
-		text += "\nFix: " + r.Result.Hint
+		lines = append(lines, "Fix: "+r.Result.Hint)
 	}
 	for _, w := range r.Result.Warnings {
-		text += "\n" + strings.TrimSpace("Warning: "+w.Code+" "+w.Message)
+		lines = append(lines, strings.TrimSpace("Warning: "+w.Code+" "+w.Message))
 	}
 	for i := range r.Result.Problems {
-		text += "\n" + Sentence(&r.Result.Problems[i])
+		lines = append(lines, Sentence(&r.Result.Problems[i]))
 	}
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
 // WriteRunsJUnit writes a case a run: failed unless it did what it was for.
