@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -14,6 +16,10 @@ import (
 )
 
 func main() {
+	// A run outlives the reader of its output: a write to a closed pipe is an error
+	// then and not the end of the process. Notified and not ignored, so that no
+	// child inherits it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	f := cmd.NewFactory(streams)
 	ctx, stop := cmd.WithSignals(context.Background(), func(code fault.ExitCode) {

@@ -66,7 +66,7 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 	}
 	flags.add(c)
 	flags.addConnect(c)
-	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", "none; client: print the plan and run nothing; server: have the API server judge every object besides")
+	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", `"none", "client" (print the plan only) or "server" (also submit each object as a server-side dry run)`)
 	c.Flags().IntVar(&flags.maxParallel, "max-parallel", 2, "how many sources of the input run at a time")
 	addRunReports(c)
 	return c
@@ -119,7 +119,7 @@ func (b *backupFlags) checkDryRun() error {
 		return fault.New(fault.Usage, "--dry-run=server asks an API server; with --local there is none").WithHint("use --dry-run=client")
 	case b.dryRun != "client" && b.facts != "":
 		return fault.New(fault.Usage, "--facts stand in for a cluster, and --dry-run=%s needs the cluster itself", b.dryRun).
-			WithHint("use --dry-run=client, or leave --facts away")
+			WithHint("use --dry-run=client, or omit --facts")
 	}
 	return nil
 }

@@ -26,10 +26,10 @@ func NewCleanupCommand(f *Factory) *cobra.Command {
 	var yes, all bool
 	c := &cobra.Command{
 		Use: "cleanup", Short: "List, then with --yes remove, what dead runs left", Long: cleanupLong, Args: noArguments,
-		Example: `  # What is there
+		Example: `  # List leftovers
   kubectl volsync-kopia cleanup -n prod
 
-  # Remove it
+  # Remove leftovers
   kubectl volsync-kopia cleanup -n prod --yes`,
 		RunE: func(c *cobra.Command, _ []string) error { return f.cleanup(c.Context(), all, yes) },
 	}

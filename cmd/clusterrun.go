@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -24,7 +25,12 @@ import (
 func (f *Factory) cluster() (*k8s.Cluster, error) {
 	klog.SetLogger(klog.Logger{})
 	klog.LogToStderr(false)
-	return k8s.Connect(f.Config, f.apiWarnings())
+	c, err := k8s.Connect(f.Config, f.apiWarnings())
+	var unconnected *fault.Error
+	if errors.As(err, &unconnected) && f.command != nil && f.command.Flags().Lookup("local") != nil {
+		unconnected.Hint += ", or run on this machine with --local"
+	}
+	return c, err
 }
 
 // observe reads the facts that a plan for the document needs.

@@ -14,7 +14,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
-const doctorLong = `Say whether this cluster can run the sources of the input: rights, storage, snapshot class, image,
+const doctorLong = `Check whether this cluster can run the sources of the input: rights, storage, snapshot class, image,
 Pod Security, quota. Every gap is listed at once, each with what to do about it; nothing is made.
 The exit code is 5 when a check has failed.
 
@@ -35,7 +35,7 @@ type doctorFlags struct {
 func NewDoctorCommand(f *Factory) *cobra.Command {
 	flags := &doctorFlags{}
 	c := &cobra.Command{
-		Use: "doctor (-f FILE... | NAME...)", Short: "Say whether this cluster can run a source", Long: doctorLong,
+		Use: "doctor (-f FILE... | NAME...)", Short: "Check whether this cluster can run a source", Long: doctorLong,
 		Example: `  # Can this cluster run the source?
   kubectl volsync-kopia doctor -f source.yaml -n prod
 

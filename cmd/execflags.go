@@ -39,7 +39,7 @@ func (e *execFlags) check(local bool) error {
 	_, wrongLimit := h.Limit()
 	switch {
 	case local && (h != spec.Hooks{}):
-		return fault.New(fault.Usage, "--exec-* run in an application of the cluster; --local speaks to none")
+		return fault.New(fault.Usage, "--exec-* flags need a cluster; they cannot be combined with --local")
 	case wrongLimit != nil:
 		return fault.New(fault.Usage, "--exec-timeout=%s leaves no time", e.timeout)
 	case h.In == "" && h.Before != "":

@@ -34,7 +34,7 @@ type inputFlags struct {
 
 func (i *inputFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&i.files, "filename", "f", nil, "file, directory, URL or - for standard input; may be repeated")
-	flags.BoolVarP(&i.recursive, "recursive", "R", false, "read directories with all below them")
+	flags.BoolVarP(&i.recursive, "recursive", "R", false, "process directories recursively")
 	flags.StringArrayVarP(&i.kustomize, "kustomize", "k", nil, "directory with a kustomization, which is built; may be repeated")
 }
 
@@ -79,7 +79,7 @@ type yieldInput func(spec.Input, error) bool
 func (r *inputReader) path(ctx context.Context, path string, yield yieldInput) bool {
 	switch {
 	case path == stdinArgument:
-		return r.standardInput(yield)
+		return r.standardInput(ctx, yield)
 	case strings.Contains(path, "://"):
 		return r.url(ctx, path, yield)
 	}
@@ -88,23 +88,23 @@ func (r *inputReader) path(ctx context.Context, path string, yield yieldInput) b
 		return stop(yield, unreadable(path, err))
 	}
 	if !info.IsDir() {
-		return r.file(path, yield)
+		return r.file(ctx, path, yield)
 	}
-	return r.directory(path, yield)
+	return r.directory(ctx, path, yield)
 }
 
-func (r *inputReader) standardInput(yield yieldInput) bool {
+func (r *inputReader) standardInput(ctx context.Context, yield yieldInput) bool {
 	if !r.first(stdinArgument) {
 		return true
 	}
-	data, err := readBounded(r.factory.Streams.In)
+	data, err := readBounded(ctx, func() (io.ReadCloser, error) { return io.NopCloser(r.factory.Streams.In), nil })
 	if err != nil {
-		return stop(yield, unreadable(stdinName, err))
+		return stop(yield, unreadableUnlessEnded(ctx, stdinName, err))
 	}
 	return yield(spec.Input{Name: stdinName, Data: data}, nil)
 }
 
-func (r *inputReader) directory(root string, yield yieldInput) bool {
+func (r *inputReader) directory(ctx context.Context, root string, yield yieldInput) bool {
 	found, more := false, true
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -117,7 +117,7 @@ func (r *inputReader) directory(root string, yield yieldInput) bool {
 			return nil
 		}
 		found = true
-		if more = r.file(path, yield); !more {
+		if more = r.file(ctx, path, yield); !more {
 			return fs.SkipAll
 		}
 		return nil
@@ -135,7 +135,7 @@ func (r *inputReader) directory(root string, yield yieldInput) bool {
 	return more
 }
 
-func (r *inputReader) file(path string, yield yieldInput) bool {
+func (r *inputReader) file(ctx context.Context, path string, yield yieldInput) bool {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return stop(yield, unreadable(path, err))
@@ -143,13 +143,9 @@ func (r *inputReader) file(path string, yield yieldInput) bool {
 	if !r.first(absolute) {
 		return true
 	}
-	file, err := os.Open(path)
+	data, err := readBounded(ctx, func() (io.ReadCloser, error) { return os.Open(path) })
 	if err != nil {
-		return stop(yield, unreadable(path, err))
-	}
-	data, err := readBounded(file)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return stop(yield, unreadable(path, err))
+		return stop(yield, unreadableUnlessEnded(ctx, path, err))
 	}
 	return yield(spec.Input{Name: filepath.ToSlash(path), Data: data}, nil)
 }
@@ -163,9 +159,38 @@ func (r *inputReader) first(name string) bool {
 }
 
 // readBounded reads one byte more than spec takes, so that spec reports a file
-// that is too large, and an endless one ends.
-func readBounded(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, spec.MaxInputSize+1))
+// that is too large, and an endless one ends. It waits no longer than ctx: to open
+// a fifo and to read a pipe may each last until somebody writes, and neither can be
+// broken off, so that the goroutine stays behind in a process that is about to end.
+func readBounded(ctx context.Context, open func() (io.ReadCloser, error)) ([]byte, error) {
+	type content struct {
+		data []byte
+		err  error
+	}
+	read := make(chan content, 1)
+	go func() {
+		from, err := open()
+		if err != nil {
+			read <- content{err: err}
+			return
+		}
+		data, err := io.ReadAll(io.LimitReader(from, spec.MaxInputSize+1))
+		read <- content{data, errors.Join(err, from.Close())}
+	}()
+	select {
+	case c := <-read:
+		return c.data, c.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// unreadableUnlessEnded leaves it to the cause to say what ended the reading.
+func unreadableUnlessEnded(ctx context.Context, path string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return unreadable(path, err)
 }
 
 func isManifest(path string) bool {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -61,7 +62,7 @@ func (f *Factory) fetch(ctx context.Context, address *url.URL) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fault.New(fault.Usage, "-f %s: the server answered %s", name, response.Status).WithHint(statusHint(response.StatusCode))
 	}
-	data, err := readBounded(response.Body)
+	data, err := readBounded(ctx, func() (io.ReadCloser, error) { return response.Body, nil })
 	if err != nil {
 		return nil, failedFetch(ctx, name, err)
 	}

@@ -30,7 +30,7 @@ func (m *manifestFlags) add(c *cobra.Command) {
 	m.inputFlags.add(c.Flags())
 	c.Flags().BoolVar(&m.envsubst, "envsubst", false, "expand ${VAR}, ${VAR:-x} and ${VAR:=x} from the environment, as Flux does")
 	c.Flags().StringVar(&m.policyErrors, "policy-errors", string(result.PolicyErrorsFail),
-		"what a policy file that cannot be used does: fail, or warn and go on with the repository's own policies")
+		`what to do when a policy file is unusable: "fail", or "warn" and keep the repository's policies`)
 }
 
 // check refuses flag values that are none of those documented.
@@ -114,7 +114,7 @@ func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 	}
 	namespace, explicit, err := f.Config.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
-		return nil, fault.New(fault.Usage, "choose the namespace: %w", err).WithHint("name it with -n")
+		return nil, unusableConfig(err)
 	}
 	var conflicts []error
 	for _, d := range docs {
@@ -124,7 +124,7 @@ func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 			meta.Namespace = namespace
 		case explicit && meta.Namespace != namespace:
 			conflicts = append(conflicts, fault.New(fault.Usage, "-n %s is not the namespace of %s", namespace, d.Object()).
-				WithHint("leave -n away, or take the namespace out of the manifest"))
+				WithHint("omit -n, or take the namespace out of the manifest"))
 		}
 	}
 	return docs, errors.Join(conflicts...)
@@ -134,6 +134,9 @@ func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 func oneOf(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
+	}
+	if value == "" {
+		value = `""` // so that the message does not end after the equals sign
 	}
 	named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
 	if len(named) == 1 {

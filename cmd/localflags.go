@@ -42,7 +42,7 @@ func (l *localFlags) requireLocal(command string) error {
 func (l *localFlags) env(f *Factory, runID, sourceDir string) (*plan.LocalEnv, error) {
 	kopia, err := kopiaexec.Find(l.kopia)
 	if err != nil {
-		return nil, fault.New(fault.Refused, "find kopia: %w", err).
+		return nil, fault.New(fault.Refused, "%w", err).
 			WithHint("install kopia, or name it with --kopia; version says which versions are supported")
 	}
 	state := l.stateDir

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +41,9 @@ func NewMoverCommand(f *Factory) *cobra.Command {
 }
 
 func (m *moverFlags) run(ctx context.Context, f *Factory) error {
+	if m.task == "" {
+		return fault.New(fault.Usage, "--task is missing: the task that the mover runs")
+	}
 	data, err := os.ReadFile(m.task)
 	if err != nil {
 		return fault.New(fault.Usage, "read the task: %w", err)
@@ -64,10 +65,6 @@ func (m *moverFlags) run(ctx context.Context, f *Factory) error {
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
 		defer cancel(nil)
-		// The parent reads the log: without it a write to stdout fails, and must
-		// not end this process before kopia has saved what it has. Ignoring the
-		// signal instead would make kopia and the actions ignore it too.
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 		go watchParent(cancel)
 	}
 	return exitOf(mover.Run(ctx, *task, options))

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,7 +62,7 @@ func (p *planFlags) addTimeouts(flags *pflag.FlagSet) {
 		{&t.started, "started-timeout", defaults.Started, "longest wait until the mover has started on its node"},
 		{&t.idle, "idle-timeout", defaults.Idle, "longest silence of the mover"},
 		{&t.triggered, "triggered-timeout", defaults.CopyTrigger, "longest wait for the claim's copy trigger"},
-		{&t.cancelGrace, "cancel-grace", defaults.CancelGrace, "how long a mover that is told to stop may take"},
+		{&t.cancelGrace, "cancel-grace", defaults.CancelGrace, "time allowed for the mover to stop"},
 	} {
 		flags.DurationVar(f.to, f.name, time.Duration(f.value), f.usage+"; 0: no limit")
 	}
@@ -103,7 +104,7 @@ func (p *planFlags) add(c *cobra.Command) {
 	flags.BoolVar(&p.options.Strict, "strict", false, "count files whose errors a policy ignores as missing (exit 4)")
 	flags.BoolVar(&p.options.RunActions, "run-actions", false, "with --local: run the manifest's actions on this machine")
 	flags.BoolVar(&p.options.ActionsOnLiveVolume, "actions-on-live-volume", false, "allow actions with copyMethod Direct")
-	flags.BoolVar(&p.options.AllowPolicyActions, "allow-policy-actions", false, "let kopia run the actions of this manifest's policy file")
+	flags.BoolVar(&p.options.AllowPolicyActions, "allow-policy-actions", false, "allow kopia to run actions defined in this manifest's policy file")
 	p.exec.add(flags)
 	p.addTimeouts(flags)
 	flags.DurationVar(&p.keepJob, "keep-job", time.Hour, "how long the Job stays after its result was collected; 0 removes it")
@@ -141,7 +142,7 @@ func (p *planFlags) checkPlace() error {
 	refuse(p.connect && p.facts != "", "--facts stand in for a cluster, and --connect needs the cluster itself")
 	if p.local.local {
 		refuse(p.sourceDir == "", "--local needs --source-dir: the directory that stands in for the volume")
-		refuse(p.facts != "", "--facts are of a cluster; --local has none")
+		refuse(p.facts != "", "--facts cannot be combined with --local")
 		refuse(p.use != "", "--use=%s is about a cluster; --local has none", p.use)
 		refuse(p.options.Detach, "--detach leaves a mover in the cluster; with --local it would end with this command")
 		return errors.Join(errs...)
@@ -195,7 +196,7 @@ func refusal(findings problem.List) error {
 	var errs []error
 	for i := range findings {
 		if p := &findings[i]; p.Severity == problem.Error {
-			errs = append(errs, fault.New(fault.Refused, "%s %s: %s", p.Code, p.Path, p.Message).At(p.Object).WithHint(p.Fix))
+			errs = append(errs, fault.New(fault.Refused, "%s: %s", strings.TrimSpace(p.Code+" "+p.Path), p.Message).At(p.Object).WithHint(p.Fix))
 		}
 	}
 	return errors.Join(errs...)

@@ -126,7 +126,7 @@ func (t *targetDir) check() error {
 		return fault.New(fault.Refused, "look into the target directory: %w", err)
 	case len(entries) > 0 && !t.overwrite:
 		return fault.New(fault.Refused, "the target directory is not empty").At(t.path).
-			WithHint("name an empty directory, or allow to replace files in it with --overwrite")
+			WithHint("name an empty directory, or pass --overwrite to replace files in it")
 	}
 	return nil
 }

@@ -5,7 +5,9 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +66,29 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		NewValidateCommand(f),
 		NewVersionCommand(f),
 	)
+	strictBuiltins(root)
 	return root
+}
+
+// strictBuiltins makes cobra's own commands refuse what they do not know, where
+// they print their help and succeed.
+func strictBuiltins(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(c *cobra.Command, args []string) error {
+				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return usageError(root, errors.New("unknown help topic "+quote(strings.Join(args, " "))))
+				}
+				return nil
+			}
+		case "completion":
+			c.Args = noArguments
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 // Main runs the command line and returns the exit code. It is the one place
@@ -80,6 +104,8 @@ func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
 		return fault.OK
 	case errors.As(err, &reported):
 		return reported.code
+	case errors.Is(err, syscall.EPIPE):
+		return fault.Failed.ExitCode() // nobody reads any more
 	}
 	if unknownCommand(err) {
 		err = usageError(root, err)
@@ -160,6 +186,14 @@ func noArguments(c *cobra.Command, args []string) error {
 		return usageError(c, errors.New("unknown command "+quote(args[0])+suggestion(c, args[0])))
 	}
 	return usageError(c, errors.New(c.CommandPath()+" takes no arguments, got "+quote(args[0])))
+}
+
+// atMostOne refuses a second positional argument with exit 2.
+func atMostOne(c *cobra.Command, args []string) error {
+	if len(args) <= 1 {
+		return nil
+	}
+	return usageError(c, fmt.Errorf("%s takes one name at most, got %d", c.CommandPath(), len(args)))
 }
 
 // suggestion returns cobra's did-you-mean for a mistyped sub-command.

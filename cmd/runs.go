@@ -103,9 +103,14 @@ func (f *Factory) namespace(all bool) (string, error) {
 	}
 	namespace, _, err := f.Config.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
-		return "", fault.New(fault.Usage, "choose the namespace: %w", err).WithHint("name it with -n")
+		return "", unusableConfig(err)
 	}
 	return namespace, nil
+}
+
+// unusableConfig is the fault of connection flags and files that say nothing usable.
+func unusableConfig(err error) error {
+	return fault.New(fault.Usage, "read the kubeconfig: %w", err).WithHint("check --kubeconfig, --context and KUBECONFIG")
 }
 
 func writeRuns(out io.Writer, runs []k8s.Run, now time.Time, wide bool) error {
@@ -171,7 +176,7 @@ func newRunsLogsCommand(f *Factory) *cobra.Command {
 	var follow bool
 	c := &cobra.Command{
 		Use: "logs RUN", Short: "Print a run's log", Args: oneRun,
-		Example: "  kubectl volsync-kopia runs logs x7k2q -n prod --follow",
+		Example: "  kubectl volsync-kopia runs logs x7k2q -n prod -f",
 		RunE: func(c *cobra.Command, args []string) error {
 			cluster, r, err := f.findRun(c.Context(), args[0])
 			if err != nil {
@@ -180,7 +185,7 @@ func newRunsLogsCommand(f *Factory) *cobra.Command {
 			return cluster.Log(c.Context(), r, follow, f.Streams.Out)
 		},
 	}
-	c.Flags().BoolVar(&follow, "follow", false, "go on until the mover has ended")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the mover has ended")
 	return c
 }
 

@@ -21,7 +21,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
 
-const statusLong = `Show how sources stand: the last outcome, the last proved snapshot, the next run, and what is overdue.
+const statusLong = `Show the backup status of sources: the last outcome, the last proved snapshot, the next run, and what is overdue.
 
 The result of a run whose command has died is collected first: it goes to status and history, and the
 run's point-in-time copy is removed. To be sure that a command is dead its Lease is watched for 15 seconds.
@@ -33,14 +33,15 @@ one that never had a run that succeeded counts from when it was made.`
 type statusFlags struct {
 	all, exitCode bool
 	output        string
-	watch         time.Duration
+	watch         bool
+	interval      time.Duration
 }
 
 // NewStatusCommand returns the status command.
 func NewStatusCommand(f *Factory) *cobra.Command {
 	flags := &statusFlags{}
 	c := &cobra.Command{
-		Use: "status [NAME]", Short: "Show how sources stand", Long: statusLong, Args: cobra.MaximumNArgs(1),
+		Use: "status [NAME]", Short: "Show the backup status of sources", Long: statusLong, Args: atMostOne,
 		Example: `  # Every source of every namespace
   kubectl volsync-kopia status -A
 
@@ -53,12 +54,18 @@ func NewStatusCommand(f *Factory) *cobra.Command {
 	c.Flags().BoolVarP(&flags.all, "all-namespaces", "A", false, "show the sources of every namespace")
 	c.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit 9 when a source is overdue or its last run has failed")
 	addOutputFlag(c, &flags.output, outputWide)
-	c.Flags().DurationVar(&flags.watch, "watch", 0, "show it again after every such time, until interrupted")
-	c.Flags().Lookup("watch").NoOptDefVal = "10s"
+	c.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show it again after every --interval, until interrupted")
+	c.Flags().DurationVar(&flags.interval, "interval", watchInterval, "with --watch: the time between two looks")
 	return c
 }
 
+// watchInterval is how often status --watch looks unless it is told otherwise.
+const watchInterval = 10 * time.Second
+
 func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
+	if s.interval <= 0 {
+		return fault.New(fault.Usage, "--interval=%s is not more than 0", s.interval)
+	}
 	if err := checkOutput(s.output, outputWide); err != nil {
 		return err
 	}
@@ -72,13 +79,13 @@ func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
 	}
 	for {
 		err := s.show(ctx, f, c, namespace, name)
-		if s.watch <= 0 || err != nil && ctx.Err() == nil {
+		if !s.watch || err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil // interrupted, as it was meant to end
-		case <-time.After(s.watch):
+		case <-time.After(s.interval):
 		}
 	}
 }

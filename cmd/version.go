@@ -46,8 +46,11 @@ func NewVersionCommand(f *Factory) *cobra.Command {
 				enc.SetIndent("", "  ")
 				return enc.Encode(info)
 			case "":
-				fmt.Fprintf(f.Streams.Out, "kubectl-volsync-kopia %s (%s, %s)\nkopia %s to %s, default %s\n",
+				_, err := fmt.Fprintf(f.Streams.Out, "kubectl-volsync-kopia %s (%s, %s)\nkopia %s to %s, default %s\n",
 					info.Version, info.GoVersion, info.Platform, info.Kopia.Minimum, info.Kopia.Maximum, info.Kopia.Default)
+				if err != nil {
+					return fmt.Errorf("print the version: %w", err)
+				}
 				return nil
 			}
 			return usageError(c, fault.New(fault.Usage, "-o %s: only json is known", quote(output)))

@@ -36,12 +36,12 @@ type Cluster struct {
 func Connect(getter genericclioptions.RESTClientGetter, warnings rest.WarningHandler) (*Cluster, error) {
 	config, err := getter.ToRESTConfig()
 	if err != nil {
-		return nil, fault.New(fault.Usage, "find the cluster: %w", err).
-			WithHint("check --kubeconfig, --context and KUBECONFIG, or run on this machine with --local")
+		return nil, fault.New(fault.Usage, "read the kubeconfig: %w", err).
+			WithHint("check --kubeconfig, --context and KUBECONFIG")
 	}
 	if noCluster(getter, config) {
 		return nil, fault.New(fault.Refused, "no cluster is configured").
-			WithHint("name a configuration with --kubeconfig or KUBECONFIG, or run on this machine with --local")
+			WithHint("name a configuration with --kubeconfig or KUBECONFIG")
 	}
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = requestsPerSecond, requestBurst
