@@ -7,6 +7,8 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -26,7 +28,18 @@ func main() {
 		f.Abandon()
 		os.Exit(int(code))
 	})
-	code := cmd.Main(ctx, f, os.Args[1:])
+	code := cmd.Main(ctx, f, arguments(os.Args))
 	stop()
 	os.Exit(int(code))
+}
+
+// completionHelper is the name under which kubectl asks a plugin what could come
+// next on the command line; a link of that name to this program answers.
+const completionHelper = "kubectl_complete-volsync_kopia"
+
+func arguments(argv []string) []string {
+	if strings.TrimSuffix(filepath.Base(argv[0]), ".exe") == completionHelper {
+		return append([]string{"__complete"}, argv[1:]...)
+	}
+	return argv[1:]
 }

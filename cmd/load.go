@@ -108,6 +108,10 @@ func onlyObject(set *spec.Set) result.ObjectRef {
 // configuration choose.
 func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 	docs := set.Sources()
+	if others := otherKinds(set); len(docs) == 0 && len(others) > 0 {
+		return nil, fault.New(fault.Refused, "the input holds %s and no ReplicationSource; this build runs ReplicationSources only", join(others)).
+			WithHint("add the file that holds a ReplicationSource with -f")
+	}
 	if len(docs) == 0 {
 		return nil, fault.New(fault.Invalid, "the input holds no ReplicationSource").
 			WithHint("add the file that holds it with -f")
@@ -128,6 +132,17 @@ func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 		}
 	}
 	return docs, errors.Join(conflicts...)
+}
+
+// otherKinds are the kinds of VolSync that the input holds and no run is made of.
+func otherKinds(set *spec.Set) []string {
+	var kinds []string
+	for _, d := range set.Documents {
+		if (d.Destination != nil || d.Maintenance != nil) && !slices.Contains(kinds, d.Kind()) {
+			kinds = append(kinds, d.Kind())
+		}
+	}
+	return kinds
 }
 
 // oneOf refuses a flag's value that is none of those allowed.

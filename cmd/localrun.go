@@ -32,7 +32,7 @@ func (f *Factory) beginRead(env *plan.LocalEnv, runID string) (*localRun, error)
 	}
 	record, err := local.Begin(env.StateDir, runID, env.WorkDir)
 	if err != nil {
-		return nil, err
+		return nil, unusableState(err)
 	}
 	return &localRun{f: f, env: env, record: record, executable: executable, unlock: func() {}}, nil
 }
@@ -42,7 +42,7 @@ func (f *Factory) beginBackup(env *plan.LocalEnv, runID string, object result.Ob
 	state := local.StateOf(env.StateDir, object)
 	unlock, err := state.Lock(runID)
 	if err != nil {
-		return nil, err
+		return nil, unusableState(err)
 	}
 	r, err := f.beginRead(env, runID)
 	if err != nil {
@@ -51,6 +51,15 @@ func (f *Factory) beginBackup(env *plan.LocalEnv, runID string, object result.Ob
 	}
 	r.state, r.unlock = &state, unlock
 	return r, nil
+}
+
+// unusableState makes a state directory that cannot be written a refusal: nothing
+// has been run.
+func unusableState(err error) error {
+	if fault.KindOf(err) != fault.Failed {
+		return err
+	}
+	return fault.New(fault.Refused, "%w", err).WithHint("choose another with --state-dir")
 }
 
 // end takes the run off the record, if its plan has not done that, and gives the

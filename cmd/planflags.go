@@ -118,7 +118,7 @@ func (p *planFlags) check() error {
 		oneOf("create-repository", p.create, string(result.CreateAuto), string(result.CreateAlways), string(result.CreateNever)),
 		checkOutput(p.output), oneOf("use", p.use, "", useCluster),
 		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob),
-		p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
+		checkKopiaVersion(p.kopiaVersion), p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
 	)
 	p.options.Exec, p.options.UseCluster = p.exec.hooks(), p.use == useCluster
 	p.options.Timeouts.Running = result.Duration(wholeSeconds(p.timeout))

@@ -31,7 +31,7 @@ func TestADisplayEndsWithItsCommand(t *testing.T) {
 		"restore", "--local", "-f", filepath.Join(dir, "source.yaml"), "-f", filepath.Join(dir, "secret.yaml"), "--progress=plain",
 		"--state-dir", filepath.Join(dir, "file"), "--repository-dir", dir, "--target-dir", filepath.Join(dir, "out"), "--kopia", program,
 	})
-	if code != fault.Failed.ExitCode() || !strings.Contains(errOut.String(), "put the run on record") {
+	if code != fault.Refused.ExitCode() || !strings.Contains(errOut.String(), "put the run on record") {
 		t.Fatalf("exit %d\n%s", code, errOut.String())
 	}
 	stacks := make([]byte, 1<<20)

@@ -66,6 +66,7 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		NewValidateCommand(f),
 		NewVersionCommand(f),
 	)
+	completeFlagValues(root)
 	strictBuiltins(root)
 	return root
 }
@@ -97,7 +98,7 @@ func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
 	root := NewRootCommand(f)
 	root.SetArgs(args)
 	c, err := root.ExecuteContextC(ctx)
-	err = endedBy(ctx, err)
+	err = unreachable(endedBy(ctx, err))
 	var reported *reportedError
 	switch {
 	case err == nil:

@@ -54,7 +54,7 @@ func (v verdict) endedBy(ctx context.Context) verdict {
 	if v.err == nil || v.result != nil {
 		return v
 	}
-	v.err = endedBy(ctx, v.err)
+	v.err = unreachable(endedBy(ctx, v.err))
 	v.code = fault.CodeOf(v.err)
 	return v
 }
