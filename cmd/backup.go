@@ -88,9 +88,7 @@ func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error
 	case "server":
 		return b.dryRunOnServer(ctx, f)
 	}
-	if err := b.askKopiaVersion(ctx, f); err != nil {
-		return err
-	}
+	b.takeKopiaVersion(f)
 	input, err := f.load(ctx, &b.manifests, b.kopiaVersion)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"context"
 	"regexp"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -23,23 +22,19 @@ func checkKopiaVersion(version string) error {
 		WithHint("kubectl volsync-kopia version names the supported versions")
 }
 
-// askKopiaVersion takes the version of a run on this machine from the kopia that
-// will run, unless --kopia-version names one. That none is found is told later,
-// when the manifests have been judged.
-func (p *planFlags) askKopiaVersion(ctx context.Context, f *Factory) error {
+// takeKopiaVersion takes the version of a run on this machine from the kopia that
+// will run, unless --kopia-version names one. It starts no process, because a plan
+// starts none: a program that does not say its version in its file leaves the
+// default, and is asked by the run itself.
+func (p *planFlags) takeKopiaVersion(f *Factory) {
 	if !p.local.local || f.command == nil || f.command.Flags().Changed("kopia-version") {
-		return nil
+		return
 	}
 	program, err := kopiaexec.Find(p.local.kopia)
 	if err != nil {
-		return nil //nolint:nilerr // the doc comment says where it is told
+		return // it is told of once the manifests have been judged
 	}
-	runner := &kopiaexec.Runner{Kopia: program, Env: []string{"PATH=" + f.Getenv("PATH")}}
-	version, err := runner.Version(ctx, "")
-	if err != nil {
-		return fault.New(fault.Refused, "find kopia's version: %w", err).
-			WithHint("install kopia, or name it with --kopia; version says which versions are supported")
+	if version, ok := kopiaexec.BuiltVersion(program); ok {
+		p.kopiaVersion = version
 	}
-	p.kopiaVersion = version
-	return nil
 }

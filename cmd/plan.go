@@ -72,9 +72,7 @@ func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
 
 // planEach has every source of the input planned, and prints what came of it.
 func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne func(*manifests, *spec.Document) verdict) error {
-	if err := p.askKopiaVersion(ctx, f); err != nil {
-		return err
-	}
+	p.takeKopiaVersion(f)
 	input, err := f.load(ctx, &p.manifests, p.kopiaVersion)
 	if err != nil {
 		return err

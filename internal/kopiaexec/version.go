@@ -20,10 +20,8 @@ var versionText = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)`)
 // distribution's or a wrapper script, is asked, and its answer kept in the file
 // memory for as long as the program does not change.
 func (r *Runner) Version(ctx context.Context, memory string) (string, error) {
-	if info, err := buildinfo.ReadFile(r.Kopia); err == nil && strings.HasPrefix(info.Path, "github.com/kopia/kopia") {
-		if m := versionText.FindStringSubmatch(info.Main.Version); m != nil {
-			return m[1], nil
-		}
+	if version, ok := BuiltVersion(r.Kopia); ok {
+		return version, nil
 	}
 	program, err := identify(r.Kopia)
 	if err != nil {
@@ -38,6 +36,19 @@ func (r *Runner) Version(ctx context.Context, memory string) (string, error) {
 		program.keep(memory)
 	}
 	return version, err
+}
+
+// BuiltVersion is the version that the program's build information tells, which
+// starts no process.
+func BuiltVersion(program string) (string, bool) {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil || !strings.HasPrefix(info.Path, "github.com/kopia/kopia") {
+		return "", false
+	}
+	if m := versionText.FindStringSubmatch(info.Main.Version); m != nil {
+		return m[1], true
+	}
+	return "", false
 }
 
 func (r *Runner) askVersion(ctx context.Context) (string, error) {

@@ -113,7 +113,11 @@ func (d *driver) findKopia(ctx context.Context) error {
 	d.version = d.options.KopiaVersion
 	if d.version == "" {
 		if d.version, err = d.runner.Version(ctx, filepath.Join(d.task.CacheDir, "kopia-version.json")); err != nil {
-			return failed("KopiaVersion", fault.New(fault.Failed, "find kopia's version: %w", err))
+			if ctx.Err() != nil {
+				return failed("KopiaVersion", fault.New(fault.Failed, "find kopia's version: %w", err))
+			}
+			return refused("KopiaVersion", fault.New(fault.Refused, "find kopia's version: %w", err).
+				WithHint("install kopia, or name it with --kopia; version says which versions are supported"))
 		}
 	}
 	d.res.KopiaVersion = d.version
