@@ -78,9 +78,7 @@ func (l *localFiles) ReadFile(path string) ([]byte, error) {
 		return data, err
 	}
 	var k types.Kustomization
-	if k.Unmarshal(data) != nil {
-		return data, nil // kustomize says what is wrong
-	}
+	_ = k.Unmarshal(data) // kustomize says what is wrong
 	for _, entry := range entriesOf(&k) {
 		if remote(entry) {
 			l.refused = notFetched(entry).At(path)
@@ -92,11 +90,12 @@ func (l *localFiles) ReadFile(path string) ([]byte, error) {
 
 // entriesOf are all paths that a kustomization names.
 func entriesOf(k *types.Kustomization) []string {
+	//nolint:staticcheck // deprecated fields can name something remote, too
 	entries := slices.Concat(k.Resources, k.Bases, k.Components, k.Crds, k.Configurations, k.Generators, k.Transformers, k.Validators)
-	for _, p := range k.PatchesStrategicMerge {
+	for _, p := range k.PatchesStrategicMerge { //nolint:staticcheck // as above
 		entries = append(entries, string(p))
 	}
-	for _, p := range slices.Concat(k.Patches, k.PatchesJson6902) {
+	for _, p := range slices.Concat(k.Patches, k.PatchesJson6902) { //nolint:staticcheck // as above
 		entries = append(entries, p.Path)
 	}
 	for _, p := range k.Replacements {

@@ -79,7 +79,7 @@ func strictBuiltins(root *cobra.Command) {
 	for _, c := range root.Commands() {
 		switch c.Name() {
 		case "help":
-			c.Args = func(c *cobra.Command, args []string) error {
+			c.Args = func(_ *cobra.Command, args []string) error {
 				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
 					return usageError(root, errors.New("unknown help topic "+quote(strings.Join(args, " "))))
 				}

@@ -58,8 +58,12 @@ func (c *Cluster) Attach(ctx context.Context, r Run, cancel error, observer run.
 	return res, err
 }
 
-// jobLag is how long a Job may trail its pod's end.
-const jobLag = 10 * time.Second
+const (
+	// jobLag is how long a Job may trail its pod's end, jobInterval how often it
+	// is asked meanwhile.
+	jobLag      = 10 * time.Second
+	jobInterval = 500 * time.Millisecond
+)
 
 // untilOver is the run as the cluster has it once its Job says, too, that the mover
 // has ended; it notes who has stopped it.
@@ -68,7 +72,7 @@ func (c *Cluster) untilOver(ctx context.Context, r Run, now func() time.Time) Ru
 		if latest, err := c.FindRun(ctx, r.Object.Namespace, r.ID); err == nil {
 			r = latest
 		}
-		if !r.busy(now()) || now().Sub(began) > jobLag || pause(ctx, goneInterval) != nil {
+		if !r.busy(now()) || now().Sub(began) > jobLag || pause(ctx, jobInterval) != nil {
 			return r
 		}
 	}

@@ -12,8 +12,12 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 )
 
-// goneInterval is how often a thing that is not watched is looked for.
-const goneInterval = 300 * time.Millisecond
+// An object that was deleted is asked for soon, then less and less often: a Job
+// goes with its pods, which takes some two seconds, a volume may take minutes.
+const (
+	goneFirst = 150 * time.Millisecond
+	goneMost  = 2 * time.Second
+)
 
 // delete deletes one object, and only that one: another of its name stays.
 func (c *Cluster) delete(ctx context.Context, o *unstructured.Unstructured) error {
@@ -98,7 +102,7 @@ func stillThere(o *unstructured.Unstructured, err error) error {
 
 // untilNotFound asks until the answer is "not found".
 func untilNotFound(ctx context.Context, get func(context.Context) error) error {
-	for {
+	for delay := goneFirst; ; delay = min(2*delay, goneMost) {
 		err := get(ctx)
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -106,7 +110,7 @@ func untilNotFound(ctx context.Context, get func(context.Context) error) error {
 		if err != nil && !transient(err) {
 			return err
 		}
-		if err := pause(ctx, goneInterval); err != nil {
+		if err := pause(ctx, delay); err != nil {
 			return err
 		}
 	}
