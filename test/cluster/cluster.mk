@@ -15,6 +15,7 @@ TESTCLUSTER := $(CURDIR)/bin/testcluster
 bin/testcluster:
 	cd test/cluster && $(GO) build -trimpath -o '$(TESTCLUSTER)' ./cmd/testcluster
 
+##@ Test cluster
 .PHONY: cluster-tools
 cluster-tools: bin/testcluster ## Build the programs of the test cluster (about 20 minutes the first time)
 	'$(TESTCLUSTER)' tools

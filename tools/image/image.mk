@@ -3,6 +3,7 @@
 # Under which name the archive is loaded; a cluster's pods use the same.
 IMAGE_NAME ?= volsync-kopia.test/mover:$(VERSION)
 
+##@ Mover image
 .PHONY: image
 image: build kopia ## Build dist/mover-image.tar on Debian; prints its digest last (no container engine needed)
 	@$(GO) run ./tools/image -out dist/mover-image.tar -name '$(IMAGE_NAME)' -version '$(VERSION)' -cache '$(CACHE)/debian'
