@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -41,17 +44,23 @@ func (k killPoint) is(seen []string) bool {
 	return times == k.time && seen[len(seen)-1] == k.name
 }
 
-// killPoints are those of a clean run by snapshot, as the API server sees it.
+// killPoints are those of a clean run by snapshot, by the API server's audit log. It
+// must have what the proxy saw, which is what the runs are killed by.
 func killPoints(t *testing.T) []killPoint {
 	t.Helper()
 	n := newSpace(t, shape{CopyMethod: "Snapshot"})
 	p := newProxy(t)
+	began := time.Now()
 	if end := callAs(t, p.kubeconfig, "backup", "-f", n.file, "--keep-job=0"); end.code != 0 {
 		t.Fatalf("the clean run ended with %d\n%s", end.code, end.stderr)
 	}
+	requests := n.changes(began)
+	if diff := cmp.Diff(sorted(p.seen()), sorted(requests)); diff != "" {
+		t.Fatalf("the audit log has other requests than the proxy (-proxy +log):\n%s", diff)
+	}
 	var points []killPoint
 	times := map[string]int{}
-	for _, name := range p.seen() {
+	for _, name := range requests {
 		times[name]++
 		if name == "PUT leases" && times[name] > 2 {
 			continue // a renewal more or less depends on the time
@@ -63,6 +72,9 @@ func killPoints(t *testing.T) []killPoint {
 	}
 	return points
 }
+
+// sorted are the requests without their order: two at once may arrive either way.
+func sorted(requests []string) []string { return slices.Sorted(slices.Values(requests)) }
 
 // TestAKilledCommandLeavesNothingForLong kills the command at every mutating
 // request of a run, and looks at what the next run, or cleanup, makes of it.
