@@ -43,7 +43,7 @@ func structuredRows() []row {
 				"username": "catalogue", "hostname": "apps",
 			})
 			checkValues(t, "maintenance", w.repo.Run(t, "maintenance", "info", "--json"), values{
-				"quick.interval": int64(2 * time.Hour), "full.interval": int64(48 * time.Hour), "quick.enabled": kept{true}, "full.enabled": kept{true},
+				"quick.interval": int64(2 * time.Hour), "full.interval": int64(48 * time.Hour), "full.enabled": kept{true}, // of quick.enabled, which the row leaves alone, kopia 0.21 has another default
 			})
 		})},
 		{file: "37-structured-azure.yaml", findings: []string{"warning VK308", "warning VK315"}, check: checkPlannedStorage("37-structured-azure.yaml", values{
