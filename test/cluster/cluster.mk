@@ -36,6 +36,9 @@ test-apiserver: bin/testcluster ## Tests on a real etcd and API server (no root 
 	  kubeconfig=$$('$(TESTCLUSTER)' up --apiserver-only --state "$$state" | tail -n 1); \
 	  VK_REQUIRE=apiserver VK_APISERVER_KUBECONFIG="$$kubeconfig" $(GO) test -count=1 -timeout 30m $(APISERVER_PACKAGES)
 
+# Which tests of the suite run: make test-cluster SUITE=TestFaultMatrix
+SUITE ?= .
+
 # The suite's pods name this image.
 test-cluster bench-cluster: IMAGE_NAME := volsync-kopia.test/mover:dev
 
@@ -46,4 +49,4 @@ bench-cluster: cluster-tools image ## Whole runs by every copy method, API reque
 .PHONY: test-cluster
 test-cluster: cluster-tools image ## Tests on a whole node (root on Linux)
 	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -p 1 -timeout 20m $$($(GO) list ./... | grep -v '/suite$$')
-	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -parallel 4 -timeout 45m ./suite # most of it waits
+	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -parallel 4 -timeout 45m -run '$(SUITE)' ./suite # most of it waits
