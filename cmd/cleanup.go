@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
 const cleanupLong = `List what dead runs left in a namespace, and with --yes remove it.
@@ -24,6 +28,7 @@ not make.`
 // NewCleanupCommand returns the cleanup command.
 func NewCleanupCommand(f *Factory) *cobra.Command {
 	var yes, all bool
+	var removed time.Duration
 	c := &cobra.Command{
 		Use: "cleanup", Short: "List, then with --yes remove, what dead runs left", Long: cleanupLong, Args: noArguments,
 		Example: `  # List leftovers
@@ -31,14 +36,20 @@ func NewCleanupCommand(f *Factory) *cobra.Command {
 
   # Remove leftovers
   kubectl volsync-kopia cleanup -n prod --yes`,
-		RunE: func(c *cobra.Command, _ []string) error { return f.cleanup(c.Context(), all, yes) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := notNegative("removed-timeout", removed); err != nil {
+				return err
+			}
+			return f.cleanup(c.Context(), all, yes, removed)
+		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "remove what is listed")
+	c.Flags().DurationVar(&removed, "removed-timeout", plan.DefaultRemovedTimeout, removedUsage+"; 0: no limit")
 	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "look in every namespace")
 	return c
 }
 
-func (f *Factory) cleanup(ctx context.Context, all, yes bool) error {
+func (f *Factory) cleanup(ctx context.Context, all, yes bool, removed time.Duration) error {
 	namespace, err := f.namespace(all)
 	if err != nil {
 		return err
@@ -47,12 +58,13 @@ func (f *Factory) cleanup(ctx context.Context, all, yes bool) error {
 	if err != nil {
 		return err
 	}
+	c.AllowRemoval(removed)
 	fmt.Fprintln(f.Streams.ErrOut, "Watching which runs still live...")
 	remains, err := c.Remains(ctx, namespace, f.Now)
 	if err != nil {
 		return err
 	}
-	if len(remains.Runs)+len(remains.Leases)+len(remains.Probes) == 0 {
+	if len(remains.Runs)+len(remains.Leases)+len(remains.Probes)+len(remains.Copies) == 0 {
 		fmt.Fprintln(f.Streams.Out, "Nothing is left of dead runs.")
 		return nil
 	}
@@ -77,7 +89,18 @@ func (f *Factory) listRemains(remains k8s.Remains) {
 	for i := range remains.Probes {
 		fmt.Fprintf(f.Streams.Out, "%s: the question of a dead plan --connect\n", jobTitle(&remains.Probes[i]))
 	}
+	for _, o := range remains.Copies {
+		fmt.Fprintf(f.Streams.Out, "%s %s/%s: a copy whose run has no Job any more%s\n", o.GetKind(), o.GetNamespace(), o.GetName(), heldBy(o))
+	}
 	fmt.Fprintln(f.Streams.ErrOut, "Nothing was removed; --yes removes it.")
+}
+
+// heldBy says what holds an object that is being deleted.
+func heldBy(o *unstructured.Unstructured) string {
+	if o.GetDeletionTimestamp() == nil || len(o.GetFinalizers()) == 0 {
+		return ""
+	}
+	return ", being deleted and held by " + strings.Join(o.GetFinalizers(), ", ")
 }
 
 // jobTitle names a Job.
@@ -113,5 +136,16 @@ func (f *Factory) removeRemains(ctx context.Context, c *k8s.Cluster, remains k8s
 		}
 		fmt.Fprintf(f.Streams.Out, "%s: removed\n", jobTitle(&remains.Probes[i]))
 	}
-	return errors.Join(left...)
+	return errors.Join(append(left, f.removeCopies(ctx, c, remains.Copies))...)
+}
+
+// removeCopies removes copies without a run, a run's together.
+func (f *Factory) removeCopies(ctx context.Context, c *k8s.Cluster, copies []*unstructured.Unstructured) error {
+	if err := c.RemoveCopies(ctx, copies); err != nil {
+		return err
+	}
+	for _, o := range copies {
+		fmt.Fprintf(f.Streams.Out, "%s %s/%s: removed\n", o.GetKind(), o.GetNamespace(), o.GetName())
+	}
+	return nil
 }

@@ -42,10 +42,13 @@ type planFlags struct {
 	exec         execFlags
 }
 
+// removedUsage is the help of --removed-timeout, of every command that removes.
+const removedUsage = "longest wait until something that was deleted is gone"
+
 // timeoutFlags are the budgets of the waits of a run on a cluster; each is named
 // after what is waited for.
 type timeoutFlags struct {
-	ready, bound, scheduled, started, idle, triggered, cancelGrace time.Duration
+	ready, bound, scheduled, started, idle, triggered, cancelGrace, removed time.Duration
 }
 
 func (p *planFlags) addTimeouts(flags *pflag.FlagSet) {
@@ -63,16 +66,26 @@ func (p *planFlags) addTimeouts(flags *pflag.FlagSet) {
 		{&t.idle, "idle-timeout", defaults.Idle, "longest silence of the mover"},
 		{&t.triggered, "triggered-timeout", defaults.CopyTrigger, "longest wait for the claim's copy trigger"},
 		{&t.cancelGrace, "cancel-grace", defaults.CancelGrace, "time allowed for the mover to stop"},
+		{&t.removed, "removed-timeout", defaults.Removed, removedUsage},
 	} {
 		flags.DurationVar(f.to, f.name, time.Duration(f.value), f.usage+"; 0: no limit")
 	}
+}
+
+// check refuses budgets below zero, which would be none.
+func (t *timeoutFlags) check() error {
+	return errors.Join(
+		notNegative("ready-timeout", t.ready), notNegative("bound-timeout", t.bound), notNegative("scheduled-timeout", t.scheduled),
+		notNegative("started-timeout", t.started), notNegative("idle-timeout", t.idle), notNegative("triggered-timeout", t.triggered),
+		notNegative("removed-timeout", t.removed),
+	)
 }
 
 // apply sets the budgets and refuses those that are none.
 func (t *timeoutFlags) apply(to *plan.Timeouts) error {
 	to.SnapshotReady, to.Bound, to.Scheduled = result.Duration(t.ready), result.Duration(t.bound), result.Duration(t.scheduled)
 	to.Started, to.Idle, to.CopyTrigger = result.Duration(t.started), result.Duration(t.idle), result.Duration(t.triggered)
-	to.CancelGrace = result.Duration(t.cancelGrace)
+	to.CancelGrace, to.Removed = result.Duration(t.cancelGrace), result.Duration(t.removed)
 	if t.cancelGrace < leastGrace {
 		return fault.New(fault.Usage, "--cancel-grace=%s: a mover needs at least %s to end its snapshot", t.cancelGrace, leastGrace)
 	}
@@ -117,7 +130,7 @@ func (p *planFlags) check() error {
 		oneOf("on-empty", p.onEmpty, string(result.OnEmptySkip), string(result.OnEmptyFail), string(result.OnEmptySnapshot)),
 		oneOf("create-repository", p.create, string(result.CreateAuto), string(result.CreateAlways), string(result.CreateNever)),
 		checkOutput(p.output), oneOf("use", p.use, "", useCluster),
-		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob),
+		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob), p.timeouts.check(),
 		checkKopiaVersion(p.kopiaVersion), p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
 	)
 	p.options.Exec, p.options.UseCluster = p.exec.hooks(), p.use == useCluster

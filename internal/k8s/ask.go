@@ -40,9 +40,7 @@ func (t *Target) ask(ctx context.Context, step plan.Step, mover *result.Result) 
 // removeAsk deletes the Job that asked, with its pod. The question may have used
 // up its own time.
 func (t *Target) removeAsk(ctx context.Context, job *unstructured.Unstructured) error {
-	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), run.CleanupTimeout)
-	defer cancel()
-	return t.cluster.deleteAndSee(removing, job)
+	return t.cluster.deleteAndSee(context.WithoutCancel(ctx), job)
 }
 
 // askMover runs the Job that lists the source's snapshots.

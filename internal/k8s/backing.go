@@ -183,7 +183,7 @@ func (c *Cluster) seeBackingGone(ctx context.Context, b backing) error {
 	if err != nil {
 		return err
 	}
-	err = untilNotFound(ctx, func(ctx context.Context) error {
+	err = c.untilNotFound(ctx, func(ctx context.Context) error {
 		_, err := client.Get(ctx, b.name, metav1.GetOptions{})
 		return err
 	})

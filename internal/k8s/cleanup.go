@@ -9,6 +9,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -23,13 +24,20 @@ type Remains struct {
 	Leases []coordinationv1.Lease
 	// Probes are the Jobs of plan --connect that have ended.
 	Probes []batchv1.Job
+	// Copies are claims and snapshots, the claims first, whose run has no Job any
+	// more. They go with it, but for what refuses or holds their deletion.
+	Copies []*unstructured.Unstructured
 }
 
 // Remains finds what dead runs left. A run is dead when its Lease is not renewed
 // while this process looks on, for as long as the Lease says. A mover that runs or
 // stops is never dead, and the other runs of its source are left to it.
 func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time.Time) (Remains, error) {
-	runs, err := c.Runs(ctx, namespace)
+	copies, err := c.copies(ctx, namespace, plan.LabelManagedBy+"="+plan.ManagedBy+","+plan.LabelRole+"="+plan.RoleCopy)
+	if err != nil {
+		return Remains{}, err
+	}
+	runs, err := c.Runs(ctx, namespace) // after the copies: a Job is older than what it owns
 	if err != nil {
 		return Remains{}, err
 	}
@@ -54,7 +62,7 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 		taken[r.leaseKey()] = taken[r.leaseKey()] || living
 		needed[r.ID] = r.State != RunCollected
 	}
-	found := Remains{Probes: probes}
+	found := Remains{Probes: probes, Copies: withoutRun(copies, runs)}
 	for _, r := range runs {
 		if r.State != RunCollected && !taken[r.leaseKey()] {
 			found.Runs = append(found.Runs, r)
@@ -79,7 +87,7 @@ func (c *Cluster) renewing(ctx context.Context, namespace string) (map[string]bo
 	ours := metav1.ListOptions{LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy}
 	before, err := c.typed.CoordinationV1().Leases(namespace).List(ctx, ours)
 	if err != nil {
-		return nil, nil, fault.New(fault.Failed, "list the Leases: %w", err)
+		return nil, nil, cannot(err, "list the Leases")
 	}
 	var longest time.Duration
 	versions := map[string]string{}
@@ -95,7 +103,7 @@ func (c *Cluster) renewing(ctx context.Context, namespace string) (map[string]bo
 	}
 	after, err := c.typed.CoordinationV1().Leases(namespace).List(ctx, ours)
 	if err != nil {
-		return nil, nil, fault.New(fault.Failed, "list the Leases again: %w", err)
+		return nil, nil, cannot(err, "list the Leases again")
 	}
 	alive := map[string]bool{}
 	for i := range after.Items {

@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -28,7 +29,14 @@ type Cluster struct {
 	dynamic dynamic.Interface
 	// config is for the connections that commands in pods speak over.
 	config *rest.Config
+	// removal is how long an object that was deleted may take to be gone; zero: as
+	// long as the caller waits.
+	removal time.Duration
 }
+
+// AllowRemoval sets how long each object that is deleted may take to be gone; zero
+// is no limit. Without it that is plan.DefaultRemovedTimeout.
+func (c *Cluster) AllowRemoval(limit time.Duration) { c.removal = limit }
 
 // Connect makes the connection that kubectl's flags and configuration choose.
 // It sends no request. Warnings that the API server attaches to its answers go
@@ -55,7 +63,7 @@ func Connect(getter genericclioptions.RESTClientGetter, warnings rest.WarningHan
 	if err != nil {
 		return nil, fmt.Errorf("make the client: %w", err)
 	}
-	return &Cluster{typed: typed, dynamic: objects, config: config}, nil
+	return &Cluster{typed: typed, dynamic: objects, config: config, removal: plan.DefaultRemovedTimeout}, nil
 }
 
 // noCluster reports whether nothing chooses a cluster: then client-go would ask

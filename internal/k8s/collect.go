@@ -7,11 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -74,69 +69,6 @@ func (c *Cluster) keepResult(ctx context.Context, r Run, res *result.Result) err
 		return err
 	}
 	return c.patchJob(ctx, r.job.Namespace, r.job.Name, patch)
-}
-
-// removeCopies deletes the Job that has asked the repository, should its command
-// have died, and the copy's claim and snapshot, in this order, and sees them gone.
-// All of a run's objects carry its label. While a pod names a claim Kubernetes keeps
-// it, so the pod goes first if there is one.
-func (c *Cluster) removeCopies(ctx context.Context, r Run) error {
-	errs := []error{c.removeQuestion(ctx, r)}
-	for _, kind := range []string{"PersistentVolumeClaim", "VolumeSnapshot"} {
-		objects, err := c.objects(kind, r.Object.Namespace)
-		if err != nil {
-			return err
-		}
-		list, err := objects.List(ctx, metav1.ListOptions{LabelSelector: plan.LabelRun + "=" + r.ID})
-		if apierrors.IsNotFound(err) { // without the snapshot API there are none
-			continue
-		}
-		if err != nil {
-			errs = append(errs, fault.New(fault.Leftover, "look for the copies of run %s: %w", r.ID, err))
-			continue
-		}
-		if kind == "PersistentVolumeClaim" && len(list.Items) > 0 {
-			errs = append(errs, c.removePods(ctx, r))
-		}
-		copies := make([]*unstructured.Unstructured, len(list.Items))
-		for i := range list.Items {
-			copies[i] = &list.Items[i]
-		}
-		errs = append(errs, c.removeInOrder(ctx, copies, nil, c.seeGone))
-	}
-	return errors.Join(errs...)
-}
-
-// removeQuestion deletes the Job that has asked the repository for the run.
-func (c *Cluster) removeQuestion(ctx context.Context, r Run) error {
-	jobs, err := c.typed.BatchV1().Jobs(r.Object.Namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: plan.LabelRun + "=" + r.ID + "," + plan.LabelRole + "=" + plan.RoleAsk,
-	})
-	if err != nil {
-		return fault.New(fault.Leftover, "look for the question of run %s: %w", r.ID, err)
-	}
-	var errs []error
-	for i := range jobs.Items {
-		errs = append(errs, c.deleteJob(ctx, &jobs.Items[i]))
-	}
-	return errors.Join(errs...)
-}
-
-// removePods deletes the run's pods and sees them gone.
-func (c *Cluster) removePods(ctx context.Context, r Run) error {
-	pods, err := c.objects("Pod", r.Object.Namespace)
-	if err != nil {
-		return err
-	}
-	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: plan.LabelRun + "=" + r.ID})
-	if err != nil {
-		return fault.New(fault.Leftover, "look for the pod of run %s: %w", r.ID, err)
-	}
-	var errs []error
-	for i := range list.Items {
-		errs = append(errs, c.deleteAndSee(ctx, &list.Items[i]))
-	}
-	return errors.Join(errs...)
 }
 
 // keepCollected marks the Job as collected and lets it go when its command would

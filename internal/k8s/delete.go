@@ -2,6 +2,8 @@ package k8s
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -64,13 +66,19 @@ func (c *Cluster) seeGone(ctx context.Context, o *unstructured.Unstructured) err
 	if err != nil {
 		return err
 	}
-	return stillThere(o, untilNotFound(ctx, func(ctx context.Context) error {
+	last := o
+	err = c.untilNotFound(ctx, func(ctx context.Context) error {
 		found, err := client.Get(ctx, o.GetName(), metav1.GetOptions{})
-		if err == nil && found.GetUID() != o.GetUID() { // another of its name
+		switch {
+		case err != nil:
+			return err
+		case found.GetUID() != o.GetUID(): // another of its name
 			return apierrors.NewNotFound(batchv1.Resource(o.GetKind()), o.GetName())
 		}
-		return err
-	}))
+		last = found
+		return nil
+	})
+	return stillThere(last, err)
 }
 
 // deleteAndSee deletes an object and sees it gone, a Job with its pods.
@@ -91,21 +99,35 @@ func (c *Cluster) deleteJob(ctx context.Context, job *batchv1.Job) error {
 	return c.deleteAndSee(ctx, o)
 }
 
-// stillThere is the fault of an object that did not go, or nil.
+// stillThere is the fault of an object that did not go, or nil. o is how it was last
+// seen.
 func stillThere(o *unstructured.Unstructured, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fault.New(fault.Leftover, "it was deleted and is still there: %w", err).At(named(o)).
-		WithHint("kubectl get " + o.GetKind() + " " + o.GetName() + " -n " + o.GetNamespace() + " -o yaml shows what holds it (metadata.finalizers)")
+	f := fault.New(fault.Leftover, "it was deleted and is still there: %w", err).At(named(o))
+	if held := o.GetFinalizers(); len(held) > 0 {
+		f = f.WithWhy("its finalizers hold it, for whoever set them to remove: " + strings.Join(held, ", "))
+	}
+	return f.WithHint("kubectl describe " + o.GetKind() + " " + o.GetName() + " -n " + o.GetNamespace() +
+		" tells what it waits for; kubectl volsync-kopia cleanup -n " + o.GetNamespace() + " looks again")
 }
 
-// untilNotFound asks until the answer is "not found".
-func untilNotFound(ctx context.Context, get func(context.Context) error) error {
+// untilNotFound asks until the answer is "not found", for as long as a removal may
+// take.
+func (c *Cluster) untilNotFound(ctx context.Context, get func(context.Context) error) error {
+	if c.removal > 0 {
+		bounded, cancel := context.WithTimeoutCause(ctx, c.removal, fmt.Errorf("waited %s for it to go", c.removal))
+		defer cancel()
+		ctx = bounded
+	}
 	for delay := goneFirst; ; delay = min(2*delay, goneMost) {
 		err := get(ctx)
 		if apierrors.IsNotFound(err) {
 			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if err != nil && !transient(err) {
 			return err

@@ -62,7 +62,7 @@ func (c *Cluster) livingPod(ctx context.Context, namespace, name string) (*corev
 	case apierrors.IsNotFound(err):
 		return nil, absentError{fault.New(fault.Refused, "there is no such pod to run the hooks in").At(at)}
 	case err != nil:
-		return nil, fault.New(fault.Failed, "look for the pod to run the hooks in: %w", err).At(at)
+		return nil, cannot(err, "look for the pod to run the hooks in").At(at)
 	case pod.DeletionTimestamp != nil, pod.Status.Phase == corev1.PodSucceeded, pod.Status.Phase == corev1.PodFailed:
 		return nil, absentError{fault.New(fault.Refused, "the pod to run the hooks in has ended").At(at)}
 	}
@@ -78,13 +78,13 @@ func (c *Cluster) readyPod(ctx context.Context, namespace, name string) (*corev1
 	case apierrors.IsNotFound(err):
 		return nil, absentError{fault.New(fault.Refused, "there is no such Deployment to run the hooks in").At(at)}
 	case err != nil:
-		return nil, fault.New(fault.Failed, "look for the Deployment to run the hooks in: %w", err).At(at)
+		return nil, cannot(err, "look for the Deployment to run the hooks in").At(at)
 	case d.Spec.Replicas != nil && *d.Spec.Replicas == 0:
 		return nil, absentError{fault.New(fault.Refused, "it is scaled to 0: there is no pod to run the hooks in").At(at)}
 	}
 	pods, err := c.typed.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
 	if err != nil {
-		return nil, fault.New(fault.Failed, "look for a pod to run the hooks in: %w", err).At(at)
+		return nil, cannot(err, "look for a pod to run the hooks in").At(at)
 	}
 	ready := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil || !isReady(&p) })
 	if len(ready) == 0 {

@@ -113,7 +113,7 @@ func (l *lease) outlast(ctx context.Context, held *coordinationv1.Lease, say fun
 		case err != nil && transient(err):
 			began = l.now() // what was not seen was not observed
 		case err != nil:
-			return nil, fault.New(fault.Failed, "watch the Lease: %w", err).At("Lease " + held.Name)
+			return nil, cannot(err, "watch the Lease").At("Lease " + held.Name)
 		case now.ResourceVersion == held.ResourceVersion:
 		case isCollector(now) && l.now().Sub(arrived) < collectorPatience:
 			held, began = now, l.now()

@@ -25,7 +25,7 @@ func (c *Cluster) Manifest(ctx context.Context, kind, namespace, name string) ([
 			WithHint("choose the namespace with -n, or give the manifest with -f")
 	}
 	if err != nil {
-		return nil, fault.New(fault.Failed, "read it: %w", err).At(fmt.Sprintf("%s %s/%s", kind, namespace, name))
+		return nil, cannot(err, "read it").At(fmt.Sprintf("%s %s/%s", kind, namespace, name))
 	}
 	applied := &unstructured.Unstructured{Object: map[string]any{"spec": live.Object["spec"]}}
 	applied.SetAPIVersion(live.GetAPIVersion())

@@ -77,11 +77,16 @@ func (o *observation) readSnapshotClasses(ctx context.Context) error {
 	return nil
 }
 
-// servesSnapshots asks discovery, which everybody may read.
+// servesSnapshots reports whether the cluster has the snapshot API.
 func (o *observation) servesSnapshots(ctx context.Context) bool {
+	return o.discover(ctx, snapshotv1.SchemeGroupVersion.String()) == nil
+}
+
+// discover asks discovery, which everybody may read, for a version of a group.
+func (o *observation) discover(ctx context.Context, groupVersion string) error {
 	served := discovery.ToServerResourcesInterfaceWithContext(o.cluster.typed.Discovery())
-	_, err := served.ServerResourcesForGroupVersionWithContext(ctx, snapshotv1.SchemeGroupVersion.String())
-	return err == nil
+	_, err := served.ServerResourcesForGroupVersionWithContext(ctx, groupVersion)
+	return err
 }
 
 func isTrue(text string) bool {

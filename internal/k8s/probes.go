@@ -8,7 +8,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
@@ -22,7 +21,7 @@ func (c *Cluster) deadProbes(ctx context.Context, namespace string, now time.Tim
 		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleProbe,
 	})
 	if err != nil {
-		return nil, fault.New(fault.Failed, "list the probes: %w", err)
+		return nil, cannot(err, "list the probes")
 	}
 	return slices.DeleteFunc(jobs.Items, func(j batchv1.Job) bool {
 		return !finished(&j) || now.Sub(endOf(&j)) < probeOver

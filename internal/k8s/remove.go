@@ -65,10 +65,12 @@ func (t *Target) seeGone(ctx context.Context, o *unstructured.Unstructured) erro
 	if seen == nil {
 		return t.cluster.seeGone(ctx, o)
 	}
-	return stillThere(o, t.view.until(ctx, func() (bool, error) {
-		_, gone := t.view.get(o.GetKind(), o.GetName())
+	err := t.view.until(ctx, func() (bool, error) {
+		var gone bool
+		seen, gone = t.view.get(o.GetKind(), o.GetName())
 		return gone, nil
-	}))
+	})
+	return stillThere(seen, err)
 }
 
 // removeUnstarted deletes the Job unless its mover has begun and goes on: then it

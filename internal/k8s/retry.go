@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 )
 
 // While the API server does not answer, a request is tried again: soon at first,
@@ -66,4 +68,14 @@ func transient(err error) bool {
 		return true
 	}
 	return errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// cannot is the fault of a request that a command cannot do without. It is refused
+// who may not send it.
+func cannot(err error, do string) *fault.Error {
+	if apierrors.IsForbidden(err) {
+		return fault.New(fault.Refused, "%s: %w", do, err).
+			WithHint("kubectl volsync-kopia doctor --print-role prints a Role with the rights, for an administrator to apply")
+	}
+	return fault.New(fault.Failed, "%s: %w", do, err)
 }

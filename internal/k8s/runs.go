@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
@@ -73,14 +72,14 @@ func (c *Cluster) runs(ctx context.Context, namespace, selector string) ([]Run, 
 	chosen := metav1.ListOptions{LabelSelector: selector}
 	jobs, err := c.typed.BatchV1().Jobs(namespace).List(ctx, chosen)
 	if err != nil {
-		return nil, fault.New(fault.Failed, "list the runs: %w", err)
+		return nil, cannot(err, "list the runs")
 	}
 	if len(jobs.Items) == 0 {
 		return nil, nil
 	}
 	pods, err := c.typed.CoreV1().Pods(namespace).List(ctx, chosen)
 	if err != nil {
-		return nil, fault.New(fault.Failed, "list the movers: %w", err)
+		return nil, cannot(err, "list the movers")
 	}
 	runs := make([]Run, 0, len(jobs.Items))
 	for i := range jobs.Items {

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
@@ -103,7 +102,7 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 		return nil
 	}
 	if err != nil {
-		return fault.New(fault.Failed, "list the ReplicationSources: %w", err)
+		return cannot(err, "list the ReplicationSources")
 	}
 	for i := range list.Items {
 		u := &list.Items[i]
@@ -135,7 +134,7 @@ func (c *Cluster) readHistories(ctx context.Context, namespace string, runs []Ru
 		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleHistory,
 	})
 	if err != nil {
-		return fault.New(fault.Failed, "list the histories: %w", err)
+		return cannot(err, "list the histories")
 	}
 	for i := range list.Items {
 		h, err := decodeHistory(&list.Items[i])

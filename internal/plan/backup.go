@@ -80,6 +80,7 @@ func (b *builder) finish(plan Plan, place site, task *result.Task) (Plan, proble
 		return plan, plan.Findings
 	}
 	plan.Steps, plan.Cleanup, plan.Task = b.steps, b.cleanup, task
+	plan.CleanupTimeout = b.in.Options.Timeouts.Removed
 	plan.Commands = commands(place, task, plan.Actions)
 	return plan, plan.Findings
 }

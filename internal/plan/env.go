@@ -56,7 +56,13 @@ type Timeouts struct {
 	Action result.Duration `json:"action"`
 	// CancelGrace is the time that a mover has after SIGTERM.
 	CancelGrace result.Duration `json:"cancelGrace"`
+	// Removed is how long each thing that a run removes may take to be gone.
+	Removed result.Duration `json:"removed"`
 }
+
+// DefaultRemovedTimeout is the budget of a removal that nobody has set: an external
+// provisioner that has failed once tries again within a minute.
+const DefaultRemovedTimeout = 2 * time.Minute
 
 // Options are the user's choices for one run.
 type Options struct {
@@ -109,6 +115,7 @@ func DefaultOptions() Options {
 			CopyTrigger:   result.Duration(10 * time.Minute),
 			Action:        result.Duration(5 * time.Minute),
 			CancelGrace:   result.Duration(3 * time.Minute),
+			Removed:       result.Duration(DefaultRemovedTimeout),
 		},
 	}
 }

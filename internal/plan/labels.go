@@ -77,7 +77,7 @@ const (
 	RoleMover   = "mover"
 	RoleProbe   = "probe"
 	RoleAsk     = "ask"
-	roleCopy    = "copy"
+	RoleCopy    = "copy"
 	roleCache   = "cache"
 	RoleLease   = "lease"
 	RoleHistory = "history"

@@ -30,7 +30,8 @@ func (b *builder) needs(c *Copy) []Rule {
 		{Resource: "configmaps", Verbs: []string{"create", "get", "patch"}},
 		{Group: "batch", Resource: "jobs", Verbs: []string{"create", "delete", "get", "list", "patch", "watch"}},
 		{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "delete", "get", "update"}},
-		{Group: GroupVolSync, Resource: "replicationsources", Verbs: []string{"get"}, Optional: b.in.Facts.Object == nil},
+		// Whether an operator runs the object, or it is paused, stands in it.
+		{Group: GroupVolSync, Resource: "replicationsources", Verbs: []string{"get"}, Optional: b.in.Facts.Object == nil && !b.in.Facts.isUnknown(FactObject)},
 	}
 	if c.Method != spec.CopyDirect || b.cacheIsClaim() {
 		rules[0].Verbs = []string{"create", "get"}

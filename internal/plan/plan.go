@@ -45,6 +45,9 @@ type Plan struct {
 	Steps   []Step   `json:"steps,omitempty"`
 	// Cleanup is what a run that ends early undoes, in this order.
 	Cleanup []Cleanup `json:"cleanup,omitempty"`
+	// CleanupTimeout bounds each thing that is done after the mover's end, or after
+	// the run's early end; zero: no limit.
+	CleanupTimeout result.Duration `json:"cleanupTimeout,omitempty"`
 	// Commands are the argument vectors that the mover of a backup runs;
 	// upper-case words stand for what only the run knows.
 	Commands []Command `json:"commands,omitempty"`

@@ -130,6 +130,9 @@ func (pr *printer) cleanup() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s %d", word, c.Step))
 	}
+	if limit := pr.p.CleanupTimeout; limit > 0 && len(parts) > 0 {
+		parts = append(parts, "each within "+span(limit))
+	}
 	return strings.Join(parts, "; ")
 }
 

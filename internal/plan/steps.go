@@ -190,7 +190,7 @@ func (b *builder) lease() *coordinationv1.Lease {
 func (b *builder) snapshot(c *Copy) *snapshotv1.VolumeSnapshot {
 	s := &snapshotv1.VolumeSnapshot{
 		TypeMeta:   typeMeta("snapshot.storage.k8s.io/v1", "VolumeSnapshot"),
-		ObjectMeta: b.meta(b.name(), roleCopy),
+		ObjectMeta: b.meta(b.name(), RoleCopy),
 		Spec: snapshotv1.VolumeSnapshotSpec{
 			Source: snapshotv1.VolumeSnapshotSource{PersistentVolumeClaimName: &c.Claim},
 		},
@@ -217,7 +217,7 @@ func (b *builder) copyClaim(c *Copy, r *run) *corev1.PersistentVolumeClaim {
 	b.check(err)
 	return &corev1.PersistentVolumeClaim{
 		TypeMeta:   typeMeta("v1", "PersistentVolumeClaim"),
-		ObjectMeta: b.meta(b.name(), roleCopy),
+		ObjectMeta: b.meta(b.name(), RoleCopy),
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      modes,
 			StorageClassName: &c.StorageClass,

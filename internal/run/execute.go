@@ -30,10 +30,6 @@ type Observer interface {
 	Observe(result.Event)
 }
 
-// CleanupTimeout bounds each thing that is done after a run was cancelled, has
-// failed or has ended: what one of them waits for costs the others no time.
-const CleanupTimeout = 2 * time.Minute
-
 // Execution is how a plan's execution ended.
 type Execution struct {
 	// Started is true for a plan that ends when its mover has started; then there
@@ -148,7 +144,7 @@ func (x *executor) record(ctx context.Context, verdict result.Result) {
 	if !ok {
 		return
 	}
-	after, cancel := detached(ctx, nil)
+	after, cancel := x.detached(ctx, nil)
 	defer cancel()
 	if err := r.Record(after, verdict); err != nil {
 		x.failed(err)
@@ -178,7 +174,7 @@ func (x *executor) besides(ctx context.Context, step plan.Step) {
 	if step.Kind != plan.StepAsk || x.result.Outcome == result.Unknown {
 		x.enter(step.Phase())
 	}
-	after, cancel := detached(ctx, step.Exec)
+	after, cancel := x.detached(ctx, step.Exec)
 	defer cancel()
 	amended, err := x.target.Do(after, step, x.result)
 	if err != nil {
@@ -203,19 +199,25 @@ func (x *executor) undo(ctx context.Context) {
 }
 
 func (x *executor) undoOne(ctx context.Context, action plan.Cleanup) error {
-	after, cancel := detached(ctx, action.Exec)
+	after, cancel := x.detached(ctx, action.Exec)
 	defer cancel()
 	return x.target.Undo(after, action)
 }
 
-// detached outlives ctx, but not for ever: what a hook may take comes on top, so
-// that an application that is slow leaves nothing behind.
-func detached(ctx context.Context, hook *plan.Exec) (context.Context, context.CancelFunc) {
-	limit := CleanupTimeout
+// detached outlives ctx, by what the plan allows each thing that is done after a run
+// was cancelled, has failed or has ended: what one of them waits for costs the others
+// no time. What a hook may take comes on top, so that an application that is slow
+// leaves nothing behind.
+func (x *executor) detached(ctx context.Context, hook *plan.Exec) (context.Context, context.CancelFunc) {
+	after := context.WithoutCancel(ctx)
+	limit := time.Duration(x.plan.CleanupTimeout)
+	if limit == 0 {
+		return context.WithCancel(after)
+	}
 	if hook != nil {
 		limit += time.Duration(hook.Timeout)
 	}
-	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+	return context.WithTimeout(after, limit)
 }
 
 // verdict is the mover's Result, or what is known without one.

@@ -76,7 +76,8 @@ func startedPlan(detach bool) plan.Plan {
 			{ID: 3, Kind: plan.StepExec, Exec: &plan.Exec{When: plan.ExecAfter}},
 			{ID: 4, Kind: plan.StepTrigger, Trigger: &plan.Trigger{State: plan.TriggerCompleted}},
 		},
-		Cleanup: []plan.Cleanup{{Step: 2, Action: plan.CleanupDeleteUnstarted}, {Step: 1, Action: plan.CleanupDelete}},
+		Cleanup:        []plan.Cleanup{{Step: 2, Action: plan.CleanupDeleteUnstarted}, {Step: 1, Action: plan.CleanupDelete}},
+		CleanupTimeout: result.Duration(time.Minute),
 	}
 	if !detach {
 		p.Steps = append(p.Steps, plan.Step{ID: 5, Kind: plan.StepFollow}, plan.Step{ID: 6, Kind: plan.StepStatus})
@@ -156,7 +157,7 @@ func TestWhatTheCleanUpSetsOffIsNotTheReason(t *testing.T) {
 func TestASlowActionCostsTheOthersNoTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &starting{fail: map[plan.StepKind]error{plan.StepUnsuspend: errors.New("no")}, undone: run.CleanupTimeout - time.Second}
+		s := &starting{fail: map[plan.StepKind]error{plan.StepUnsuspend: errors.New("no")}, undone: time.Minute - time.Second}
 		x := run.Execute(t.Context(), startedPlan(false), s, &observer{}, time.Now)
 		if len(x.Left) > 0 {
 			t.Errorf("left %v", x.Left)

@@ -112,8 +112,9 @@ func (c *Cluster) startStorage(ctx context.Context) error {
 		{toolchain.Snapshotter, "csi-snapshotter", sidecar},
 		{toolchain.Provisioner, "csi-provisioner", slices.Concat(sidecar, []string{
 			"--feature-gates=Topology=true", "--default-fstype=ext4",
-			// It sees that a claim is gone when it tries again, and holds the snapshot until then.
-			"--retry-interval-max=5s",
+			// It sees that a claim is gone when it tries again, and holds the snapshot until then; one
+			// whose finalizer it could not remove, for a conflict, until it looks for such.
+			"--retry-interval-max=5s", "--snapshot-orphan-sweep-interval=5s",
 		})},
 	}
 	for _, d := range daemons {

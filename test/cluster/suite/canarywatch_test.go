@@ -93,7 +93,7 @@ var allKeys = []byte{0} //nolint:gochecknoglobals // a constant
 // etcdRevision is etcd's present revision.
 func etcdRevision(t testing.TB) int64 {
 	t.Helper()
-	answer := etcd(t, t.Context(), "kv/range", map[string]any{"key": allKeys, "range_end": allKeys, "count_only": true})
+	answer := etcd(t.Context(), t, "kv/range", map[string]any{"key": allKeys, "range_end": allKeys, "count_only": true})
 	defer answer.Close()
 	var body struct {
 		Header struct {
@@ -114,7 +114,7 @@ func etcdSince(t testing.TB, revision int64) []etcdState {
 	until := etcdRevision(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	answer := etcd(t, ctx, "watch", map[string]any{"create_request": map[string]any{
+	answer := etcd(ctx, t, "watch", map[string]any{"create_request": map[string]any{
 		"key": allKeys, "range_end": allKeys, "start_revision": revision,
 	}})
 	defer answer.Close()
@@ -156,7 +156,7 @@ func nextStates(decoder *json.Decoder) ([]etcdState, error) {
 }
 
 // etcd asks etcd over HTTP, at the port that the cluster's folder names.
-func etcd(t testing.TB, ctx context.Context, path string, body any) io.ReadCloser {
+func etcd(ctx context.Context, t testing.TB, path string, body any) io.ReadCloser {
 	t.Helper()
 	var state struct{ Ports struct{ EtcdClient int } }
 	text, err := os.ReadFile(filepath.Join(shared.dir, "cluster.json"))
