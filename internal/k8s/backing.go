@@ -66,7 +66,7 @@ func (c *Cluster) removeInOrder(
 ) error {
 	var errs []error
 	var deleted []*unstructured.Unstructured
-	var behind []*backing
+	behind := map[*unstructured.Unstructured]*backing{}
 	for _, o := range copies {
 		b, err := c.deleteCopy(ctx, o, retained)
 		if err != nil {
@@ -74,15 +74,18 @@ func (c *Cluster) removeInOrder(
 			continue
 		}
 		deleted = append(deleted, o)
-		if b != nil {
-			behind = append(behind, b)
+		behind[o] = b
+	}
+	for _, o := range deleted {
+		if err := seeGone(ctx, o); err != nil {
+			errs = append(errs, err)
+			behind[o] = nil // it stays as long
 		}
 	}
 	for _, o := range deleted {
-		errs = append(errs, seeGone(ctx, o))
-	}
-	for _, b := range behind {
-		errs = append(errs, c.seeBackingGone(ctx, *b))
+		if b := behind[o]; b != nil {
+			errs = append(errs, c.seeBackingGone(ctx, *b))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -99,6 +99,15 @@ func (c *Cluster) deleteJob(ctx context.Context, job *batchv1.Job) error {
 	return c.deleteAndSee(ctx, o)
 }
 
+// heldBy says what holds an object that is being deleted; empty: nothing that it
+// names.
+func heldBy(o *unstructured.Unstructured) string {
+	if len(o.GetFinalizers()) == 0 {
+		return ""
+	}
+	return "held until whoever set them removes its finalizers " + strings.Join(o.GetFinalizers(), ", ")
+}
+
 // stillThere is the fault of an object that did not go, or nil. o is how it was last
 // seen.
 func stillThere(o *unstructured.Unstructured, err error) error {
@@ -106,8 +115,8 @@ func stillThere(o *unstructured.Unstructured, err error) error {
 		return nil
 	}
 	f := fault.New(fault.Leftover, "it was deleted and is still there: %w", err).At(named(o))
-	if held := o.GetFinalizers(); len(held) > 0 {
-		f = f.WithWhy("its finalizers hold it, for whoever set them to remove: " + strings.Join(held, ", "))
+	if why := heldBy(o); why != "" {
+		f = f.WithWhy(why)
 	}
 	return f.WithHint("kubectl describe " + o.GetKind() + " " + o.GetName() + " -n " + o.GetNamespace() +
 		" tells what it waits for; kubectl volsync-kopia cleanup -n " + o.GetNamespace() + " looks again")
@@ -117,7 +126,7 @@ func stillThere(o *unstructured.Unstructured, err error) error {
 // take.
 func (c *Cluster) untilNotFound(ctx context.Context, get func(context.Context) error) error {
 	if c.removal > 0 {
-		bounded, cancel := context.WithTimeoutCause(ctx, c.removal, fmt.Errorf("waited %s for it to go", c.removal))
+		bounded, cancel := context.WithTimeoutCause(ctx, c.removal, fmt.Errorf("waited %s", c.removal))
 		defer cancel()
 		ctx = bounded
 	}

@@ -59,16 +59,24 @@ func (t *Target) removePod(ctx context.Context) error {
 	return t.seeGone(ctx, pod)
 }
 
-// seeGone waits until an object that was deleted no longer exists.
+// removalIsSlow is how long a removal takes before it is said what holds it: a moment
+// passes with every one.
+const removalIsSlow = 10 * time.Second
+
+// seeGone waits until an object that was deleted no longer exists, and says what
+// holds it.
 func (t *Target) seeGone(ctx context.Context, o *unstructured.Unstructured) error {
 	seen, _ := t.view.get(o.GetKind(), o.GetName())
 	if seen == nil {
 		return t.cluster.seeGone(ctx, o)
 	}
-	err := t.view.until(ctx, func() (bool, error) {
-		var gone bool
-		seen, gone = t.view.get(o.GetKind(), o.GetName())
-		return gone, nil
+	began := t.now()
+	err := t.waitFor(ctx, o.GetKind()+" "+o.GetName(), plan.Wait{For: plan.UntilRemoved}, func() (state, error) {
+		var s state
+		if seen, s.done = t.view.get(o.GetKind(), o.GetName()); t.now().Sub(began) > removalIsSlow {
+			s.why = heldBy(seen)
+		}
+		return s, nil
 	})
 	return stillThere(seen, err)
 }

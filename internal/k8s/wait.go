@@ -72,7 +72,7 @@ func (t *Target) await(ctx context.Context, w plan.Wait, made *unstructured.Unst
 	case plan.UntilTaken:
 		look = t.takenState
 	case plan.UntilBound:
-	case plan.UntilScheduled, plan.UntilStarted, plan.UntilEnded, plan.UntilTriggered, plan.WhileReporting:
+	case plan.UntilScheduled, plan.UntilStarted, plan.UntilEnded, plan.UntilTriggered, plan.UntilRemoved, plan.WhileReporting:
 		return fault.New(fault.Failed, "%s is no condition of %s", w.For, what)
 	}
 	if err := t.waitFor(ctx, what, w, func() (state, error) { return look(made.GetName()) }); err != nil {

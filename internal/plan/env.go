@@ -60,9 +60,11 @@ type Timeouts struct {
 	Removed result.Duration `json:"removed"`
 }
 
-// DefaultRemovedTimeout is the budget of a removal that nobody has set: an external
-// provisioner that has failed once tries again within a minute.
-const DefaultRemovedTimeout = 2 * time.Minute
+// DefaultRemovedTimeout is the budget of a removal that nobody has set. It outlasts
+// the five minutes after which external-provisioner 6.3 looks for finalizers that it
+// has failed to remove from a VolumeSnapshot, for a conflict with the snapshot
+// controller (snapshot-orphan-sweep-interval).
+const DefaultRemovedTimeout = 6 * time.Minute
 
 // Options are the user's choices for one run.
 type Options struct {

@@ -89,6 +89,8 @@ const (
 	UntilStarted   Condition = "started"
 	UntilEnded     Condition = "ended"
 	UntilTriggered Condition = "triggered"
+	// UntilRemoved is when an object that was deleted no longer exists.
+	UntilRemoved Condition = "removed"
 	// WhileReporting ends a wait when the mover has been silent for too long.
 	WhileReporting Condition = "idle"
 )

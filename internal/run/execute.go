@@ -6,6 +6,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -217,7 +218,7 @@ func (x *executor) detached(ctx context.Context, hook *plan.Exec) (context.Conte
 	if hook != nil {
 		limit += time.Duration(hook.Timeout)
 	}
-	return context.WithTimeout(after, limit)
+	return context.WithTimeoutCause(after, limit, fmt.Errorf("waited %s", limit))
 }
 
 // verdict is the mover's Result, or what is known without one.

@@ -44,7 +44,7 @@ func (c canary) in(text string) string {
 func (c canary) keys() map[string]string {
 	keys := map[string]string{
 		"KOPIA_REPOSITORY":    "filesystem:///kopia/" + c.text,
-		"KOPIA_MANUAL_CONFIG": `{"files":{"ignore":["` + c.text + `-manual"]}}`,
+		"KOPIA_MANUAL_CONFIG": `{"caching":{"cacheDirectory":"` + c.text + `-manual"}}`,
 	}
 	for _, key := range strings.Fields(`KOPIA_PASSWORD
 		KOPIA_S3_BUCKET KOPIA_S3_ENDPOINT KOPIA_S3_REGION KOPIA_S3_DISABLE_TLS AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
@@ -84,6 +84,11 @@ func TestNoSecretIsInTheCluster(t *testing.T) {
 	n.tells(c, 7, "backup", "--progress=tty")
 	n.tells(c, 7, "backup", "--progress=none", "-o", "yaml")
 	n.tells(c, 7, "plan", "--connect")
+
+	n.secretIs("KOPIA_PASSWORD", c.text+"-KOPIA_PASSWORD")
+	n.secretIs("KOPIA_MANUAL_CONFIG", `{"compression":{"compressor":"`+c.text+`-compressor"}}`)
+	n.tells(c, 3, "backup")
+	n.tells(c, 3, "backup", "-o", "json")
 
 	record.stop()
 	pods := n.recorded(c, record)
@@ -187,7 +192,7 @@ func (n *space) allHolders(places map[string]bool, prefix string) {
 // ran is not among them with what a mover always writes.
 func (n *space) logged(c canary, logs map[types.UID]string, pods map[types.UID]string) {
 	n.t.Helper()
-	if len(pods) < 7 {
+	if len(pods) < 9 {
 		n.t.Errorf("%d pods ran, want one for each command: %v", len(pods), pods)
 	}
 	for uid, name := range pods {
