@@ -167,6 +167,10 @@ func storageClass(t testing.TB, parameters map[string]string) string {
 	return name
 }
 
+func snapshotClasses() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotclasses"}
+}
+
 // snapshotClass makes a VolumeSnapshotClass with these parameters, for one test.
 func snapshotClass(t testing.TB, parameters map[string]string) string {
 	t.Helper()
@@ -175,7 +179,7 @@ func snapshotClass(t testing.TB, parameters map[string]string) string {
 	for key, value := range parameters {
 		values[key] = value
 	}
-	classes := shared.dynamic.Resource(schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotclasses"})
+	classes := shared.dynamic.Resource(snapshotClasses())
 	_, err := classes.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass", "metadata": map[string]any{"name": name},
 		"driver": node.DriverName, "deletionPolicy": "Delete", "parameters": values,

@@ -2,11 +2,13 @@ package suite
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -89,4 +91,42 @@ func (n *space) listedAndRestored(r result.Result) {
 		n.t.Errorf("%d snapshots have the tag of run %s, want 1", found, r.RunID)
 	}
 	kopiatest.Compare(n.t, n.data, n.restored(r.Snapshot.ID))
+}
+
+// TestACopyThatDoesNotGoIsFoundByCleanup: its Job is gone, and what holds it is named
+// by the run and by cleanup, until it lets go.
+func TestACopyThatDoesNotGoIsFoundByCleanup(t *testing.T) {
+	t.Parallel()
+	const held = "example.com/held"
+	n := newSource(t, shape{CopyMethod: "Snapshot"})
+	before := n.inventory()
+	snapshots := shared.dynamic.Resource(inventoried()["snapshot"]).Namespace(n.name)
+	p := start(t, n.kubeconfig, "backup", "-f", n.file, "--keep-job=0", "--removed-timeout=5s")
+	var name string
+	n.until("the run's snapshot has another finalizer", func(ctx context.Context) bool {
+		list, err := snapshots.List(ctx, metav1.ListOptions{})
+		n.must(err)
+		if len(list.Items) == 0 {
+			return false
+		}
+		name = list.Items[0].GetName()
+		_, err = snapshots.Patch(ctx, name, types.JSONPatchType, []byte(`[{"op":"add","path":"/metadata/finalizers/-","value":"`+held+`"}]`), metav1.PatchOptions{})
+		return err == nil // it may have none yet
+	})
+	if end := p.wait(); end.code != 8 || !strings.Contains(end.stderr, name) || !strings.Contains(end.stderr, held) {
+		t.Errorf("exit code %d, want 8 and what holds the copy:\n%s", end.code, end.stderr)
+	}
+	n.leftNothing(before, "snapshot/"+name)
+	if end := call(t, "cleanup", "-n", n.name); !strings.Contains(end.stdout, name) || !strings.Contains(end.stdout, held) {
+		t.Errorf("cleanup lists %s\n%s", end.stdout, end.stderr)
+	}
+	if end := call(t, "cleanup", "-n", n.name, "--yes", "--removed-timeout=2s"); end.code != 8 || !strings.Contains(end.stderr, held) {
+		t.Errorf("cleanup ended with %d:\n%s%s", end.code, end.stdout, end.stderr)
+	}
+	_, err := snapshots.Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+	n.must(err)
+	n.leftNothing(before)
+	if end := call(t, "cleanup", "-n", n.name); end.code != 0 || !strings.Contains(end.stdout, "Nothing is left") {
+		t.Errorf("cleanup ended with %d:\n%s%s", end.code, end.stdout, end.stderr)
+	}
 }
