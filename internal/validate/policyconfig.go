@@ -148,7 +148,7 @@ func (v *Validator) policyNotes(f policyFile, d *policy.Document, content []byte
 	if err != nil {
 		return // ParseDocument has accepted it, so this cannot be
 	}
-	broken, err := v.schemas.check(f.schema, value)
+	broken, err := v.schemas.check(f.schema, ordinary(value))
 	if err != nil {
 		v.policyNote(f, policy.Note{Code: "VK190", Severity: problem.Error, Message: "the file cannot be judged: " + err.Error()})
 		return

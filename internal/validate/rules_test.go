@@ -194,6 +194,21 @@ func TestSourcesThatMayMeetInOneLineOfSnapshots(t *testing.T) {
 	}
 }
 
+// JSON has no largest number, and a policy document is anybody's text.
+func TestNumbersOutOfAllBoundsAreWrongValues(t *testing.T) {
+	t.Parallel()
+	for _, number := range []string{"1e2000000", "-1e2000000", "1e999999999999", "1e-2000000", "1" + strings.Repeat("0", 400)} {
+		text := source(fmt.Sprintf("policyConfig: {repositoryConfig: '{\"policies\": {\"retention\": {\"keepLatest\": %s}}}'}", number))
+		want := []string{"error VK303 policyConfig.repositoryConfig /policies/retention/keepLatest"}
+		if number == "1e-2000000" {
+			want = nil // nothing but 0
+		}
+		if diff := cmp.Diff(want, codes(t, text, validate.Options{})); diff != "" {
+			t.Errorf("%.20s (-want +got):\n%s", number, diff)
+		}
+	}
+}
+
 // No text makes validation panic, and every problem can be shown.
 func FuzzSet(f *testing.F) {
 	f.Add(source("compression: s2, additionalArgs: [--parallel=3]"))

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
@@ -229,6 +231,37 @@ func decodeJSON(data []byte) (any, error) {
 	var value any
 	err := d.Decode(&value)
 	return value, err
+}
+
+// ordinary replaces the numbers that are out of all bounds by the largest that
+// can be compared: the schema library panics at an exponent of a million.
+func ordinary(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		changed := make(map[string]any, len(v))
+		for key, member := range v {
+			changed[key] = ordinary(member)
+		}
+		return changed
+	case []any:
+		changed := make([]any, len(v))
+		for i, item := range v {
+			changed[i] = ordinary(item)
+		}
+		return changed
+	case json.Number:
+		return ordinaryNumber(v)
+	}
+	return value
+}
+
+func ordinaryNumber(n json.Number) json.Number {
+	if !strings.ContainsAny(string(n), "eE") {
+		return n
+	}
+	f, _ := strconv.ParseFloat(string(n), 64) // out of range: infinite, or zero
+	f = min(max(f, -math.MaxFloat64), math.MaxFloat64)
+	return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
 }
 
 // valueAt follows a JSON pointer; nil when it leads nowhere.

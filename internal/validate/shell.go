@@ -24,7 +24,7 @@ type shellReader struct {
 	// patterns stands, up to its closing parenthesis.
 	cases   int
 	pattern bool
-	// backquoted is true inside `commands`.
+	// backquoted is true directly inside `commands`, where a backquote ends them.
 	backquoted bool
 	// depth counts command substitutions.
 	depth int
@@ -220,9 +220,7 @@ func (r *shellReader) expansion() {
 	switch {
 	case rest[0] == '`':
 		r.at++
-		r.backquoted = true
 		r.nested('`')
-		r.backquoted = false
 	case strings.HasPrefix(rest, "$(("):
 		r.skipTo("))")
 	case strings.HasPrefix(rest, "$("):
@@ -241,12 +239,12 @@ func (r *shellReader) nested(closing rune) {
 		r.at = len(r.text)
 		return
 	}
-	parens := r.parens
-	r.parens = 0
+	parens, backquoted := r.parens, r.backquoted
+	r.parens, r.backquoted = 0, closing == '`'
 	r.depth++
 	r.script(closing)
 	r.depth--
-	r.parens = parens
+	r.parens, r.backquoted = parens, backquoted
 }
 
 func (r *shellReader) skipTo(end string) {

@@ -1,8 +1,10 @@
 package validate
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -97,6 +99,37 @@ func TestWhatTheImageHas(t *testing.T) {
 	}
 }
 
+// A substitution inside backquotes has its own end: a backquote in it begins
+// another one. Reading it used to stop at that backquote and never go on.
+func TestReadingAScriptEnds(t *testing.T) {
+	t.Parallel()
+	for script, want := range map[string]string{
+		"`$(`":                "",
+		"`a $(b `c`) d`; e":   "a b c e",
+		"\"`$(x`":             "",
+		"`a <(b `c`)`; d":     "a b c d",
+		"`<`; `2>`; `(`; `a)": "a",
+	} {
+		done := make(chan string, 1)
+		go func() {
+			var names []string
+			for _, p := range programsOf(script) {
+				names = append(names, p.name)
+			}
+			slices.Sort(names)
+			done <- strings.Join(names, " ")
+		}()
+		select {
+		case got := <-done:
+			if got != want {
+				t.Errorf("%q: programs %q, want %q", script, got, want)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%q: not read within 5 seconds", script)
+		}
+	}
+}
+
 func TestAHugeScriptIsReadInNoTime(t *testing.T) {
 	t.Parallel()
 	const size = 200_000
@@ -110,7 +143,7 @@ func TestAHugeScriptIsReadInNoTime(t *testing.T) {
 
 // Whatever the text, reading it ends, and each program stands where it says.
 func FuzzProgramsOf(f *testing.F) {
-	for _, seed := range []string{"a | b", "$(a `b` \"$(c", "case x in a) b;; esac", "cat <<E\nx\nE\n", "((", "<(", "\\", "a <<", "x <<A <<B\nA\nB\n", "${", "2>", ")"} {
+	for _, seed := range []string{"a | b", "$(a `b` \"$(c", "case x in a) b;; esac", "cat <<E\nx\nE\n", "((", "<(", "\\", "a <<", "x <<A <<B\nA\nB\n", "${", "2>", ")", "`$(`", "`a $(b `c`"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, script string) {
