@@ -36,7 +36,9 @@ func (r *readFlags) add(c *cobra.Command) {
 // run plans and runs the task for the one source that is meant. target is the
 // directory that the task writes to; nil: none.
 func (r *readFlags) run(ctx context.Context, f *Factory, command string, task result.Task, target *targetDir) (verdict, error) {
-	if err := errors.Join(checkOutput(r.output, outputWide), checkProgress(r.progress), r.local.requireLocal(command)); err != nil {
+	if err := errors.Join(
+		checkOutput(r.output, outputWide), checkProgress(r.progress), checkKopiaVersion(r.kopiaVersion), r.local.requireLocal(command),
+	); err != nil {
 		return verdict{}, err
 	}
 	input, err := f.load(ctx, &r.manifests, r.kopiaVersion)

@@ -89,7 +89,7 @@ func NewValidateCommand(f *Factory) *cobra.Command {
 }
 
 func (v *validateFlags) check() error {
-	return errors.Join(checkOutput(v.output), v.manifestFlags.check())
+	return errors.Join(checkOutput(v.output), checkKopiaVersion(v.kopiaVersion), v.manifestFlags.check())
 }
 
 func (v *validateFlags) run(ctx context.Context, f *Factory) error {
