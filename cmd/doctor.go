@@ -16,7 +16,6 @@ import (
 
 const doctorLong = `Check whether this cluster can run the sources of the input: rights, storage, snapshot class, image,
 Pod Security, quota. Every gap is listed at once, each with what to do about it; nothing is made.
-The exit code is 5 when a check has failed.
 
 With --print-role no cluster is asked. One Role a namespace is printed, which is enough for every
 command there; --for adds the RoleBinding. Two ClusterRoles follow, both optional and bound to
@@ -35,7 +34,7 @@ type doctorFlags struct {
 func NewDoctorCommand(f *Factory) *cobra.Command {
 	flags := &doctorFlags{}
 	c := &cobra.Command{
-		Use: "doctor (-f FILE... | NAME...)", Short: "Check whether this cluster can run a source", Long: doctorLong,
+		Use: "doctor (-f FILE... | NAME...)", Short: "Check whether this cluster can run a source", Long: doctorLong + exitCodes(0, 1, 2, 3, 5, 130, 143),
 		Example: `  # Can this cluster run the source?
   kubectl volsync-kopia doctor -f source.yaml -n prod
 

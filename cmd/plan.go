@@ -25,20 +25,21 @@ policies are now. --connect asks it, by a pod that mounts everything read-only a
 or with --local by the kopia of this machine. Nothing is written there and nothing is created. If it
 cannot be asked, as with a wrong password, the plan is printed without, and the exit code is 7.`
 
-const planExamples = `  # The plan of a run on this machine
-  kubectl volsync-kopia plan -f source.yaml -f secret.yaml --local --source-dir ./data
+const planExamples = `  # What a backup of a manifest would do in the cluster
+  kubectl volsync-kopia plan -f source.yaml -n prod
 
-  # The plan of a run of a source that the cluster holds
+  # The same for a source that the cluster holds
   kubectl volsync-kopia plan postgres -n prod
-
-  # The plan of a run in a cluster, from recorded facts
-  kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1
 
   # With what the repository holds now
   kubectl volsync-kopia plan postgres -n prod --connect
 
-  # As JSON
-  kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1 -o json`
+  # In a pipeline without a cluster: record the facts once, plan from them, as JSON
+  kubectl volsync-kopia plan facts -f source.yaml -n prod > facts.yaml
+  kubectl volsync-kopia plan -f source.yaml --facts facts.yaml --mover-image registry.example/mover:1 -o json
+
+  # The plan of a run on this machine
+  kubectl volsync-kopia plan -f source.yaml -f secret.yaml --local --source-dir ./data`
 
 // NewPlanCommand returns the plan command.
 func NewPlanCommand(f *Factory) *cobra.Command {
@@ -46,7 +47,7 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "plan (-f FILE... | NAME...)",
 		Short:   "Print what a run would do, and run nothing",
-		Long:    planLong,
+		Long:    planLong + exitCodes(0, 1, 2, 3, 5, 6, 7, 8, 130, 143),
 		Example: planExamples, Annotations: resultOf(result.OperationBackup),
 		RunE: func(c *cobra.Command, names []string) error {
 			if err := errors.Join(flags.check(), checkProgress(flags.progress)); err != nil {

@@ -65,11 +65,11 @@ func (p *planFlags) addTimeouts(flags *pflag.FlagSet) {
 		{&t.started, "started-timeout", defaults.Started, "longest wait until the mover has started on its node"},
 		{&t.idle, "idle-timeout", defaults.Idle, "longest silence of the mover"},
 		{&t.triggered, "triggered-timeout", defaults.CopyTrigger, "longest wait for the claim's copy trigger"},
-		{&t.cancelGrace, "cancel-grace", defaults.CancelGrace, "time allowed for the mover to stop"},
 		{&t.removed, "removed-timeout", defaults.Removed, removedUsage},
 	} {
 		flags.DurationVar(f.to, f.name, time.Duration(f.value), f.usage+"; 0: no limit")
 	}
+	flags.DurationVar(&t.cancelGrace, "cancel-grace", time.Duration(defaults.CancelGrace), "time allowed for the mover to stop, at least "+leastGrace.String())
 }
 
 // check refuses budgets below zero, which would be none.

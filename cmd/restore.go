@@ -18,15 +18,16 @@ const restoreLong = `Restore a snapshot of a source to a directory of this machi
 
 The newest complete snapshot is taken, or the one that --snapshot-id, --as-of or --previous choose.
 Incomplete snapshots are never chosen silently. Nothing is written when no snapshot matches: the
-identities that exist are listed instead. Ownership is restored when this process is root.
-
-Exit codes: 0 done, 3 manifest invalid, 5 refused (no snapshot matches, the target is not empty), 7 repository.`
+identities that exist are listed instead. Ownership is restored when this process is root.`
 
 const restoreExamples = `  # The newest snapshot of a source, with nothing but the manifests and the repository
   kubectl volsync-kopia restore -f source.yaml -f secret.yaml --local --target-dir ./restored
 
   # The state of the evening before
-  kubectl volsync-kopia restore -f source.yaml -f secret.yaml --local --target-dir ./restored --as-of 2026-11-21T20:00:00Z`
+  kubectl volsync-kopia restore -f source.yaml -f secret.yaml --local --target-dir ./restored --as-of 2026-11-21T20:00:00Z
+
+  # In a pipeline: the result for a script, and a report of the verdict
+  kubectl volsync-kopia restore -f source.yaml -f secret.yaml --local --target-dir ./restored -o json --report-junit restore.xml`
 
 // restoreFlags are the flags as typed.
 type restoreFlags struct {
@@ -45,7 +46,7 @@ func NewRestoreCommand(f *Factory) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "restore -f FILE...",
 		Short:   "Restore a snapshot",
-		Long:    restoreLong,
+		Long:    restoreLong + exitCodes(0, 1, 2, 3, 4, 5, 7, 8, 130, 143),
 		Example: restoreExamples, Annotations: resultOf(result.OperationRestore),
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return flags.restore(c.Context(), f) },

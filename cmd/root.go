@@ -25,8 +25,12 @@ A dry run prints the very plan that a real run executes.`
 const rootExamples = `  # Check manifests: no cluster and no kopia is needed
   kubectl volsync-kopia validate -f source.yaml
 
-  # Print what a backup on this machine would do
-  kubectl volsync-kopia plan -f source.yaml -f secret.yaml --local --source-dir ./data
+  # Print what a backup would do, then do it
+  kubectl volsync-kopia plan -f source.yaml -n prod
+  kubectl volsync-kopia backup -f source.yaml -n prod
+
+  # How the backups of a namespace stand
+  kubectl volsync-kopia status -n prod
 
   # Back a directory up with the manifest's settings, on this machine
   kubectl volsync-kopia backup -f source.yaml -f secret.yaml --local --source-dir ./data`
@@ -50,6 +54,7 @@ func NewRootCommand(f *Factory) *cobra.Command {
 	root.SetOut(f.Streams.Out)
 	root.SetErr(f.Streams.ErrOut)
 	root.SetFlagErrorFunc(usageError)
+	root.SetUsageFunc(writeUsage)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	f.Config.AddFlags(root.PersistentFlags())
 	root.AddCommand(

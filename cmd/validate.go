@@ -25,9 +25,7 @@ const validateLong = `Check manifests without a cluster and without kopia.
 Every problem of every file is listed, with its place, its code and what to do about it.
 ReplicationSources, ReplicationDestinations and KopiaMaintenances are judged, and with them the
 Secrets and ConfigMaps of the same input: policy files, the repository's keys, certificates.
-No content of a Secret is printed.
-
-Exit codes: 0 no errors, 2 the command line is wrong, 3 at least one error.`
+No content of a Secret is printed.`
 
 const validateExamples = `  # Check one manifest
   kubectl volsync-kopia validate -f source.yaml
@@ -68,7 +66,7 @@ func NewValidateCommand(f *Factory) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "validate -f FILE...",
 		Short:   "Check manifests offline: no cluster and no kopia is needed",
-		Long:    validateLong,
+		Long:    validateLong + exitCodes(0, 1, 2, 3, 130, 143),
 		Example: validateExamples,
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
