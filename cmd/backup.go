@@ -167,7 +167,7 @@ func (b *backupFlags) runOne(ctx context.Context, f *Factory, input *manifests, 
 		return b.runOnCluster(ctx, f, b.cluster, input, d, observer).endedBy(ctx)
 	}
 	runID := f.NewRunID()
-	env, err := b.local.env(f, runID, b.sourceDir)
+	env, err := b.local.env(f, d, runID, b.sourceDir)
 	if err != nil {
 		return failedVerdict(d.Object(), err)
 	}

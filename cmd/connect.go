@@ -25,7 +25,7 @@ func (p *planFlags) ask(ctx context.Context, f *Factory, in plan.Input) verdict 
 	object := in.Document.Object()
 	in.Env.RunID = f.NewRunID()
 	if in.Env.Local != nil {
-		env, err := p.local.env(f, in.Env.RunID, p.sourceDir)
+		env, err := p.local.env(f, in.Document, in.Env.RunID, p.sourceDir)
 		if err != nil {
 			return failedVerdict(object, err)
 		}

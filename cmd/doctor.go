@@ -12,6 +12,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
 
 const doctorLong = `Check whether this cluster can run the sources of the input: rights, storage, snapshot class, image,
@@ -161,6 +162,6 @@ func writeDiagnoses(w io.Writer, diagnoses []diagnosis, all, failed int) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d checks: %d failed\n", all, failed)
+	_, err := fmt.Fprintf(w, "%s: %d failed\n", ui.Count(int64(all), "check"), failed)
 	return err
 }

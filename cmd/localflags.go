@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
@@ -9,6 +11,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/local"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // localFlags are what every command that can run on this machine takes.
@@ -37,9 +40,12 @@ func (l *localFlags) requireLocal(command string) error {
 		WithHint("add --local; this command does not run in a cluster yet")
 }
 
-// env resolves the flags to absolute paths. sourceDir may be empty for an
-// operation that reads no source.
-func (l *localFlags) env(f *Factory, runID, sourceDir string) (*plan.LocalEnv, error) {
+// env resolves the flags to absolute paths for a run of the source. sourceDir may
+// be empty for an operation that reads no source.
+func (l *localFlags) env(f *Factory, d *spec.Document, runID, sourceDir string) (*plan.LocalEnv, error) {
+	if err := errors.Join(checkSourceDir(sourceDir), l.checkRepository(d)); err != nil {
+		return nil, err
+	}
 	kopia, err := kopiaexec.Find(l.kopia)
 	if err != nil {
 		return nil, fault.New(fault.Refused, "%w", err).
@@ -62,4 +68,31 @@ func (l *localFlags) env(f *Factory, runID, sourceDir string) (*plan.LocalEnv, e
 		}
 	}
 	return env, nil
+}
+
+// checkSourceDir refuses what cannot stand in for the volume.
+func checkSourceDir(path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is no directory")
+	}
+	if err != nil {
+		return fault.New(fault.Refused, "--source-dir %w", plainPath(path, err)).
+			WithHint("name the directory that stands in for the volume, as --source-dir ./data")
+	}
+	return nil
+}
+
+// checkRepository refuses a repository that only a cluster can mount.
+func (l *localFlags) checkRepository(d *spec.Document) error {
+	kopia := d.Source.Spec.Kopia
+	if l.repositoryDir != "" || kopia == nil || kopia.RepositoryPVC == nil || *kopia.RepositoryPVC == "" {
+		return nil
+	}
+	return fault.New(fault.Refused, "the repository lies on claim %s (spec.kopia.repositoryPVC), which a run on this machine cannot mount",
+		quote(*kopia.RepositoryPVC)).At(d.Object()).
+		WithHint("add --repository-dir DIR, the directory that holds the repository, as --repository-dir ./repo")
 }

@@ -113,7 +113,7 @@ func (p *planFlags) planOf(ctx context.Context, f *Factory, input *manifests, d 
 func (p *planFlags) inputOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) (plan.Input, error) {
 	runID := f.NewRunID()
 	if p.local.local {
-		env, err := p.local.env(f, runID, p.sourceDir)
+		env, err := p.local.env(f, d, runID, p.sourceDir)
 		if err != nil {
 			return plan.Input{}, err
 		}

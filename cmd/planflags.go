@@ -154,7 +154,10 @@ func (p *planFlags) checkPlace() error {
 	}
 	refuse(p.connect && p.facts != "", "--facts stand in for a cluster, and --connect needs the cluster itself")
 	if p.local.local {
-		refuse(p.sourceDir == "", "--local needs --source-dir: the directory that stands in for the volume")
+		if p.sourceDir == "" {
+			errs = append(errs, fault.New(fault.Usage, "--local needs --source-dir: the directory that stands in for the volume").
+				WithHint("add --source-dir DIR, as --source-dir ./data"))
+		}
 		refuse(p.facts != "", "--facts cannot be combined with --local")
 		refuse(p.use != "", "--use=%s is about a cluster; --local has none", p.use)
 		refuse(p.options.Detach, "--detach leaves a mover in the cluster; with --local it would end with this command")

@@ -61,7 +61,7 @@ func (r *readFlags) runOne(ctx context.Context, f *Factory, input *manifests, d 
 		return failedVerdict(d.Object(), err)
 	}
 	runID := f.NewRunID()
-	env, err := r.local.env(f, runID, "")
+	env, err := r.local.env(f, d, runID, "")
 	if err != nil {
 		return failedVerdict(d.Object(), err)
 	}
@@ -130,5 +130,6 @@ func (f *Factory) oneSource(set *spec.Set, name string) (*spec.Document, error) 
 	if name == "" {
 		return nil, fault.New(fault.Usage, "the input holds %d sources: %s", len(docs), join(names)).WithHint("choose one with --from NAME")
 	}
-	return nil, fault.New(fault.Usage, "the input holds no source named %s, only %s", quote(name), join(names))
+	return nil, fault.New(fault.Usage, "the input holds no source named %s, only %s", quote(name), join(names)).
+		WithHint("choose one of them with --from NAME")
 }

@@ -57,7 +57,7 @@ func NewRestoreCommand(f *Factory) *cobra.Command {
 	c.Flags().StringVar(&flags.targetDir, "target-dir", "", "with --local: the directory to restore to; it is made if it is missing")
 	c.Flags().StringVar(&flags.snapshotID, "snapshot-id", "", "restore this snapshot")
 	c.Flags().StringVar(&flags.asOf, "as-of", "", "restore the newest snapshot that started at or before this RFC 3339 time")
-	c.Flags().IntVar(&flags.previous, "previous", 0, "skip this many of the newest snapshots")
+	c.Flags().IntVar(&flags.previous, "previous", 0, "skip this many of the newest snapshots: 1 is the one before the newest")
 	c.Flags().BoolVar(&flags.overwrite, "overwrite", false, "restore into a directory that is not empty; files of the same name are replaced")
 	return c
 }
@@ -90,9 +90,10 @@ func (r *restoreFlags) task() (*result.RestoreTask, error) {
 	}
 	switch {
 	case r.targetDir == "":
-		return nil, fault.New(fault.Usage, "--target-dir is missing: the directory to restore to")
+		return nil, fault.New(fault.Usage, "--target-dir is missing: the directory to restore to").
+			WithHint("add --target-dir DIR, as --target-dir ./restored; it is made if it is missing")
 	case r.previous < 0:
-		return nil, fault.New(fault.Usage, "--previous=%d is less than 0", r.previous)
+		return nil, fault.New(fault.Usage, "--previous=%d is less than 0", r.previous).WithHint("0 is the newest snapshot, 1 the one before")
 	case r.snapshotID != "" && (r.asOf != "" || r.previous > 0):
 		return nil, fault.New(fault.Usage, "--snapshot-id names the snapshot; --as-of and --previous would choose another")
 	}

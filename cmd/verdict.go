@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -256,7 +254,7 @@ func (v *verdict) summary() string {
 	r := v.result
 	text := string(r.Outcome)
 	if s := r.Snapshot; s != nil && s.ID != "" {
-		text += fmt.Sprintf(": snapshot %s of %s, %s files, %s", s.ID, s.Identity, humanize.Comma(s.Files), ui.Bytes(s.Size))
+		text += fmt.Sprintf(": snapshot %s of %s, %s, %s", s.ID, s.Identity, ui.Count(s.Files, "file"), ui.Bytes(s.Size))
 		if s.Proved != "" {
 			text += fmt.Sprintf(", proved (%s)", s.Proved)
 		}
@@ -264,13 +262,13 @@ func (v *verdict) summary() string {
 			text += fmt.Sprintf(", %d could not be read", s.Failed)
 		}
 		if s.Ignored > 0 {
-			text += fmt.Sprintf(", %d errors ignored by policy", s.Ignored)
+			text += ", " + ui.Count(s.Ignored, "error") + " ignored by policy"
 		}
 	} else if r.Message != "" && v.done() {
 		text += ": " + r.Message
 	}
 	if t := r.Restore; t != nil {
-		text += fmt.Sprintf("; restored %s files, %s to %s", humanize.Comma(t.Files), ui.Bytes(t.Size), t.TargetDir)
+		text += fmt.Sprintf("; restored %s, %s to %s", ui.Count(t.Files, "file"), ui.Bytes(t.Size), t.TargetDir)
 	}
 	if r.Repository != nil && r.Repository.Created {
 		text += "; the repository was created by this run"

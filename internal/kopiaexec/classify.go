@@ -80,7 +80,8 @@ func openingClasses() []class {
 		{
 			[]string{"cannot access storage path", "no such file or directory"},
 			fault.Repository, ReasonStorageMissing,
-			"the directory of the repository does not exist", "check that the volume is mounted and that the path in KOPIA_REPOSITORY is the one meant",
+			"the directory of the repository does not exist", "check that the volume is mounted and that the path in KOPIA_REPOSITORY is the one meant; with --local, " +
+				"--repository-dir names a directory in its place, as --repository-dir ./repo",
 		},
 		{
 			[]string{"cannot access storage path", "not a directory"},

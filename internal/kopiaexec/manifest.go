@@ -127,7 +127,7 @@ func Verified(stdout []byte) (objects int64, problems []string, err error) {
 		return 0, nil, errors.New("decode kopia's verification: it has no statistics")
 	}
 	if v.ErrorCount > 0 && len(v.ErrorStrings) == 0 {
-		v.ErrorStrings = []string{fmt.Sprintf("%d errors without a text", v.ErrorCount)}
+		v.ErrorStrings = []string{fmt.Sprintf("errors without a text: %d", v.ErrorCount)}
 	}
 	return v.Stats.Processed, v.ErrorStrings, nil
 }

@@ -136,7 +136,7 @@ func (d *driver) snapshot(ctx context.Context, src source) (attempt, error) {
 	if a.snapshot != nil {
 		a.snapshot.UploadedBytes = out.Progress.UploadedBytes
 		d.boundErrors(a.snapshot)
-		d.log.sayf("Kopia printed snapshot %s: %d files, %s.", a.snapshot.ID, a.snapshot.Files, size(a.snapshot.Size))
+		d.log.sayf("Kopia printed snapshot %s: %s, %s.", a.snapshot.ID, files(a.snapshot.Files), size(a.snapshot.Size))
 		d.log.event(result.Event{Type: result.EventSnapshot, Snapshot: a.snapshot})
 	}
 	return a, err
@@ -183,7 +183,7 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 
 // provedWith is the end of a run whose snapshot is proved.
 func (d *driver) provedWith(a attempt) error {
-	proved := fmt.Sprintf("snapshot %s proved: %d files, %s", a.snapshot.ID, a.snapshot.Files, size(a.snapshot.Size))
+	proved := fmt.Sprintf("snapshot %s proved: %s, %s", a.snapshot.ID, files(a.snapshot.Files), size(a.snapshot.Size))
 	switch {
 	case judge(a) == doubtful:
 		return diagnosed(fmt.Sprintf("finish after snapshot %s, which is saved and proved", a.snapshot.ID), a.out)
@@ -236,7 +236,7 @@ func (d *driver) cancelledWith(ctx context.Context, a attempt) error {
 // ignored handles errors that a policy ignores: a warning, or with Strict an
 // incomplete snapshot. otherwise is what there is to say of the snapshot besides.
 func (d *driver) ignored(s *result.Snapshot, otherwise string) error {
-	text := fmt.Sprintf("%d files or directories could not be read, and a policy ignores that%s", s.Ignored, firstErrors(s))
+	text := fmt.Sprintf("%s could not be read, and a policy ignores that%s", missed(s.Ignored), firstErrors(s))
 	if d.task.Backup.Strict {
 		return failed("FilesIgnored", fault.New(fault.Incomplete, "snapshot %s exists, but %s", s.ID, text))
 	}

@@ -141,9 +141,19 @@ func (j *journal) beatIfDue() {
 }
 
 func describe(p result.Progress) string {
-	return fmt.Sprintf("hashed %s in %s files, cached %s, uploaded %s",
-		size(p.HashedBytes), humanize.Comma(p.HashedFiles), size(p.CachedBytes), size(p.UploadedBytes))
+	return fmt.Sprintf("hashed %s in %s, cached %s, uploaded %s",
+		size(p.HashedBytes), files(p.HashedFiles), size(p.CachedBytes), size(p.UploadedBytes))
 }
 
 // size prints bytes for people.
 func size(bytes int64) string { return humanize.Bytes(uint64(max(bytes, 0))) }
+
+// count counts things for people, in the singular if there is but one.
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return humanize.Comma(n) + " " + many
+}
+
+func files(n int64) string { return count(n, "file", "files") }

@@ -115,7 +115,7 @@ func notSavedError(out kopiaexec.Output) error {
 func incompleteError(s *result.Snapshot) error {
 	var why []string
 	if s.Failed > 0 {
-		why = append(why, fmt.Sprintf("%d files or directories could not be read%s", s.Failed, firstErrors(s)))
+		why = append(why, fmt.Sprintf("%s could not be read%s", missed(s.Failed), firstErrors(s)))
 	}
 	if s.Incomplete != "" {
 		why = append(why, fmt.Sprintf("it was cut short (kopia's word: %q)", s.Incomplete))

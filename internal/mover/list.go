@@ -2,7 +2,6 @@ package mover
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -18,7 +17,7 @@ func (d *driver) list(ctx context.Context) error {
 		return err
 	}
 	d.res.Snapshots = snapshots
-	d.res.Message = fmt.Sprintf("%d snapshots", len(snapshots))
+	d.res.Message = count(int64(len(snapshots)), "snapshot", "snapshots")
 	return nil
 }
 

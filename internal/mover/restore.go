@@ -39,8 +39,8 @@ func (d *driver) restore(ctx context.Context) error {
 	if slices.Contains(d.identities(), chosen.Identity) {
 		d.res.Identity = chosen.Identity
 	}
-	d.log.sayf("Restoring snapshot %s of %s, taken %s: %d files, %s.",
-		chosen.ID, chosen.Identity, chosen.StartTime.UTC().Format(time.RFC3339), chosen.Files, size(chosen.Size))
+	d.log.sayf("Restoring snapshot %s of %s, taken %s: %s, %s.",
+		chosen.ID, chosen.Identity, chosen.StartTime.UTC().Format(time.RFC3339), files(chosen.Files), size(chosen.Size))
 	d.res.Snapshot = &chosen
 	return d.write(ctx, chosen)
 }
@@ -60,19 +60,25 @@ func choose(list []result.Snapshot, task result.RestoreTask) (result.Snapshot, e
 		candidates = slices.DeleteFunc(candidates, func(s result.Snapshot) bool { return s.StartTime.After(*task.AsOf) })
 	}
 	if task.Previous >= len(candidates) || task.Previous < 0 {
-		return result.Snapshot{}, fmt.Errorf("%d complete snapshots match%s, %d more recent ones are to be passed over",
-			len(candidates), asOf(task.AsOf), max(task.Previous, 0))
+		return result.Snapshot{}, tooFarBack(len(candidates), task)
 	}
 	return candidates[task.Previous], nil
 }
 
-// missed counts what a snapshot lacks.
-func missed(n int64) string {
-	if n == 1 {
-		return "1 file or directory"
+// tooFarBack says why none of so many snapshots is the one that is asked for.
+func tooFarBack(there int, task result.RestoreTask) error {
+	switch {
+	case task.Previous < 0:
+		return fmt.Errorf("previous=%d is less than 0", task.Previous)
+	case there == 0:
+		return fmt.Errorf("there is no complete snapshot%s", asOf(task.AsOf))
 	}
-	return fmt.Sprintf("%d files or directories", n)
+	return fmt.Errorf("previous=%d passes over the newest %d of %s%s; it can be %d at most",
+		task.Previous, task.Previous, count(int64(there), "complete snapshot", "complete snapshots"), asOf(task.AsOf), there-1)
 }
+
+// missed counts what a snapshot lacks.
+func missed(n int64) string { return count(n, "file or directory", "files or directories") }
 
 func asOf(t *time.Time) string {
 	if t == nil {
@@ -126,7 +132,7 @@ func timesOf(list []result.Snapshot) string {
 		times = append(times, fmt.Sprintf("%s (%s)", s.StartTime.UTC().Format(time.RFC3339), what))
 	}
 	if len(list) > most {
-		times = append(times, fmt.Sprintf("and %d older ones", len(list)-most))
+		times = append(times, "and "+count(int64(len(list)-most), "older one", "older ones"))
 	}
 	return "; of this source, newest first: " + strings.Join(times, ", ")
 }
@@ -157,10 +163,10 @@ func (d *driver) write(ctx context.Context, s result.Snapshot) error {
 	case !told:
 		return failed("UnreadableResult", fault.New(fault.Failed, "kopia ended without an error and did not say what it restored of snapshot %s", s.ID))
 	case report.Files < s.Files && !partial(task.Args):
-		return failed("FilesNotRestored", fault.New(fault.Incomplete, "kopia restored %d of %d files of snapshot %s to %s", report.Files, s.Files, s.ID, task.TargetDir).
+		return failed("FilesNotRestored", fault.New(fault.Incomplete, "kopia restored %d of %s of snapshot %s to %s", report.Files, files(s.Files), s.ID, task.TargetDir).
 			WithHint("what it says of the others stands in the mover's log"))
 	}
-	d.res.Message = fmt.Sprintf("snapshot %s restored to %s: %d files, %s", s.ID, task.TargetDir, report.Files, size(s.Size))
+	d.res.Message = fmt.Sprintf("snapshot %s restored to %s: %s, %s", s.ID, task.TargetDir, files(report.Files), size(s.Size))
 	return nil
 }
 

@@ -85,7 +85,7 @@ trap 'echo "{\"id\":\"0123\",\"source\":{}}"; echo "write: no space left on devi
 		{"and a proved snapshot that lacks files", func(t *testing.T, w *world) outcome {
 			w.shim(t, `case "$*" in *"snapshot create"*) "$KOPIA" "$@" | sed 's/"numFailed":0/"numFailed":1/'; exit 1;; esac`)
 			return runCancelledFast(t, w, "Proved snapshot")
-		}, result.Incomplete, 4, "FilesUnreadable", 1, saysTheCancelToo("1 files or directories could not be read")},
+		}, result.Incomplete, 4, "FilesUnreadable", 1, saysTheCancelToo("1 file or directory could not be read")},
 		{"kopia stopped by somebody else leaves an incomplete snapshot", runStoppedByOthers, result.Incomplete, 4, "CutShort", 1, nil},
 		{"so does SIGINT", func(t *testing.T, w *world) outcome { return runSignalled(t, w, syscall.SIGINT) }, result.Incomplete, 4, "CutShort", 1, nil},
 		{"SIGTERM before kopia has set its handler leaves nothing", runStoppedAtOnce, result.Failed, 1, "KopiaKilled", 0, func(t *testing.T, _ *world, o outcome) {

@@ -133,6 +133,17 @@ func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
 	}
 }
 
+// notGiven says that an object is missing that a local run reads from its input.
+func (b *builder) notGiven(kind, name string) string {
+	return fmt.Sprintf("%s %q is not in the input, and a run on this machine reads it from there, never from a cluster", kind, name)
+}
+
+// giveIt says how to come by the manifest of an object that a local run reads.
+func (b *builder) giveIt(resource, name string) string {
+	return fmt.Sprintf("add the file that holds it, as -f %[2]s.yaml; from a cluster: kubectl get %[1]s %[2]s -n %[3]s -o yaml > %[2]s.yaml",
+		resource, name, b.object.Namespace)
+}
+
 // planLocal lays out the steps of a run on this machine.
 func (b *builder) planLocal(place site) {
 	local := b.in.Env.Local
@@ -143,7 +154,7 @@ func (b *builder) planLocal(place site) {
 	}
 	if b.inputSecret(b.kopia.Repository) == nil {
 		b.find(problem.Error, codeSecretMissing, "spec.kopia.repository",
-			fmt.Sprintf("Secret %q is not among the input of this local run", b.kopia.Repository), "give its manifest too: -f FILE")
+			b.notGiven(spec.KindSecret, b.kopia.Repository), b.giveIt("secret", b.kopia.Repository))
 	}
 	if c := b.kopia.PolicyConfig; c != nil && (c.SecretName != "" || c.ConfigMapName != "") {
 		kind, name := spec.KindConfigMap, c.ConfigMapName

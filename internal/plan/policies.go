@@ -31,6 +31,8 @@ type policies struct {
 	required   []string
 	fromSecret bool
 	named      bool // the manifest names a ConfigMap or Secret
+	// object is the one that is named, as ConfigMap "policies".
+	object string
 	// unread is true when the files' content is not known to the plan, though
 	// the files are there.
 	unread bool

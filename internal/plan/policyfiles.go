@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -30,7 +31,10 @@ func (b *builder) policyFiles(config *spec.PolicyConfig, p *policies, in *policy
 	if name == "" {
 		return
 	}
-	p.named = true
+	p.named, p.object = true, fmt.Sprintf("ConfigMap %q", name)
+	if p.fromSecret {
+		p.object = fmt.Sprintf("Secret %q", name)
+	}
 	var data map[string]string
 	switch {
 	case b.in.Env.Local != nil:
@@ -67,15 +71,15 @@ func (b *builder) file(data map[string]string, p *policies, key, path string) *p
 func (b *builder) missingFile(p *policies, key, path string) {
 	if slices.Contains(p.required, key) {
 		b.find(b.policySeverity(problem.Error), codePolicyMissing, path,
-			fmt.Sprintf("there is no key %q", key), "add the key, or correct the file name in policyConfig")
+			fmt.Sprintf("%s has no key %q", p.object, key), fmt.Sprintf("add the file under the key %q, or correct the file name in policyConfig", key))
 	}
 }
 
 // localFiles returns the data of the policy object of the input.
 func (b *builder) localFiles(name, path string, fromSecret bool) map[string]string {
-	kind, data := "ConfigMap", map[string]string(nil)
+	kind, data := spec.KindConfigMap, map[string]string(nil)
 	if fromSecret {
-		kind = "Secret"
+		kind = spec.KindSecret
 		if doc := b.inputSecret(name); doc != nil {
 			data = map[string]string{}
 			for key, value := range doc.Secret.Data {
@@ -87,8 +91,7 @@ func (b *builder) localFiles(name, path string, fromSecret bool) map[string]stri
 	}
 	if data == nil {
 		b.find(problem.Error, codePolicyMissing, path,
-			fmt.Sprintf("%s %q is not among the input of this local run", kind, name),
-			"give its manifest too: -f FILE")
+			b.notGiven(kind, name), b.giveIt(strings.ToLower(kind), name))
 	}
 	return data
 }
@@ -108,9 +111,10 @@ func (b *builder) clusterFiles(name, path string, p *policies) map[string]string
 		p.unread = given == nil
 		return given
 	case live == nil:
-		fix := "create it with the policy files as keys"
+		fix := fmt.Sprintf("create it from the policy file: kubectl create configmap %s -n %s --from-file=%s=FILE; or correct the name",
+			name, b.object.Namespace, cmp.Or(b.kopia.PolicyConfig.GlobalPolicyFilename, b.kopia.PolicyConfig.RepositoryConfigFilename, p.global))
 		if given != nil {
-			fix = "create it first: kubectl apply -n " + b.object.Namespace + " -f " + b.inputConfigMap(name).At.File
+			fix = "create it, for a run applies nothing: kubectl apply -n " + b.object.Namespace + " -f " + b.inputConfigMap(name).At.File
 		}
 		b.find(problem.Error, codePolicyMissing, path,
 			fmt.Sprintf("ConfigMap %q does not exist in namespace %q", name, b.object.Namespace), fix)

@@ -158,7 +158,7 @@ func clusterMoverCodes() []Code {
 			ID: "VK522", Title: "Policy file missing", Severity: Error,
 			Meaning: "The ConfigMap or Secret with the policy files does not exist where the mover would read it, or lacks a key that the manifest names. With --policy-errors=warn a missing key is a warning.",
 			Example: "spec:\n  kopia:\n    policyConfig:\n      configMapName: no-such-policies",
-			Fix:     "Create the object with the keys; on a cluster it is never applied for you.",
+			Fix:     "Create the object from the policy files: kubectl create configmap NAME --from-file=global-policy.json. A run never applies it for you, and a run on this machine reads it from the input: give its manifest with another -f.",
 		},
 		{
 			ID: "VK523", Title: "Policy files differ", Severity: Error,
@@ -182,7 +182,7 @@ func clusterMoverCodes() []Code {
 			ID: "VK526", Title: "Secret not given", Severity: Error,
 			Meaning: "A local run reads the repository Secret from its input, and it is not there.",
 			Example: "kubectl volsync-kopia backup -f source.yaml --local",
-			Fix:     "Give the Secret's manifest too: -f secret.yaml.",
+			Fix:     "Add the file that holds the Secret, as -f secret.yaml; kubectl get secret NAME -o yaml prints it from a cluster.",
 		},
 		{
 			ID: "VK527", Title: "Object cannot be made", Severity: Error,

@@ -152,8 +152,9 @@ func TestLimitsLeaveRoomForRealFiles(t *testing.T) {
 	mustParse(t, policy, Options{})
 
 	_, problems := Parse([]Input{{Name: "big.yaml", Data: make([]byte, MaxInputSize+1)}}, Options{})
-	if len(problems) != 1 || problems[0].Code != codeLimit {
-		t.Errorf("a file above the limit must be refused:\n%s", write(problems))
+	if len(problems) != 1 || problems[0].Code != codeLimit || problems[0].File != "big.yaml" ||
+		!strings.Contains(problems[0].Message, "more than 16 MiB") || !strings.Contains(problems[0].Fix, "-f") {
+		t.Errorf("a file above the limit must be refused, with its name and what to do:\n%s", write(problems))
 	}
 	_, problems = Parse([]Input{{Name: "crowded.yaml", Data: []byte("a: [" + strings.Repeat("1,", maxElements+1) + "]")}}, Options{})
 	if len(problems) != 1 || problems[0].Code != codeLimit {

@@ -110,8 +110,8 @@ func (r *reader) read(data []byte) {
 	if len(data) > MaxInputSize {
 		r.reject(0, finding{
 			code:    codeLimit,
-			message: fmt.Sprintf("the file has %d MiB; at most %d MiB are read", len(data)>>20, MaxInputSize>>20),
-			fix:     "split it into several files",
+			message: fmt.Sprintf("the file has more than %d MiB, the most that is read of one; nothing in it was looked at", MaxInputSize>>20),
+			fix:     "split it into several files of whole documents, and give each with -f, or their directory",
 		})
 		return
 	}

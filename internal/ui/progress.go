@@ -91,7 +91,7 @@ func (p *jsonProgress) Close() {}
 // describe is one line about how far an upload or restore is.
 func describe(p result.Progress, elapsed time.Duration) string {
 	hashed := p.HashedBytes + p.CachedBytes
-	line := fmt.Sprintf("%s files   %s", humanize.Comma(p.HashedFiles+p.CachedFiles), Bytes(hashed))
+	line := fmt.Sprintf("%s   %s", Count(p.HashedFiles+p.CachedFiles, "file"), Bytes(hashed))
 	if p.EstimatedBytes > 0 {
 		line += " / ~" + Bytes(p.EstimatedBytes)
 	}

@@ -52,11 +52,14 @@ func (r *Report) Summary() string {
 	return strings.Join(parts, ", ") + " in " + plural(n.Files, "file")
 }
 
-func plural(n int, noun string) string {
+func plural(n int, noun string) string { return Count(int64(n), noun) }
+
+// Count counts what the noun names for people: 1 file, 1,204 files.
+func Count(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return humanize.Comma(int64(n)) + " " + noun + "s"
+	return humanize.Comma(n) + " " + noun + "s"
 }
 
 // field is the path as people are shown it: without the part that is the same

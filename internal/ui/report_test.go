@@ -260,3 +260,12 @@ func TestMarkdownKeepsTextInsideItsCell(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestCountSaysOneInTheSingular(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{0: "0 files", 1: "1 file", 2: "2 files", 31204: "31,204 files"} {
+		if got := Count(n, "file"); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func ParseDocument(name string, data []byte) (*Document, *SyntaxError) {
 	case len(data) > MaxSize:
 		return nil, &SyntaxError{
 			Name: name, Line: 1, Column: 1,
-			Message: fmt.Sprintf("the text has %d bytes, more than the limit of 1 MiB", len(data)),
+			Message: fmt.Sprintf("the text has %d bytes, and a policy file may have 1 MiB (%d) at most; shorten it", len(data), MaxSize),
 		}
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
 		return nil, fail(0, "the text starts with a byte order mark; save it as UTF-8 without one")
