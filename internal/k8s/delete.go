@@ -123,7 +123,7 @@ func stillThere(o *unstructured.Unstructured, err error) error {
 }
 
 // untilNotFound asks until the answer is "not found", for as long as a removal may
-// take.
+// take. Hardly anything is gone at once.
 func (c *Cluster) untilNotFound(ctx context.Context, get func(context.Context) error) error {
 	if c.removal > 0 {
 		bounded, cancel := context.WithTimeoutCause(ctx, c.removal, fmt.Errorf("waited %s", c.removal))
@@ -131,6 +131,9 @@ func (c *Cluster) untilNotFound(ctx context.Context, get func(context.Context) e
 		ctx = bounded
 	}
 	for delay := goneFirst; ; delay = min(2*delay, goneMost) {
+		if err := pause(ctx, delay); err != nil {
+			return err
+		}
 		err := get(ctx)
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -139,9 +142,6 @@ func (c *Cluster) untilNotFound(ctx context.Context, get func(context.Context) e
 			return context.Cause(ctx)
 		}
 		if err != nil && !transient(err) {
-			return err
-		}
-		if err := pause(ctx, delay); err != nil {
 			return err
 		}
 	}

@@ -92,7 +92,21 @@ func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 	if t.followed && !t.suspended || t.hooks.due() { // the Job says which hook is to be run
 		return nil
 	}
-	return t.cluster.deleteAndSee(ctx, made)
+	return t.removeJob(ctx, made)
+}
+
+// removeJob deletes the mover's Job and sees it gone. It goes after its pod, which is
+// watched: the Job is asked for when that is gone.
+func (t *Target) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
+	if err := t.cluster.delete(ctx, job); err != nil {
+		return err
+	}
+	if pod, gone := t.view.pod(t.role); pod != nil && !gone {
+		if err := t.seeGone(ctx, pod); err != nil {
+			return err
+		}
+	}
+	return t.cluster.seeGone(ctx, job)
 }
 
 // keep sets how long the Job stays now that its Result was collected. A
@@ -103,7 +117,7 @@ func (t *Target) keep(ctx context.Context, step plan.Step, mover *result.Result)
 	}
 	job := t.object(step.Targets[0])
 	if t.suspended || *step.KeepSeconds == 0 {
-		return t.cluster.deleteAndSee(ctx, job)
+		return t.removeJob(ctx, job)
 	}
 	patch, err := collectedPatch(mover, *step.KeepSeconds)
 	if err != nil {
@@ -111,7 +125,7 @@ func (t *Target) keep(ctx context.Context, step plan.Step, mover *result.Result)
 	}
 	kept, err := t.cluster.patchedJob(ctx, job.GetNamespace(), job.GetName(), patch)
 	if err == nil && suspended(kept) { // by somebody else: it would stay for ever
-		return t.cluster.deleteAndSee(ctx, job)
+		return t.removeJob(ctx, job)
 	}
 	return err
 }

@@ -33,6 +33,8 @@ type Options struct {
 	// Controllers are those of the controller manager to run beside a lone API server, such as "namespace",
 	// "garbage-collector-controller" or "resourcequota"; none without.
 	Controllers []string
+	// VolumesIn is where the CSI driver's data directory is made, and removed with the cluster; empty: in Dir.
+	VolumesIn string
 	// Images are archives to import, as `ctr images import` takes them.
 	Images []string
 	// Progress gets a line for each step.
@@ -92,7 +94,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if err := Check(o); err != nil {
 		return nil, err
 	}
-	if err := c.prepare(); err != nil {
+	if err := c.prepare(o.VolumesIn); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", dir, err)
 	}
 	if o.APIServerOnly {
@@ -107,11 +109,11 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 // prepare lays the folder and records what starting will change on the machine.
-func (c *Cluster) prepare() error {
+func (c *Cluster) prepare(volumesIn string) error {
 	if err := makeDir(c.dir); err != nil {
 		return err
 	}
-	if err := c.fillState(); err != nil {
+	if err := c.fillState(volumesIn); err != nil {
 		return err
 	}
 	for _, name := range []string{"pids", "log", "pki", "bin", "images", "cni", "containerd", "kubelet/plugins_registry", "csi"} {
@@ -122,8 +124,13 @@ func (c *Cluster) prepare() error {
 	return c.writeCredentials()
 }
 
-func (c *Cluster) fillState() error {
+func (c *Cluster) fillState(volumesIn string) error {
 	var err error
+	if volumesIn != "" {
+		if c.state.VolumesDir, err = os.MkdirTemp(volumesIn, "vk-volumes"); err != nil {
+			return err
+		}
+	}
 	if c.state.Ports, err = freePorts(); err != nil {
 		return err
 	}

@@ -31,7 +31,11 @@ func (c *Cluster) stop(ctx context.Context) error {
 		all.Go(func() { failed[i] = c.group.Stop(ctx, name, grace(name)) })
 	}
 	all.Wait()
-	return errors.Join(append(failed, c.state.Machine.restore(ctx))...)
+	failed = append(failed, c.state.Machine.restore(ctx))
+	if c.state.VolumesDir != "" {
+		failed = append(failed, os.RemoveAll(c.state.VolumesDir))
+	}
+	return errors.Join(failed...)
 }
 
 // grace is how long a daemon may take to end by itself. The state of etcd and of the API server is thrown away; the

@@ -14,6 +14,8 @@ import (
 // state is what has to be known to take a cluster down. It is written before anything is started or changed.
 type state struct {
 	APIServerOnly bool
+	// VolumesDir is the CSI driver's data directory where that is outside of the folder.
+	VolumesDir string `json:",omitempty"`
 	// Ctr is containerd's client, the one program that is needed after the start.
 	Ctr     string
 	Ports   ports

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,9 @@ const DriverName = "directory.csi.volsync-kopia.test"
 const topologyKey = "topology." + DriverName + "/node"
 
 // VolumeData is the CSI driver's data directory, which also has its control file for faults.
-func (c *Cluster) VolumeData() string { return c.path("csi", "data") }
+func (c *Cluster) VolumeData() string {
+	return cmp.Or(c.state.VolumesDir, c.path("csi", "data"))
+}
 
 // installStorageAPIs creates the CRDs of the snapshot API, those of group snapshots too, for which the snapshot
 // controller waits, and the classes.

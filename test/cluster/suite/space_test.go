@@ -169,7 +169,7 @@ func (n *space) directory(volume string) string {
 	n.t.Helper()
 	v, err := shared.typed.CoreV1().PersistentVolumes().Get(n.t.Context(), volume, metav1.GetOptions{})
 	n.must(err)
-	return filepath.Join(shared.dir, "csi", "data", "volumes", v.Spec.CSI.VolumeHandle, "data")
+	return filepath.Join(shared.volumes, "volumes", v.Spec.CSI.VolumeHandle, "data")
 }
 
 // consume runs a pod that uses the claim, and removes it.
