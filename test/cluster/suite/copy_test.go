@@ -11,18 +11,25 @@ import (
 // method, restores it with bare kopia and compares.
 func TestEveryCopyMethodBacksUpAndLeavesNothing(t *testing.T) {
 	t.Parallel()
+	byEveryMethod(t, func(n *space) {
+		before := n.inventory()
+		r := n.backup(0, "--keep-job=0")
+		if r.Outcome != result.Succeeded || r.Snapshot == nil || r.Snapshot.Proved == "" {
+			n.t.Fatalf("%+v", r)
+		}
+		n.leftNothing(before)
+		kopiatest.Compare(n.t, n.data, n.restored(r.Snapshot.ID))
+	})
+}
+
+// byEveryMethod runs a test for each copy method with each binding mode, on a volume
+// that only a privileged mover can read whole.
+func byEveryMethod(t *testing.T, test func(*space)) {
 	for _, method := range []string{"Snapshot", "Clone", "Direct"} {
 		for _, class := range []string{"vk-immediate", "vk-wait"} {
 			t.Run(method+"/"+class, func(t *testing.T) {
 				t.Parallel()
-				n := newSpace(t, shape{CopyMethod: method, Class: class, Privileged: true})
-				before := n.inventory()
-				r := n.backup(0, "--keep-job=0")
-				if r.Outcome != result.Succeeded || r.Snapshot == nil || r.Snapshot.Proved == "" {
-					t.Fatalf("%+v", r)
-				}
-				n.leftNothing(before)
-				kopiatest.Compare(t, n.data, n.restored(r.Snapshot.ID))
+				test(newSpace(t, shape{CopyMethod: method, Class: class, Privileged: true}))
 			})
 		}
 	}

@@ -20,10 +20,7 @@ func requestFaults() []faultRow {
 		{
 			name: "watches and logs closed every second", shape: slow("2MB"), given: big, mend: (*faulted).hurry,
 			meet: func(f *faulted) ended {
-				p := newProxy(f.t)
-				c := &counts{}
-				p.spoil = c.shorten
-				end := f.begins(p.kubeconfig).wait()
+				c, end := f.spoilt((*counts).shorten)
 				f.shows("%d watches and %d logs closed after a second", c.atLeast(f, "watch", 6), c.atLeast(f, "log", 3))
 				return end
 			},
@@ -32,10 +29,7 @@ func requestFaults() []faultRow {
 		{
 			name: "429 with Retry-After for the first of every request", live: true,
 			meet: func(f *faulted) ended {
-				p := newProxy(f.t)
-				c := &counts{}
-				p.spoil = c.tooMany
-				end := f.begins(p.kubeconfig).wait()
+				c, end := f.spoilt((*counts).tooMany)
 				f.shows("429 for %d requests", c.atLeast(f, "429", 15))
 				return end
 			},
@@ -44,10 +38,7 @@ func requestFaults() []faultRow {
 		{
 			name: "409 for the first of every change", live: true,
 			meet: func(f *faulted) ended {
-				p := newProxy(f.t)
-				c := &counts{}
-				p.spoil = c.conflict
-				end := f.begins(p.kubeconfig).wait()
+				c, end := f.spoilt((*counts).conflict)
 				f.shows("409 for %d requests", c.atLeast(f, "409", 4))
 				return end
 			},
@@ -56,10 +47,7 @@ func requestFaults() []faultRow {
 		{
 			name: "status forbidden", live: true,
 			meet: func(f *faulted) ended {
-				p := newProxy(f.t)
-				c := &counts{}
-				p.spoil = c.forbidStatus
-				end := f.begins(p.kubeconfig).wait()
+				c, end := f.spoilt((*counts).forbidStatus)
 				f.shows("403 for %d writes of the status", c.atLeast(f, "403", 1))
 				if !strings.Contains(end.stderr, "write its status") || !strings.Contains(end.stderr, "forbidden") {
 					f.t.Errorf("it does not say that the status could not be written:\n%s", end.stderr)
@@ -70,6 +58,14 @@ func requestFaults() []faultRow {
 			code: 8, says: "proved",
 		},
 	}
+}
+
+// spoilt runs the command behind a proxy that spoils its requests.
+func (f *faulted) spoilt(how func(*counts, http.ResponseWriter, *http.Request, int) bool) (*counts, ended) {
+	f.t.Helper()
+	p, c := newProxy(f.t), &counts{}
+	p.spoil = func(w http.ResponseWriter, r *http.Request, change int) bool { return how(c, w, r, change) }
+	return c, f.begins(p.kubeconfig).wait()
 }
 
 // counts are how often a proxy has spoilt what.

@@ -47,27 +47,21 @@ func (n *space) stateIn(dir string) string {
 // TestHooksRunAroundTheCopy takes the state from the snapshot and from the volume.
 func TestHooksRunAroundTheCopy(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"Snapshot", "Clone", "Direct"} {
-		for _, class := range []string{"vk-immediate", "vk-wait"} {
-			t.Run(method+"/"+class, func(t *testing.T) {
-				t.Parallel()
-				n := newSpace(t, shape{CopyMethod: method, Class: class, Privileged: true})
-				flags := n.application()
-				before := n.inventory()
-				r := n.backup(0, append(flags, "--keep-job=0")...)
-				if r.Outcome != result.Succeeded || r.Snapshot == nil {
-					t.Fatalf("%+v", r)
-				}
-				n.leftNothing(before)
-				if got := n.stateIn(n.restored(r.Snapshot.ID)); got != closed {
-					t.Errorf("the snapshot was taken of an application that is %q", got)
-				}
-				if got := n.stateIn(n.data); got != open {
-					t.Errorf("the application is left %q", got)
-				}
-			})
+	byEveryMethod(t, func(n *space) {
+		flags := n.application()
+		before := n.inventory()
+		r := n.backup(0, append(flags, "--keep-job=0")...)
+		if r.Outcome != result.Succeeded || r.Snapshot == nil {
+			n.t.Fatalf("%+v", r)
 		}
-	}
+		n.leftNothing(before)
+		if got := n.stateIn(n.restored(r.Snapshot.ID)); got != closed {
+			n.t.Errorf("the snapshot was taken of an application that is %q", got)
+		}
+		if got := n.stateIn(n.data); got != open {
+			n.t.Errorf("the application is left %q", got)
+		}
+	})
 }
 
 func TestAFailingHook(t *testing.T) {
