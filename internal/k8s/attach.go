@@ -43,12 +43,16 @@ func (c *Cluster) Attach(ctx context.Context, r Run, cancel error, observer run.
 	case r.State == RunCollected && r.kept:
 		return r.Result, nil
 	}
-	left, err := c.attached(ctx, r, cancel, observer, now)
-	if err != nil {
-		return nil, err
+	left := r.Result
+	if !r.kept { // else its pod may be gone, and knew no more
+		var err error
+		if left, err = c.attached(ctx, r, cancel, observer, now); err != nil {
+			return nil, err
+		}
 	}
 	r = c.untilOver(ctx, r, now)
 	res := r.settled(left)
+	var err error
 	if r.State != RunCollected {
 		err = c.collectAttached(ctx, r.ID, r.Object.Namespace, res, observer, now)
 	}

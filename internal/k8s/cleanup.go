@@ -85,7 +85,7 @@ func (r Run) leaseKey() string {
 // which runs have renewed theirs meanwhile, and the Leases themselves.
 func (c *Cluster) renewing(ctx context.Context, namespace string) (map[string]bool, []coordinationv1.Lease, error) {
 	ours := metav1.ListOptions{LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy}
-	before, err := c.typed.CoordinationV1().Leases(namespace).List(ctx, ours)
+	before, err := listed(ctx, c.typed.CoordinationV1().Leases(namespace).List, ours)
 	if err != nil {
 		return nil, nil, cannot(err, "list the Leases")
 	}
@@ -101,7 +101,7 @@ func (c *Cluster) renewing(ctx context.Context, namespace string) (map[string]bo
 	if err := pause(ctx, longest); err != nil {
 		return nil, nil, err
 	}
-	after, err := c.typed.CoordinationV1().Leases(namespace).List(ctx, ours)
+	after, err := listed(ctx, c.typed.CoordinationV1().Leases(namespace).List, ours)
 	if err != nil {
 		return nil, nil, cannot(err, "list the Leases again")
 	}

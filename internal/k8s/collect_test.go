@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -187,6 +188,26 @@ func TestAttachToACollectedRun(t *testing.T) {
 	}
 	if suspended(w.run().job) {
 		t.Error("the Job was suspended")
+	}
+}
+
+// TestAttachToARunWhoseResultWasKept: its history could not be written, and its pod
+// went with the copy. What is on the Job is the run's Result, and not that its pod
+// was never seen.
+func TestAttachToARunWhoseResultWasKept(t *testing.T) {
+	t.Parallel()
+	kept := `{"apiVersion":"volsync-kopia/v1","kind":"Result","operation":"backup","runID":"` + testRun +
+		`","object":{"kind":"ReplicationSource","namespace":"` + testNamespace + `","name":"app"},"outcome":"Succeeded","exitCode":0,"snapshot":{"id":"k1","proved":"blobs"}}`
+	done := func(j *batchv1.Job) {
+		j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
+	}
+	w := newWorld(t, moverJob(startedAgo(time.Hour), done, note(plan.AnnotationResult, kept)))
+	r, err := w.cluster.Attach(t.Context(), w.run(), nil, deaf{}, time.Now)
+	if err != nil || r.Outcome != result.Succeeded {
+		t.Errorf("attach says %+v, %v", r, err)
+	}
+	if h := w.history(); len(h) != 1 || h[0].Outcome != result.Succeeded || w.run().State != RunCollected {
+		t.Errorf("history %+v, %s", h, w.run().State)
 	}
 }
 

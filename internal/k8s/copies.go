@@ -23,7 +23,7 @@ func (c *Cluster) copies(ctx context.Context, namespace, selector string) ([]*un
 		if err != nil {
 			return nil, err
 		}
-		list, err := objects.List(ctx, metav1.ListOptions{LabelSelector: selector})
+		list, err := listed(ctx, objects.List, metav1.ListOptions{LabelSelector: selector})
 		if apierrors.IsNotFound(err) { // without the snapshot API there are none
 			continue
 		}
@@ -69,7 +69,7 @@ func (c *Cluster) removeCopies(ctx context.Context, r Run) error {
 
 // removeQuestion deletes the Job that has asked the repository for the run.
 func (c *Cluster) removeQuestion(ctx context.Context, r Run) error {
-	jobs, err := c.typed.BatchV1().Jobs(r.Object.Namespace).List(ctx, metav1.ListOptions{
+	jobs, err := listed(ctx, c.typed.BatchV1().Jobs(r.Object.Namespace).List, metav1.ListOptions{
 		LabelSelector: plan.LabelRun + "=" + r.ID + "," + plan.LabelRole + "=" + plan.RoleAsk,
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Cluster) removePods(ctx context.Context, r Run) error {
 	if err != nil {
 		return err
 	}
-	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: plan.LabelRun + "=" + r.ID})
+	list, err := listed(ctx, pods.List, metav1.ListOptions{LabelSelector: plan.LabelRun + "=" + r.ID})
 	if err != nil {
 		return fault.New(fault.Leftover, "look for the pod of run %s: %w", r.ID, err)
 	}

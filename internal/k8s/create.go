@@ -28,6 +28,7 @@ func (t *Target) create(ctx context.Context, step plan.Step) error {
 	}
 	made, err := t.createOnce(ctx, object, step.IfMissing)
 	if err != nil {
+		t.noteUnanswered(step.ID, object, err)
 		return err
 	}
 	t.keepObject(step.ID, made)
@@ -48,6 +49,8 @@ func (t *Target) createOnce(ctx context.Context, object *unstructured.Unstructur
 	}
 	var made *unstructured.Unstructured
 	err = patiently(ctx, func(ctx context.Context) error {
+		ctx, answered := answering(ctx)
+		defer answered()
 		var err error
 		made, err = client.Create(ctx, object, metav1.CreateOptions{FieldManager: plan.ManagedBy})
 		if !apierrors.IsAlreadyExists(err) {
@@ -65,6 +68,45 @@ func (t *Target) createOnce(ctx context.Context, object *unstructured.Unstructur
 	})
 	if err != nil {
 		return nil, refusedBy(err, object)
+	}
+	return made, nil
+}
+
+// noteUnanswered keeps an object of which it is not known whether it was made.
+func (t *Target) noteUnanswered(step int, object *unstructured.Unstructured, err error) {
+	if isAnswer(err) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unanswered[step] = object
+}
+
+// madeBy returns what a step made; nil: nothing. Where no answer came the API server
+// is asked: an object of which nobody knows would stay.
+func (t *Target) madeBy(ctx context.Context, step int) (*unstructured.Unstructured, error) {
+	t.mu.Lock()
+	made, wanted := t.made[step], t.unanswered[step]
+	t.mu.Unlock()
+	if made != nil || wanted == nil {
+		return made, nil
+	}
+	client, err := t.view.client(wanted.GetKind())
+	if err != nil {
+		return nil, err
+	}
+	err = patiently(ctx, func(ctx context.Context) error {
+		made, err = client.Get(ctx, wanted.GetName(), metav1.GetOptions{})
+		return err
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fault.New(fault.Leftover, "see whether it was made: %w", err).At(named(wanted)).
+			WithHint("kubectl volsync-kopia cleanup -n " + t.plan.Object.Namespace + " looks again")
+	case made.GetLabels()[plan.LabelRun] != t.plan.RunID:
+		return nil, nil
 	}
 	return made, nil
 }

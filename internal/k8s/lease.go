@@ -30,10 +30,12 @@ type lease struct {
 	now       func() time.Time
 	lost      func(error)
 
-	mu      sync.Mutex
-	held    *coordinationv1.Lease
-	paused  bool
-	stopped context.CancelFunc
+	mu     sync.Mutex
+	held   *coordinationv1.Lease
+	paused bool
+	// unanswered names a Lease that this run may have made; empty: it knows.
+	unanswered string
+	stopped    context.CancelFunc
 }
 
 func newLease(c *Cluster, p plan.Plan, now func() time.Time, lost func(error)) *lease {
@@ -159,8 +161,8 @@ func (l *lease) release(ctx context.Context) error {
 	l.stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held == nil {
-		return nil
+	if err := l.findUnanswered(ctx); err != nil || l.held == nil {
+		return err
 	}
 	name := l.held.Name
 	err := patiently(ctx, func(ctx context.Context) error {
@@ -181,6 +183,29 @@ func (l *lease) release(ctx context.Context) error {
 		return nil
 	}
 	return fault.New(fault.Leftover, "release the Lease: %w", err).At("Lease " + l.namespace + "/" + name)
+}
+
+// findUnanswered finds the Lease whose creation was not answered, if this run has it.
+// The caller holds the mutex.
+func (l *lease) findUnanswered(ctx context.Context) error {
+	if l.unanswered == "" {
+		return nil
+	}
+	var found *coordinationv1.Lease
+	err := patiently(ctx, func(ctx context.Context) error {
+		var err error
+		found, err = l.client().Get(ctx, l.unanswered, metav1.GetOptions{})
+		return err
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		return fault.New(fault.Leftover, "see whether it was made: %w", err).At("Lease " + l.namespace + "/" + l.unanswered)
+	case labelOf(found) == l.runID:
+		l.held = found
+	}
+	l.unanswered = ""
+	return nil
 }
 
 // deleteLease deletes a Lease that has not changed since it was read.

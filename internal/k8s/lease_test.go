@@ -168,3 +168,40 @@ func TestATakeoverThatFailsGivesTheLeaseBack(t *testing.T) {
 		t.Errorf("%v; held by %s", err, labelOf(w.held()))
 	}
 }
+
+// TestAMoverBlocksThoughItsLeaseIsGone: somebody has deleted it, or its command has
+// given it back with a mover that would not end.
+func TestAMoverBlocksThoughItsLeaseIsGone(t *testing.T) {
+	t.Parallel()
+	for name, job := range map[string]*batchv1.Job{"runs": moverJob(startedAgo(time.Minute)), "stops": moverJob(toldToStop)} {
+		w := newWorld(t, job, moverPod(running))
+		err := w.leaseFor("next").take(t.Context(), wantedLease("next"), t.Logf)
+		if fault.CodeOf(err) != 5 || !strings.Contains(err.Error(), testRun) || !strings.Contains(err.Error(), "Job "+testJob) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if w.held() != nil {
+			t.Errorf("%s: the Lease of the run that was refused is left", name)
+		}
+	}
+}
+
+// TestADeadRunIsEndedThoughItsLeaseIsGone by the next one, and not only by cleanup.
+func TestADeadRunIsEndedThoughItsLeaseIsGone(t *testing.T) {
+	t.Parallel()
+	for name, job := range map[string]*batchv1.Job{"prepared": moverJob(), "finished": moverJob(startedAgo(time.Hour))} {
+		objects := []runtime.Object{job}
+		if name == "finished" {
+			objects = append(objects, moverPod(ended(good())))
+		}
+		w := newWorld(t, objects...)
+		l := w.leaseFor("next")
+		if err := l.take(t.Context(), wantedLease("next"), t.Logf); err != nil || labelOf(w.held()) != "next" {
+			t.Errorf("%s: %v; held by %v", name, err, w.held())
+		}
+		l.stop()
+		runs, err := w.cluster.Runs(t.Context(), testNamespace)
+		if err != nil || len(runs) > 0 && runs[0].State != RunCollected {
+			t.Errorf("%s: %+v, %v", name, runs, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,7 +48,7 @@ func (l *lease) take(ctx context.Context, wanted *coordinationv1.Lease, say func
 		}
 		if labelOf(held) == l.runID {
 			l.hold(ctx, held)
-			return nil
+			return l.endLeaseless(ctx, say)
 		}
 		if held, err = l.outlast(ctx, held, say); err != nil {
 			return err
@@ -55,7 +56,7 @@ func (l *lease) take(ctx context.Context, wanted *coordinationv1.Lease, say func
 		err = l.seize(ctx, held, wanted)
 		switch {
 		case err == nil:
-			if err := l.endDead(ctx, held, say); err != nil {
+			if err := l.endDead(ctx, labelOf(held), say); err != nil {
 				l.giveBack(ctx, held)
 				return fault.New(fault.KindOf(err), "take the Lease over: %w", err).At("Lease " + held.Name)
 			}
@@ -72,6 +73,8 @@ func (l *lease) take(ctx context.Context, wanted *coordinationv1.Lease, say func
 func (l *lease) create(ctx context.Context, wanted *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 	var held *coordinationv1.Lease
 	err := patiently(ctx, func(ctx context.Context) error {
+		ctx, answered := answering(ctx)
+		defer answered()
 		var err error
 		held, err = l.client().Create(ctx, wanted, metav1.CreateOptions{FieldManager: plan.ManagedBy})
 		if apierrors.IsAlreadyExists(err) {
@@ -83,6 +86,9 @@ func (l *lease) create(ctx context.Context, wanted *coordinationv1.Lease) (*coor
 		return err
 	})
 	if err != nil {
+		if !isAnswer(err) {
+			l.unanswered = wanted.Name
+		}
 		kind := fault.Failed
 		if apierrors.IsForbidden(err) {
 			kind = fault.Refused
@@ -144,7 +150,12 @@ func (l *lease) busy(held *coordinationv1.Lease, id, why string) error {
 	if isCollector(held) {
 		return f.WithHint("run it again when that command has ended")
 	}
-	return f.WithHint("kubectl volsync-kopia runs attach " + id + " -n " + l.namespace + ", or: runs cancel " + id)
+	return f.WithHint(l.followOrCancel(id))
+}
+
+// followOrCancel is what can be done about a run that is in the way.
+func (l *lease) followOrCancel(id string) string {
+	return "kubectl volsync-kopia runs attach " + id + " -n " + l.namespace + ", or: runs cancel " + id
 }
 
 // seize writes this run into the Lease of a dead one, if that has not changed, and
@@ -162,15 +173,16 @@ func (l *lease) seize(ctx context.Context, held, wanted *coordinationv1.Lease) e
 }
 
 // endDead ends the source's dead runs: a mover that never started goes with all
-// that its Job owns, one that has ended is collected. That an outcome could not be
-// written keeps no later run from its work: the Job says it still.
-func (l *lease) endDead(ctx context.Context, held *coordinationv1.Lease, say func(string, ...any)) error {
+// that its Job owns, one that has ended is collected. Of the run that held the Lease
+// something may be left even so. That an outcome could not be written keeps no later
+// run from its work: the Job says it still.
+func (l *lease) endDead(ctx context.Context, holder string, say func(string, ...any)) error {
 	runs, err := l.cluster.runsOf(ctx, l.object)
 	if err != nil {
 		return err
 	}
 	for _, r := range runs {
-		if r.ID == l.runID || r.State == RunCollected && r.ID != labelOf(held) {
+		if r.ID == l.runID || r.State == RunCollected && r.ID != holder {
 			continue
 		}
 		unwritten, err := l.cluster.bury(ctx, r, nil, l.now, say)
@@ -179,6 +191,37 @@ func (l *lease) endDead(ctx context.Context, held *coordinationv1.Lease, say fun
 		}
 		if unwritten != nil {
 			say("the outcome of run %s is not written: %v", r.ID, unwritten)
+		}
+	}
+	return nil
+}
+
+// endLeaseless does for a Lease that was free what outlast and endDead do for one
+// that was not: a run of the source may be there although its Lease is gone. Somebody
+// may have deleted that, and a command gives it back with a mover that would not end.
+func (l *lease) endLeaseless(ctx context.Context, say func(string, ...any)) error {
+	there, err := l.cluster.uncollected(ctx, l.object)
+	if err == nil && there {
+		if err = l.checkLeaseless(ctx); err == nil {
+			err = l.endDead(ctx, "", say)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, l.release(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+// checkLeaseless refuses while a mover of the source runs that holds no Lease.
+func (l *lease) checkLeaseless(ctx context.Context) error {
+	runs, err := l.cluster.runsOf(ctx, l.object)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if r.ID != l.runID && r.busy(l.now()) {
+			return fault.New(fault.Refused, "run %s of this source holds no Lease, and its mover is running", r.ID).At("Job " + r.job.Name).
+				WithHint(l.followOrCancel(r.ID))
 		}
 	}
 	return nil

@@ -19,9 +19,11 @@ import (
 // the volumes behind it too where the caller may look at them.
 func (t *Target) remove(ctx context.Context, steps ...int) error {
 	var copies []*unstructured.Unstructured
+	var unknown []error
 	for _, id := range steps {
-		made := t.object(id)
+		made, err := t.madeBy(ctx, id)
 		if made == nil {
+			unknown = append(unknown, err)
 			continue
 		}
 		if newer, _ := t.view.get(made.GetKind(), made.GetName()); newer != nil {
@@ -33,7 +35,7 @@ func (t *Target) remove(ctx context.Context, steps ...int) error {
 	if slices.ContainsFunc(copies, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PersistentVolumeClaim" }) {
 		pod = t.removePod(ctx)
 	}
-	return errors.Join(pod, t.cluster.removeInOrder(ctx, copies, t.retained(), t.seeGone))
+	return errors.Join(errors.Join(unknown...), pod, t.cluster.removeInOrder(ctx, copies, t.retained(), t.seeGone))
 }
 
 // podSettles is how long a pod whose container has ended may take to have its
@@ -85,9 +87,9 @@ func (t *Target) seeGone(ctx context.Context, o *unstructured.Unstructured) erro
 // stays for its log, and its own limit of time removes it. A mover that was told to
 // stop has none any more, and a suspended Job no limit.
 func (t *Target) removeUnstarted(ctx context.Context, step int) error {
-	made := t.object(step)
+	made, err := t.madeBy(ctx, step)
 	if made == nil {
-		return nil
+		return err
 	}
 	if t.followed && !t.suspended || t.hooks.due() { // the Job says which hook is to be run
 		return nil

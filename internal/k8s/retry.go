@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -36,6 +37,16 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 // no answer either.
 func patientlyChanging(ctx context.Context, do func(context.Context) error) error {
 	return retrying(ctx, func(err error) bool { return apierrors.IsConflict(err) || transient(err) }, do)
+}
+
+// listed lists patiently: what is listed decides what is removed, or who is waited for.
+func listed[L any](ctx context.Context, list func(context.Context, metav1.ListOptions) (L, error), o metav1.ListOptions) (found L, err error) {
+	err = patiently(ctx, func(ctx context.Context) error {
+		var err error
+		found, err = list(ctx, o)
+		return err
+	})
+	return found, err
 }
 
 // retrying does a request again while again says so of its error.
@@ -68,6 +79,28 @@ func transient(err error) bool {
 		return true
 	}
 	return errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// answerGrace is how long the answer to a request that was sent is waited for after
+// a cancel.
+const answerGrace = 5 * time.Second
+
+// answering outlives ctx by answerGrace, for a request that makes something: who does
+// not wait for the answer does not know whether there is something to remove.
+func answering(ctx context.Context) (context.Context, context.CancelFunc) {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(answerGrace, cancel) })
+	return sending, func() {
+		stop()
+		cancel()
+	}
+}
+
+// isAnswer reports whether an error is the API server's own word on a request, after
+// which nothing was done.
+func isAnswer(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && !transient(err)
 }
 
 // cannot is the fault of a request that a command cannot do without. It is refused

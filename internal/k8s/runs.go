@@ -64,20 +64,35 @@ func (c *Cluster) Runs(ctx context.Context, namespace string) ([]Run, error) {
 
 // runsOf lists the runs of one object, oldest first.
 func (c *Cluster) runsOf(ctx context.Context, object result.ObjectRef) ([]Run, error) {
-	return c.runs(ctx, object.Namespace, plan.LabelSource+"="+plan.SourceLabel(object)+","+plan.LabelRole+"="+plan.RoleMover)
+	return c.runs(ctx, object.Namespace, moversOf(object))
+}
+
+// uncollected reports whether the object has a run that nobody has collected. It costs
+// one request: most often what there is was collected, and is kept for its log.
+func (c *Cluster) uncollected(ctx context.Context, object result.ObjectRef) (bool, error) {
+	jobs, err := listed(ctx, c.typed.BatchV1().Jobs(object.Namespace).List, metav1.ListOptions{LabelSelector: moversOf(object)})
+	if err != nil {
+		return false, cannot(err, "list the runs")
+	}
+	return slices.ContainsFunc(jobs.Items, func(j batchv1.Job) bool { return j.Annotations[plan.AnnotationCollected] == "" }), nil
+}
+
+// moversOf selects the Jobs and pods of an object's movers.
+func moversOf(object result.ObjectRef) string {
+	return plan.LabelSource + "=" + plan.SourceLabel(object) + "," + plan.LabelRole + "=" + plan.RoleMover
 }
 
 // runs lists the runs that a selector of Jobs and pods chooses.
 func (c *Cluster) runs(ctx context.Context, namespace, selector string) ([]Run, error) {
 	chosen := metav1.ListOptions{LabelSelector: selector}
-	jobs, err := c.typed.BatchV1().Jobs(namespace).List(ctx, chosen)
+	jobs, err := listed(ctx, c.typed.BatchV1().Jobs(namespace).List, chosen)
 	if err != nil {
 		return nil, cannot(err, "list the runs")
 	}
 	if len(jobs.Items) == 0 {
 		return nil, nil
 	}
-	pods, err := c.typed.CoreV1().Pods(namespace).List(ctx, chosen)
+	pods, err := listed(ctx, c.typed.CoreV1().Pods(namespace).List, chosen)
 	if err != nil {
 		return nil, cannot(err, "list the movers")
 	}

@@ -37,6 +37,8 @@ type Target struct {
 	mu sync.Mutex
 	// made are the objects of the steps so far, as the API server returned them.
 	made map[int]*unstructured.Unstructured
+	// unanswered are objects that may have been made.
+	unanswered map[int]*unstructured.Unstructured
 	// listening is true once the run's events are listened to.
 	listening bool
 	// began is when the mover was allowed to start.
@@ -75,7 +77,8 @@ var (
 func NewTarget(c *Cluster, p plan.Plan, outcome Outcome, observer run.Observer, now func() time.Time, lost func(error)) *Target {
 	t := &Target{
 		cluster: c, plan: p, outcome: outcome, observer: observer, now: now,
-		view: newView(c, p.Object.Namespace, p.RunID), made: map[int]*unstructured.Unstructured{}, stop: func() {},
+		view: newView(c, p.Object.Namespace, p.RunID), stop: func() {},
+		made: map[int]*unstructured.Unstructured{}, unanswered: map[int]*unstructured.Unstructured{},
 	}
 	t.role = plan.RoleMover
 	if p.Operation == result.OperationProbe {
