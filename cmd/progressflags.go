@@ -53,7 +53,7 @@ type labelled struct {
 
 // Observe implements run.Observer.
 func (l labelled) Observe(e result.Event) {
-	if e.Type == result.EventLog {
+	if e.Told() {
 		e.Message = l.object + ": " + e.Message
 	}
 	l.to.Observe(e)

@@ -170,7 +170,7 @@ type teller func(string, ...any)
 
 // Observe implements run.Observer.
 func (t teller) Observe(e result.Event) {
-	if e.Type == result.EventLog {
+	if e.Told() {
 		t("%s", e.Message)
 	}
 }

@@ -56,7 +56,7 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 	}
 	t.lease.rest() // until then, a command that is alive renews it
 	if pod, _, err := t.pod(); err == nil && pod != nil && pod.Spec.NodeName != "" {
-		t.say("mover %s started on node %s", pod.Name, pod.Spec.NodeName)
+		t.tell(result.EventReached, "mover %s started on node %s", pod.Name, pod.Spec.NodeName)
 	}
 	if t.plan.Detached() {
 		if err := t.lease.detach(ctx); err != nil { // the Job blocks by itself

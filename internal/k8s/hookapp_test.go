@@ -138,7 +138,7 @@ type heard struct {
 func (h *heard) Observe(e result.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e.Type == result.EventLog {
+	if e.Told() {
 		h.lines = append(h.lines, e.Message)
 	}
 }

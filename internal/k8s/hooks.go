@@ -101,7 +101,7 @@ func (t *Target) runBefore(ctx context.Context, e plan.Exec, at place) string {
 
 // outputOf passes on what a hook writes.
 func (t *Target) outputOf(hook string) func(string) {
-	return func(line string) { t.say("%s: %s", hook, line) }
+	return func(line string) { t.tell(result.EventLog, "%s: %s", hook, line) }
 }
 
 // afterHook runs the after hook if it is due, also when the run was cancelled.

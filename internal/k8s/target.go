@@ -169,17 +169,26 @@ func (t *Target) claims() v1.PersistentVolumeClaimInterface {
 	return t.cluster.typed.CoreV1().PersistentVolumeClaims(t.plan.Object.Namespace)
 }
 
-// say tells the observer one line for people.
+// say tells the observer one line of this command.
 func (t *Target) say(format string, args ...any) {
-	sayTo(t.observer, t.plan.RunID, t.now)(format, args...)
+	t.tell(result.EventNote, format, args...)
 }
 
-// sayTo returns what tells an observer one line for people.
+// tell tells the observer one line for people.
+func (t *Target) tell(as result.EventType, format string, args ...any) {
+	tellTo(t.observer, as, t.plan.RunID, t.now)(format, args...)
+}
+
+// sayTo returns what tells an observer one line of this command.
 func sayTo(observer run.Observer, runID string, now func() time.Time) func(string, ...any) {
+	return tellTo(observer, result.EventNote, runID, now)
+}
+
+func tellTo(observer run.Observer, as result.EventType, runID string, now func() time.Time) func(string, ...any) {
 	return func(format string, args ...any) {
 		observer.Observe(result.Event{
 			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: now(), RunID: runID,
-			Type: result.EventLog, Message: fmt.Sprintf(format, args...),
+			Type: as, Message: fmt.Sprintf(format, args...),
 		})
 	}
 }

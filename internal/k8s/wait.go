@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/v1"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 // state is what a wait sees of its object: done, or the words for why not yet.
@@ -78,8 +80,31 @@ func (t *Target) await(ctx context.Context, w plan.Wait, made *unstructured.Unst
 	if err := t.waitFor(ctx, what, w, func() (state, error) { return look(made.GetName()) }); err != nil {
 		return err
 	}
-	t.say("%s is %s", what, w.For)
+	seen, _ := t.view.get(made.GetKind(), made.GetName())
+	t.tell(result.EventReached, "%s is %s%s", what, w.For, sizeAndClass(seen))
 	return nil
+}
+
+// sizeAndClass are what people want to know of a copy, as " (20Gi, csi-ceph)"; empty:
+// neither is known.
+func sizeAndClass(o *unstructured.Unstructured) string {
+	paths := [][]string{{"status", "capacity", "storage"}, {"spec", "storageClassName"}}
+	if o == nil {
+		return ""
+	}
+	if o.GetKind() == "VolumeSnapshot" {
+		paths = [][]string{{"status", "restoreSize"}, {"spec", "volumeSnapshotClassName"}}
+	}
+	var known []string
+	for _, path := range paths {
+		if text, _, _ := unstructured.NestedString(o.Object, path...); text != "" {
+			known = append(known, text)
+		}
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(known, ", ") + ")"
 }
 
 // takenState judges whether a VolumeSnapshot holds its moment. Its storage says so

@@ -18,10 +18,20 @@ const (
 	EventSnapshot EventType = "snapshot"
 	EventResult   EventType = "result"
 	EventWarning  EventType = "warning"
-	EventLog      EventType = "log"
+	// EventLog is a line of the mover, of kopia or of a hook.
+	EventLog EventType = "log"
+	// EventNote is what the command itself has to say: why it waits, mostly.
+	EventNote EventType = "note"
+	// EventReached is what the command has waited for and now sees.
+	EventReached EventType = "reached"
 	// EventHeartbeat comes from a mover whose phase has been silent for a while.
 	EventHeartbeat EventType = "heartbeat"
 )
+
+// Told reports whether the event's message is a line for people.
+func (e Event) Told() bool {
+	return e.Type == EventLog || e.Type == EventNote || e.Type == EventReached
+}
 
 // Event is one line of --progress=json and of the machine lines in a mover's log.
 type Event struct {

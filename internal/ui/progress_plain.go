@@ -41,7 +41,7 @@ func (p *plain) Observe(e result.Event) {
 			p.last = *e.Progress
 		}
 		p.beatIfDue()
-	case result.EventLog, result.EventStart:
+	case result.EventLog, result.EventNote, result.EventReached, result.EventStart:
 		p.write(e.Message)
 	case result.EventSnapshot, result.EventWarning, result.EventResult, result.EventHeartbeat:
 		// The mover says each of them in words of its own.

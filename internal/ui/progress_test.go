@@ -100,6 +100,23 @@ func TestTerminalShowsStepsThatStayAndOneLiveLine(t *testing.T) {
 	}
 }
 
+// Why the command waits stays on the screen; what it has waited for is the step.
+func TestTerminalSaysWhyItWaitsAndWhatItGot(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModeTTY, true, func(p ui.Progress, _ *clock) {
+		p.Observe(phase("start"))
+		p.Observe(result.Event{Type: result.EventNote, Message: "pod x is not yet scheduled: 0/3 nodes are available"})
+		p.Observe(result.Event{Type: result.EventReached, Message: "mover x started on node node-3"})
+		p.Observe(phase("source"))
+		p.Observe(ended(0))
+	})
+	for _, line := range []string{"  ..  pod x is not yet scheduled: 0/3 nodes are available\n", "  ok  mover x started on node node-3 "} {
+		if !strings.Contains(got, line) {
+			t.Errorf("no %q in %q", line, got)
+		}
+	}
+}
+
 // A run that ends early: what failed is marked, what was undone is done.
 func TestTerminalShowsWhatFailedAndThatItWasUndone(t *testing.T) {
 	t.Parallel()

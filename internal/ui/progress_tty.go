@@ -71,6 +71,10 @@ func (t *tty) Observe(e result.Event) {
 	case result.EventStart:
 		t.erase()
 		fmt.Fprintln(t.out, e.Message)
+	case result.EventNote:
+		t.line("..", e.Message)
+	case result.EventReached:
+		t.done = e.Message
 	case result.EventLog, result.EventSnapshot:
 		// The steps say it.
 	}
