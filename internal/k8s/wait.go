@@ -80,8 +80,11 @@ func (t *Target) await(ctx context.Context, w plan.Wait, made *unstructured.Unst
 	if err := t.waitFor(ctx, what, w, func() (state, error) { return look(made.GetName()) }); err != nil {
 		return err
 	}
-	seen, _ := t.view.get(made.GetKind(), made.GetName())
-	t.tell(result.EventReached, "%s is %s%s", what, w.For, sizeAndClass(seen))
+	detail := ""
+	if seen, _ := t.view.get(made.GetKind(), made.GetName()); w.For != plan.UntilTaken { // not all is known yet
+		detail = sizeAndClass(seen)
+	}
+	t.tell(result.EventReached, "%s is %s%s", what, w.For, detail)
 	return nil
 }
 
