@@ -100,9 +100,17 @@ func (c *Cluster) collectAttached(ctx context.Context, id, namespace string, res
 // attached follows the mover, or reads what one that has ended left. With cancel
 // it tells one that runs to stop, because of it.
 func (c *Cluster) attached(ctx context.Context, r Run, cancel error, observer run.Observer, now func() time.Time) (*result.Result, error) {
+	if r.lost(now()) {
+		return c.resultOf(ctx, r, now)
+	}
 	task, err := r.task()
 	if err != nil {
 		return nil, err
+	}
+	if cancel != nil {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, time.Duration(task.GracePeriod)+stopMargin, notStopped(r.ID, r.Object.Namespace))
+		defer stop()
 	}
 	p := plan.Plan{RunID: r.ID, Object: r.Object, Operation: task.Operation, Identity: task.Identity, Task: task}
 	t := NewTarget(c, p, Outcome{}, observer, now, func(error) {})
@@ -122,7 +130,7 @@ func (c *Cluster) attached(ctx context.Context, r Run, cancel error, observer ru
 			return nil, err
 		}
 		if stopped, err := t.stoppedWithoutPod(ctx, r.job.Name); err != nil || stopped {
-			res := f.collect.Agree(nil, "the mover's pod was never made")
+			res := f.collect.Agree(nil, podNeverMade)
 			neverStarted(res)
 			return res, err
 		}
@@ -130,16 +138,17 @@ func (c *Cluster) attached(ctx context.Context, r Run, cancel error, observer ru
 	return f.watchOnly(ctx)
 }
 
+// notStopped is the fault of a mover that outlasts its grace period.
+func notStopped(id, namespace string) error {
+	return fault.New(fault.TimedOut, "its mover was told to stop, and nothing says that it has").At("run " + id).
+		WithWhy("its node may be lost; after " + lostAfter.String() + " of silence the mover counts as lost").
+		WithHint("then: kubectl volsync-kopia cleanup --yes -n " + namespace + "; if the node is gone for good: kubectl delete pod --force")
+}
+
 // stoppedWithoutPod reports whether a Job that has run is suspended without ever
 // having made a pod, as far as this process has seen since.
 func (t *Target) stoppedWithoutPod(ctx context.Context, job string) (bool, error) {
-	if pod, _, err := t.pod(); err != nil || pod != nil {
-		return false, err
-	}
-	made, err := t.cluster.typed.CoreV1().Pods(t.plan.Object.Namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: plan.LabelRun + "=" + t.plan.RunID + "," + plan.LabelRole + "=" + plan.RoleMover,
-	})
-	if err != nil || len(made.Items) > 0 { // its watch trails the Job's
+	if podless, err := t.isPodless(ctx); err != nil || !podless {
 		return false, err
 	}
 	object, gone := t.view.get("Job", job)
@@ -147,8 +156,20 @@ func (t *Target) stoppedWithoutPod(ctx context.Context, job string) (bool, error
 		return false, nil
 	}
 	var j batchv1.Job
-	err = convert(object, &j)
+	err := convert(object, &j)
 	return suspended(&j), err
+}
+
+// isPodless reports whether the run's mover has no pod, also none that its watch,
+// which trails the Job's, has not seen yet.
+func (t *Target) isPodless(ctx context.Context) (bool, error) {
+	if pod, _, err := t.pod(); err != nil || pod != nil {
+		return false, err
+	}
+	made, err := listed(ctx, t.cluster.typed.CoreV1().Pods(t.plan.Object.Namespace).List, metav1.ListOptions{
+		LabelSelector: plan.LabelRun + "=" + t.plan.RunID + "," + plan.LabelRole + "=" + plan.RoleMover,
+	})
+	return err == nil && len(made.Items) == 0, err
 }
 
 // untilPod waits until the Job's pod is seen, or the Job will make none.

@@ -122,12 +122,14 @@ func (c *Cluster) bury(ctx context.Context, r Run, res *result.Result, now func(
 	switch {
 	case r.State == RunPrepared:
 		_, due := c.endDeadHook(ctx, r, now, say)
-		if err := errors.Join(c.removeCopies(ctx, r), due); err != nil {
+		if err := errors.Join(c.removeCopies(ctx, r, now()), due); err != nil {
 			return nil, err
 		}
 		return nil, c.deleteJob(ctx, r.job)
 	case r.State == RunCollected:
-		return nil, c.removeCopies(ctx, r)
+		return nil, c.removeCopies(ctx, r, now())
+	case r.lost(now()):
+		say("run %s: node %s has not said for %s that its mover, which was told to stop, has ended; it counts as lost", r.ID, r.pod.Spec.NodeName, lostAfter)
 	case r.busy(now()):
 		return nil, fault.New(fault.Refused, "its mover is running").At("Job " + r.job.Name)
 	case r.State == RunRunning: // and cannot start

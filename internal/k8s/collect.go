@@ -52,7 +52,7 @@ func (c *Cluster) settle(ctx context.Context, r Run, res *result.Result, now fun
 			return unwritten, err
 		}
 	}
-	if err := errors.Join(c.removeCopies(ctx, r), due); err != nil || !remembered {
+	if err := errors.Join(c.removeCopies(ctx, r, now()), due); err != nil || !remembered {
 		return unwritten, err
 	}
 	return unwritten, c.keepCollected(ctx, r, res)

@@ -68,15 +68,38 @@ func outOfTime(r *result.Result, pod *corev1.Pod) {
 	r.Message, r.Hint = "the mover ran longer"+limit+": "+r.Message, "--timeout sets the limit"
 }
 
+// stoppedMark begins the words that say who has stopped a mover.
+const stoppedMark = "; stopped by "
+
 // nameWhoStopped says who has ended a mover that its own command has not told to
-// stop, as far as the pod says.
-func nameWhoStopped(r *result.Result, pod *corev1.Pod) {
-	if r.Outcome != result.Cancelled || pod == nil {
+// stop, as far as its pod says, and its Job; either may be nil. It says so once.
+func nameWhoStopped(r *result.Result, job *batchv1.Job, pod *corev1.Pod) {
+	if r.Outcome != result.Cancelled || strings.Contains(r.Message, stoppedMark) {
 		return
 	}
-	if who := stoppedBy(pod); who != "" {
-		r.Message += "; stopped by " + who
+	if who := whoStopped(job, pod); who != "" {
+		r.Message += stoppedMark + who
 	}
+}
+
+// whoStopped is who has ended a mover, or "".
+func whoStopped(job *batchv1.Job, pod *corev1.Pod) string {
+	if pod != nil {
+		if who := stoppedBy(pod); who != "" {
+			return who
+		}
+	}
+	switch {
+	case job == nil:
+		return ""
+	case stopCause(job) != nil:
+		return "another command (" + stopCause(job).Error() + ")"
+	case suspended(job):
+		return "who suspended its Job"
+	case pod != nil && pod.DeletionTimestamp != nil:
+		return "who deleted its pod"
+	}
+	return ""
 }
 
 // stopPatch suspends a Job and notes why.
@@ -105,9 +128,9 @@ func stopCause(job *batchv1.Job) error {
 // have settled it.
 func (r Run) settled(res *result.Result) *result.Result {
 	cause := stopCause(r.job)
-	if cause == nil && res.Outcome == result.Cancelled && suspended(r.job) && !strings.Contains(res.Message, "; stopped by ") {
+	if cause == nil {
 		named := *res
-		named.Message += "; stopped by who suspended its Job"
+		nameWhoStopped(&named, r.job, r.pod)
 		res = &named
 	}
 	return run.Settle(res, cause)
@@ -130,11 +153,7 @@ func (c *Cluster) resultOf(ctx context.Context, r Run, now func() time.Time) (*r
 		defer cancel()
 		reader.read(reading)
 	}
-	res := concluded(&collect, r.pod, false)
-	if stopCause(r.job) == nil {
-		nameWhoStopped(res, r.pod)
-	}
-	return res, nil
+	return concluded(&collect, r.pod, false), nil
 }
 
 // askFor asks the repository for a snapshot of a dead run that has left no Result,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -54,14 +56,18 @@ func (c *Cluster) RemoveCopies(ctx context.Context, copies []*unstructured.Unstr
 // removeCopies deletes the Job that has asked the repository, should its command
 // have died, and the copy's claim and snapshot, in this order, and sees them gone.
 // All of a run's objects carry its label. While a pod names a claim Kubernetes keeps
-// it, so the pod goes first if there is one.
-func (c *Cluster) removeCopies(ctx context.Context, r Run) error {
+// it, so the pod goes first if there is one; that of a mover that is lost goes without
+// its kubelet's word, which does not come.
+func (c *Cluster) removeCopies(ctx context.Context, r Run, now time.Time) error {
 	errs := []error{c.removeQuestion(ctx, r)}
 	copies, err := c.copies(ctx, r.Object.Namespace, plan.LabelRun+"="+r.ID)
 	if err != nil {
 		errs = append(errs, fault.New(fault.Leftover, "run %s: %w", r.ID, err))
 	}
-	if slices.ContainsFunc(copies, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PersistentVolumeClaim" }) {
+	switch {
+	case r.lost(now):
+		errs = append(errs, c.forgetPod(ctx, r.pod))
+	case slices.ContainsFunc(copies, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PersistentVolumeClaim" }):
 		errs = append(errs, c.removePods(ctx, r))
 	}
 	return errors.Join(append(errs, c.removeInOrder(ctx, copies, nil, c.seeGone))...)
@@ -80,6 +86,20 @@ func (c *Cluster) removeQuestion(ctx context.Context, r Run) error {
 		errs = append(errs, c.deleteJob(ctx, &jobs.Items[i]))
 	}
 	return errors.Join(errs...)
+}
+
+// forgetPod deletes a pod at once; should its kubelet come back, it ends what it has
+// of it.
+func (c *Cluster) forgetPod(ctx context.Context, pod *corev1.Pod) error {
+	err := patiently(ctx, func(ctx context.Context) error {
+		return c.typed.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
+			GracePeriodSeconds: ptr(int64(0)), Preconditions: &metav1.Preconditions{UID: &pod.UID},
+		})
+	})
+	if err == nil || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return fault.New(fault.Leftover, "delete it: %w", err).At("pod " + pod.Namespace + "/" + pod.Name)
 }
 
 // removePods deletes the run's pods and sees them gone.

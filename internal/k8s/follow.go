@@ -28,6 +28,8 @@ const (
 	// startSettles is how long a mover that was told to stop before it was seen to
 	// have started may take to go or to begin.
 	startSettles = 10 * time.Second
+	// lookTimeout bounds a look that only explains.
+	lookTimeout = 10 * time.Second
 )
 
 // start lets the Job run and waits until the mover's container has started. Log
@@ -46,12 +48,12 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 		t.tellStart(ctx, job)
 	}
 	for _, w := range step.Waits {
-		look := func() (state, error) { return t.scheduledState(ctx, w) }
+		look := func() (state, error) { return t.scheduledState(ctx, job.GetName(), w) }
 		if w.For == plan.UntilStarted {
 			look = t.startedState
 		}
 		if err := t.waitFor(ctx, "the mover", w, look); err != nil {
-			return t.startFailed(ctx, step, err)
+			return t.startEnded(ctx, step, err)
 		}
 	}
 	t.lease.rest() // until then, a command that is alive renews it
@@ -65,6 +67,22 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 	}
 	return nil, nil
 }
+
+// startEnded is what becomes of a start that is waited for no longer.
+func (t *Target) startEnded(ctx context.Context, step plan.Step, err error) (*result.Result, error) {
+	var stopped stoppedError
+	if !errors.As(err, &stopped) {
+		return t.startFailed(ctx, step, err)
+	}
+	collect := run.Collector{Observer: t.observer, Task: t.plan.Task, Began: t.began, Now: t.now}
+	r := collect.Agree(nil, podNeverMade)
+	neverStarted(r)
+	nameWhoStopped(r, stopped.job, nil)
+	return r, nil
+}
+
+// podNeverMade is how a mover ended whose Job was stopped before it had a pod.
+const podNeverMade = "the mover's pod was never made"
 
 // startFailed ends a start that was cancelled or cannot succeed: the mover is told
 // to stop first, so that it does not begin while it is judged. One that has begun
@@ -139,7 +157,23 @@ func (t *Target) followUntil(ctx context.Context, step plan.Step, stop error) (*
 	t.followed = true
 	r := f.follow(ctx, stop)
 	t.lease.wake(context.WithoutCancel(ctx))
+	if !t.suspended && r.Outcome == result.Cancelled {
+		t.nameWhoStopped(ctx, r, f.job)
+	}
 	return r, nil
+}
+
+// nameWhoStopped says who has stopped a mover that this run has not, as far as its
+// Job and its pod say.
+func (t *Target) nameWhoStopped(ctx context.Context, r *result.Result, job string) {
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	j, err := t.cluster.typed.BatchV1().Jobs(t.plan.Object.Namespace).Get(looking, job, metav1.GetOptions{})
+	if err != nil {
+		return // then it is not known
+	}
+	pod, _, _ := t.pod()
+	nameWhoStopped(r, j, pod)
 }
 
 // following is one mover being followed.
@@ -268,7 +302,7 @@ func (f *following) conclude(ctx context.Context, stop error) *result.Result {
 		r.Outcome, r.ExitCode, r.Hint = result.OutcomeOf(f0.Kind), int(f0.Kind.ExitCode()), f0.Hint
 		r.Message = f0.Error() + ": " + r.Message
 	case stop == nil:
-		nameWhoStopped(r, pod)
+		nameWhoStopped(r, nil, pod)
 	}
 	return r
 }

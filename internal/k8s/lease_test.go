@@ -28,13 +28,19 @@ func TestTheStatesOfARun(t *testing.T) {
 		state RunState
 		busy  bool
 	}{
-		"prepared":                {moverJob(), nil, RunPrepared, false},
-		"running":                 {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(running)}, RunRunning, true},
-		"about to start":          {moverJob(startedAgo(time.Minute)), []corev1.Pod{*moverPod()}, RunRunning, true},
-		"cannot start":            {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod()}, RunRunning, false},
-		"has no pod":              {moverJob(startedAgo(time.Hour)), nil, RunRunning, false},
-		"may wait without limit":  {moverJob(startedAgo(time.Hour), note(plan.AnnotationStartLimit, "")), nil, RunRunning, true},
-		"stopping":                {moverJob(toldToStop), []corev1.Pod{*moverPod(running)}, RunStopping, true},
+		"prepared":               {moverJob(), nil, RunPrepared, false},
+		"running":                {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(running)}, RunRunning, true},
+		"about to start":         {moverJob(startedAgo(time.Minute)), []corev1.Pod{*moverPod()}, RunRunning, true},
+		"cannot start":           {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod()}, RunRunning, false},
+		"has no pod":             {moverJob(startedAgo(time.Hour)), nil, RunRunning, false},
+		"may wait without limit": {moverJob(startedAgo(time.Hour), note(plan.AnnotationStartLimit, "")), nil, RunRunning, true},
+		"stopping":               {moverJob(toldToStop), []corev1.Pod{*moverPod(running)}, RunStopping, true},
+		"stopping, silently":     {moverJob(toldToStop), []corev1.Pod{*moverPod(running, deletionDue(10*time.Minute))}, RunStopping, true},
+		"lost when it stopped":   {moverJob(toldToStop), []corev1.Pod{*moverPod(running, deletionDue(20*time.Minute))}, RunStopping, false},
+		"lost before it started": {moverJob(toldToStop), []corev1.Pod{*moverPod(deletionDue(20 * time.Minute))}, RunStopping, false},
+		"evicted from a lost node": {
+			moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(running, deletionDue(20*time.Minute))}, RunRunning, false,
+		},
 		"stopped":                 {moverJob(toldToStop), nil, RunCancelled, false},
 		"ended":                   {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(ended(good()))}, RunFinished, false},
 		"ended, its phase trails": {moverJob(startedAgo(time.Hour)), []corev1.Pod{*moverPod(ended(good()), func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning })}, RunFinished, false},

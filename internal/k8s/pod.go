@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -27,6 +29,8 @@ const (
 	createGrace = 20 * time.Second
 	// placeGrace bears a node that is about to have room again.
 	placeGrace = time.Minute
+	// podLag bears a Job controller that is slow, before the Job is looked at.
+	podLag = 5 * time.Second
 )
 
 // awaitsClaim is in what the scheduler says of a pod whose volume is still being
@@ -50,7 +54,7 @@ func (t *Target) podWith(role string) (pod *corev1.Pod, gone bool, err error) {
 }
 
 // scheduledState judges whether the mover has a node within its budget.
-func (t *Target) scheduledState(ctx context.Context, budget plan.Wait) (state, error) {
+func (t *Target) scheduledState(ctx context.Context, job string, budget plan.Wait) (state, error) {
 	if err := t.cannotCreate(); err != nil {
 		return state{}, err
 	}
@@ -59,7 +63,7 @@ func (t *Target) scheduledState(ctx context.Context, budget plan.Wait) (state, e
 	case err != nil:
 		return state{}, err
 	case pod == nil:
-		return state{why: "the Job controller has not made its pod"}, nil
+		return t.podlessState(ctx, job)
 	case gone, pod.Spec.NodeName != "":
 		return state{done: true}, nil // what became of it is the next wait's business
 	}
@@ -73,6 +77,33 @@ func (t *Target) scheduledState(ctx context.Context, budget plan.Wait) (state, e
 	}
 	return state{why: why}, t.cannotPlace(ctx, pod, c, budget)
 }
+
+// podlessState judges a Job whose pod has not been seen. In its time it is looked at:
+// one that somebody else has suspended or deleted makes none.
+func (t *Target) podlessState(ctx context.Context, job string) (state, error) {
+	const condition = "without a pod"
+	unmade := state{why: "the Job controller has not made its pod"}
+	if t.now().Sub(t.since(condition)) < podLag {
+		return unmade, nil
+	}
+	t.past(condition) // looked at again after another lag
+	j, err := t.cluster.typed.BatchV1().Jobs(t.plan.Object.Namespace).Get(ctx, job, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return state{}, deletedByOthers("Job", job)
+	case err != nil || !suspended(j):
+		return unmade, nil //nolint:nilerr // what cannot be looked at is waited for
+	}
+	if podless, err := t.isPodless(ctx); err != nil || !podless {
+		return unmade, nil //nolint:nilerr // see above
+	}
+	return state{}, stoppedError{j}
+}
+
+// stoppedError says that somebody else has suspended a Job before it had a pod.
+type stoppedError struct{ job *batchv1.Job }
+
+func (e stoppedError) Error() string { return "the mover was stopped by " + whoStopped(e.job, nil) }
 
 // unscheduled is what the scheduler says of a pod that it could not place; nil: it
 // has not said that.
@@ -293,18 +324,15 @@ func memoryLimit(pod *corev1.Pod) string {
 	return "its node's memory"
 }
 
-// stoppedBy says who or what ended the pod from outside, or "".
+// stoppedBy says what ended the pod from outside, as far as it says so itself, or "".
 func stoppedBy(pod *corev1.Pod) string {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
 			return fmt.Sprintf("%s (%s)", c.Reason, c.Message)
 		}
 	}
-	switch {
-	case pod.Status.Reason != "":
+	if pod.Status.Reason != "" {
 		return strings.TrimSuffix(pod.Status.Reason+" ("+pod.Status.Message+")", " ()")
-	case pod.DeletionTimestamp != nil:
-		return "the pod was deleted"
 	}
 	return ""
 }
@@ -326,9 +354,14 @@ func ending(pod *corev1.Pod, gone bool) (how, hint string) {
 		how = fmt.Sprintf("the mover ended with exit code %d (%s)", end.ExitCode, end.Reason)
 	case gone:
 		how = "the mover's pod " + pod.Name + " was deleted while it ran"
+	case !hasEnded(pod):
+		how = "node " + pod.Spec.NodeName + " has not said how the mover's pod " + pod.Name + " has ended"
 	}
-	if who := stoppedBy(pod); who != "" {
+	switch who := stoppedBy(pod); {
+	case who != "":
 		how += "; " + who
+	case pod.DeletionTimestamp != nil && !gone:
+		how += "; the pod was deleted"
 	}
 	return how, ""
 }

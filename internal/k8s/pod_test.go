@@ -86,7 +86,10 @@ func TestAMoversEndIsNamed(t *testing.T) {
 		"by a signal": {pod(&corev1.ContainerStateTerminated{Signal: 9}, nil), false, "killed by signal 9"},
 		"by itself":   {pod(&corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}, nil), false, "exit code 2 (Error)"},
 		"deleted":     {pod(nil, nil), true, "was deleted while it ran"},
-		"evicted":     {pod(nil, func(p *corev1.Pod) { p.Status.Reason, p.Status.Message = "Evicted", "low on memory" }), false, "Evicted (low on memory)"},
+		"not at all": {pod(nil, func(p *corev1.Pod) {
+			p.Spec.NodeName, p.Status.Phase, p.DeletionTimestamp = "n1", corev1.PodRunning, &metav1.Time{Time: began}
+		}), false, "node n1 has not said how the mover's pod m has ended; the pod was deleted"},
+		"evicted": {pod(nil, func(p *corev1.Pod) { p.Status.Reason, p.Status.Message = "Evicted", "low on memory" }), false, "Evicted (low on memory)"},
 		"drained": {pod(nil, func(p *corev1.Pod) {
 			p.Status.Conditions = []corev1.PodCondition{{
 				Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI", Message: "Eviction API: evicting",
@@ -189,12 +192,12 @@ func TestWhatNoNodeTakesEndsTheWait(t *testing.T) {
 			message += ": pod has unbound immediate PersistentVolumeClaims"
 		}
 		seesPod(t, x, pod(c.reason, message), false)
-		s, err := x.scheduledState(t.Context(), plan.Wait{Timeout: result.Duration(c.budget)})
+		s, err := x.scheduledState(t.Context(), testJob, plan.Wait{Timeout: result.Duration(c.budget)})
 		if err != nil || s.done || s.why != c.reason+": "+message {
 			t.Errorf("%s: at once: %+v, %v", name, s, err)
 		}
 		now = now.Add(c.after)
-		_, err = x.scheduledState(t.Context(), plan.Wait{Timeout: result.Duration(c.budget)})
+		_, err = x.scheduledState(t.Context(), testJob, plan.Wait{Timeout: result.Duration(c.budget)})
 		if (err != nil) != c.ends || c.ends && (fault.CodeOf(err) != 1 || !strings.Contains(err.Error(), "0/3 nodes")) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -214,7 +217,7 @@ func TestTheClaimsComplaintIsTold(t *testing.T) {
 	x.warnings.keep(&corev1.Event{
 		InvolvedObject: corev1.ObjectReference{Kind: "PersistentVolumeClaim", Name: "copy"}, Reason: "ProvisioningFailed", Message: "quota of the pool is used up",
 	})
-	if s, err := x.scheduledState(t.Context(), plan.Wait{}); err != nil || !strings.Contains(s.why, "ProvisioningFailed: quota of the pool is used up") {
+	if s, err := x.scheduledState(t.Context(), testJob, plan.Wait{}); err != nil || !strings.Contains(s.why, "ProvisioningFailed: quota of the pool is used up") {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

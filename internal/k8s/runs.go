@@ -146,7 +146,24 @@ func runOf(job *batchv1.Job, pods []corev1.Pod) Run {
 
 // busy reports whether the run's mover runs, or may yet.
 func (r Run) busy(now time.Time) bool {
-	return r.State == RunStopping || r.State == RunRunning && !r.stuck(now)
+	return (r.State == RunStopping || r.State == RunRunning && !r.stuck(now)) && !r.lost(now)
+}
+
+// lostAfter is how long a kubelet may be silent about a pod whose deletion was due: as
+// long as a node may take to start again, and then some, for a kubelet that comes back
+// tells what the mover has left. It is also more than clocks differ.
+const lostAfter = 15 * time.Minute
+
+// lost reports whether nothing more will be heard of a mover that was told to stop. A
+// kubelet that hears the API server kills what outlasts its grace period, and says so
+// at once; one that does not, as on a node that is gone, never will.
+//
+// A mover that should still run on such a node harms no later run: repositories take
+// several writers, its copy is its own, and nobody believes what it saves, which is
+// unproved. Nothing is won by waiting for it.
+func (r Run) lost(now time.Time) bool {
+	unended := r.State == RunStopping || r.State == RunRunning
+	return unended && r.pod != nil && r.pod.DeletionTimestamp != nil && now.Sub(r.pod.DeletionTimestamp.Time) > lostAfter
 }
 
 // stuck reports whether the mover was allowed to start and has not, for longer than

@@ -268,6 +268,11 @@ func running(p *corev1.Pod) {
 	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: moverContainer, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 }
 
+// deletionDue is a pod that was to be gone so long ago.
+func deletionDue(ago time.Duration) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.DeletionTimestamp = ptr(metav1.NewTime(time.Now().Add(-ago))) }
+}
+
 // ended ends the pod with the Result as its last words.
 func ended(r result.Result) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {

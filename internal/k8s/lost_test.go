@@ -1,0 +1,134 @@
+package k8s
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// TestALostMoverDoesNotHoldItsSource: its node is gone, its pod stays Terminating, and
+// nobody will ever say how it has ended.
+func TestALostMoverDoesNotHoldItsSource(t *testing.T) {
+	t.Parallel()
+	for name, job := range map[string]*batchv1.Job{"told to stop": moverJob(toldToStop), "evicted": moverJob(startedAgo(time.Hour))} {
+		w := newWorld(t, job, moverPod(running, deletionDue(time.Hour)))
+		w.dynamic.PrependReactor("create", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, errors.New("the question is another test's")
+		})
+		w.heldBy(testRun)
+		l := w.leaseFor("next")
+		if err := l.take(t.Context(), wantedLease("next"), t.Logf); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		l.stop()
+		if h := w.history(); len(h) != 1 || h[0].Outcome != result.Unknown || h[0].ExitCode != 1 || !strings.Contains(h[0].Message, "node node-1 has not said") {
+			t.Errorf("%s: %+v", name, h)
+		}
+		if !w.forgot() {
+			t.Errorf("%s: its pod keeps the claim that it names", name)
+		}
+		if runs, err := w.cluster.Runs(t.Context(), testNamespace); err != nil || len(runs) > 0 && runs[0].State != RunCollected {
+			t.Errorf("%s: %+v, %v", name, runs, err)
+		}
+	}
+}
+
+// forgot reports whether a pod was deleted without waiting for its kubelet.
+func (w *world) forgot() bool {
+	for _, a := range w.typed.Actions() {
+		if d, ok := a.(clienttesting.DeleteActionImpl); ok && a.GetResource().Resource == "pods" {
+			if g := d.DeleteOptions.GracePeriodSeconds; g != nil && *g == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestACancelOfALostMoverEnds, and says what can be done.
+func TestACancelOfALostMoverEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, moverJob(startedAgo(time.Minute)), moverPod(running))
+		began := time.Now()
+		r, err := w.cluster.Attach(t.Context(), w.run(), errors.New("cancelled by me"), deaf{}, time.Now)
+		var f *fault.Error
+		if r != nil || fault.CodeOf(err) != 6 || !errors.As(err, &f) || !strings.Contains(f.Hint, "cleanup") || time.Since(began) > time.Minute {
+			t.Errorf("%+v, %v, after %s", r, err, time.Since(began))
+		}
+		if !suspended(w.run().job) {
+			t.Error("it was not told to stop")
+		}
+	})
+}
+
+// TestAJobThatIsStoppedBeforeItHasAPodEndsTheWait, and says who has stopped it.
+func TestAJobThatIsStoppedBeforeItHasAPodEndsTheWait(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stop func(*batchv1.Job)
+		says string
+	}{
+		"by runs cancel": {note(plan.AnnotationStopped, "Failed: cancelled by me"), "stopped by another command (cancelled by me)"},
+		"by somebody":    {func(*batchv1.Job) {}, "stopped by who suspended its Job"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, moverJob())
+			x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun}}, Outcome{}, deaf{}, time.Now, func(error) {})
+			defer x.Close()
+			x.keepObject(1, untype(t, moverJob()))
+			began := time.Now()
+			time.AfterFunc(time.Second, func() {
+				stopped := moverJob(toldToStop, c.stop)
+				if err := w.typed.Tracker().Update(batchv1.SchemeGroupVersion.WithResource("jobs"), stopped, testNamespace); err != nil {
+					t.Error(err)
+				}
+			})
+			r, err := x.start(t.Context(), plan.Step{Targets: []int{1}, Waits: []plan.Wait{{For: plan.UntilScheduled, Timeout: result.Duration(5 * time.Minute)}}})
+			if took := time.Since(began); err != nil || r == nil || took > 15*time.Second {
+				t.Fatalf("%s: %+v, %v, after %s", name, r, err, took)
+			}
+			if r.Outcome != result.Cancelled || !strings.Contains(r.Message, "before it started") || !strings.Contains(r.Message, c.says) {
+				t.Errorf("%s: %+v", name, r)
+			}
+		})
+	}
+}
+
+// TestWhoHasStoppedAMoverIsNamed by its own command, too.
+func TestWhoHasStoppedAMoverIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		job  *batchv1.Job
+		says string
+	}{
+		"runs cancel":    {moverJob(toldToStop, note(plan.AnnotationStopped, "Failed: cancelled by me")), "; stopped by another command (cancelled by me)"},
+		"suspended":      {moverJob(toldToStop), "; stopped by who suspended its Job"},
+		"its pod's end":  {moverJob(startedAgo(time.Minute)), "; stopped by who deleted its pod"},
+		"the Job's, too": {nil, "stopped by SIGTERM"},
+	} {
+		var objects []runtime.Object
+		if c.job != nil {
+			objects = append(objects, c.job)
+		}
+		w := newWorld(t, objects...)
+		x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun}}, Outcome{}, deaf{}, time.Now, func(error) {})
+		x.keepObject(1, untype(t, moverJob()))
+		x.view.note("Pod", untype(t, moverPod(ended(cutShort()), deletionDue(0))), true)
+		r, err := x.follow(t.Context(), plan.Step{Targets: []int{1}})
+		if err != nil || !strings.Contains(r.Message, c.says) || strings.Contains(r.Message, "the pod was deleted") {
+			t.Errorf("%s: %q, %v", name, r.Message, err)
+		}
+		x.Close()
+	}
+}
