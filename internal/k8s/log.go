@@ -130,8 +130,8 @@ func (l *logReader) scan(body io.Reader) error {
 	from, skip := l.at, l.atCount
 	for lines.Scan() {
 		at, text, ok := strings.Cut(lines.Text(), " ")
-		if !ok {
-			continue
+		if _, err := time.Parse(time.RFC3339Nano, at); !ok || err != nil {
+			continue // the kubelet's own words on why it cannot read on, as of a log that was rotated
 		}
 		switch before(at, from) {
 		case -1:

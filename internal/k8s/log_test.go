@@ -31,6 +31,7 @@ func TestALogIsReadOnceHoweverOftenItsStreamBreaks(t *testing.T) {
 		"broken before anything was read":  {"", a + b1 + b2 + c + d},
 		"the second stream begins earlier": {a + b1 + b2 + c, a + b1 + b2 + c + d},
 		"the second stream begins later":   {a + b1 + b2 + c, d},
+		"the kubelet says why it stops":    {a + b1 + "unable to retrieve container logs for containerd://0\n", a + b1 + b2 + c + d},
 	}
 	for name, streams := range cases {
 		var got []string

@@ -57,12 +57,18 @@ func (c *Collector) Agree(message []byte, ended string) *result.Result {
 	return c.ours(c.result)
 }
 
-// ours refuses the Result of another run.
+// ours refuses the Result of another run, and says whose it is of one that was cut
+// to fit: the history is known by that.
 func (c *Collector) ours(r *result.Result) *result.Result {
 	if r.RunID != c.Task.RunID {
 		return c.unknown("the mover's result is of run " + r.RunID)
 	}
-	return r
+	if r.Object.Name != "" {
+		return r
+	}
+	whole := *r
+	whole.Object, whole.Identity = c.Task.Object, c.Task.Identity
+	return &whole
 }
 
 // unknown is the Result of a run whose outcome nobody can tell.

@@ -67,3 +67,21 @@ func TestTwoResultsMustAgree(t *testing.T) {
 		}
 	}
 }
+
+// TestAResultThatWasCutIsStillItsObjects: the history is known by its object, and only
+// the termination message is left of a log that could not be read.
+func TestAResultThatWasCutIsStillItsObjects(t *testing.T) {
+	t.Parallel()
+	task := &result.Task{
+		RunID: "run", Object: result.ObjectRef{Kind: "ReplicationSource", Namespace: "prod", Name: "app"}, Identity: result.Identity{Username: "app", Path: "/data"},
+	}
+	core := result.Result{APIVersion: result.APIVersion, Kind: result.KindResult, RunID: "run", Outcome: result.Failed, ExitCode: 1}
+	data, err := json.Marshal(core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	collect := run.Collector{Observer: silent{}, Task: task, Now: time.Now}
+	if r := collect.Agree(data, "the mover ended"); r.Outcome != result.Failed || r.Object != task.Object || r.Identity != task.Identity {
+		t.Errorf("%+v", r)
+	}
+}

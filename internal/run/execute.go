@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -61,14 +62,14 @@ func (e Execution) ExitCode() fault.ExitCode {
 // stop if ctx has ended, and the other steps are done whatever its outcome was.
 func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer, now func() time.Time) Execution {
 	x := executor{plan: p, target: target, observer: observer, now: now, began: now()}
-	err := x.steps(ctx)
+	err := because(ctx, x.steps(ctx))
 	ended := x.result != nil
 	if err == nil && p.Detached() && !ended {
 		return Execution{Started: true, Left: x.left}
 	}
 	// What the clean-up sets off, as the loss of the Lease that goes with its Job,
 	// says nothing about why the run has ended.
-	verdict := x.verdict(ctx, err)
+	verdict := x.verdict(err)
 	if err != nil || p.Detached() && ended { // such a plan ends with the start
 		x.record(ctx, verdict)
 		x.undo(ctx)
@@ -222,7 +223,7 @@ func (x *executor) detached(ctx context.Context, hook *plan.Exec) (context.Conte
 }
 
 // verdict is the mover's Result, or what is known without one.
-func (x *executor) verdict(ctx context.Context, err error) result.Result {
+func (x *executor) verdict(err error) result.Result {
 	if x.result != nil {
 		return *x.result
 	}
@@ -235,7 +236,7 @@ func (x *executor) verdict(ctx context.Context, err error) result.Result {
 	if err == nil {
 		return r
 	}
-	kind := kindOf(ctx, err)
+	kind := kindOf(err)
 	r.Outcome, r.ExitCode, r.Reason, r.Message = result.OutcomeOf(kind), int(kind.ExitCode()), string(kind), err.Error()
 	var f *fault.Error
 	if errors.As(err, &f) {
@@ -244,17 +245,29 @@ func (x *executor) verdict(ctx context.Context, err error) result.Result {
 	return r
 }
 
-// kindOf is the kind of failure that stopped the run before its mover had ended.
-func kindOf(ctx context.Context, err error) fault.Kind {
-	switch kind := fault.KindOf(err); {
-	case kind == fault.Failed && ctx.Err() != nil:
-		// What ended the run is what the reader must know first; what broke
-		// because of it is a consequence.
-		return fault.KindOf(context.Cause(ctx))
-	case kind == fault.Leftover:
-		// Its exit code says that the work was done.
-		return fault.Failed
-	default:
-		return kind
+// because puts what has ended ctx before what broke off: the one is what the reader
+// must know first, the other a consequence.
+func because(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || fault.KindOf(err) != fault.Failed {
+		return err
 	}
+	cause := context.Cause(ctx)
+	if strings.Contains(err.Error(), cause.Error()) {
+		return cause
+	}
+	ended := fault.New(fault.KindOf(cause), "%w: %w", cause, err)
+	var f *fault.Error
+	if errors.As(cause, &f) {
+		ended.Hint = f.Hint
+	}
+	return ended
+}
+
+// kindOf is the kind of failure that stopped the run before its mover had ended.
+func kindOf(err error) fault.Kind {
+	kind := fault.KindOf(err)
+	if kind == fault.Leftover { // its exit code says that the work was done
+		return fault.Failed
+	}
+	return kind
 }

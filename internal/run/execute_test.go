@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -94,8 +95,9 @@ func TestExecute(t *testing.T) {
 		outcome result.Outcome
 		code    fault.ExitCode
 		left    int
-		// reason and message are looked for in the Result.
+		// reason and message are looked for in the Result; exact: the message is no more.
 		reason, message string
+		exact           bool
 	}{
 		"a clean run does every step once": {
 			target:  target{mover: moverResult(result.Succeeded, 0)},
@@ -169,7 +171,12 @@ func TestExecute(t *testing.T) {
 		"what a cancel broke off is cancelled": {
 			target: target{fail: map[string]error{"run": full}}, cancel: fault.New(fault.Terminated, "SIGTERM"),
 			did: []string{"prepare", "run", "undo run", "undo prepare"}, outcome: result.Cancelled, code: 143,
-			message: "disk full",
+			message: "SIGTERM: disk full",
+		},
+		"what a cancel broke off need not be said twice": {
+			target: target{fail: map[string]error{"run": fmt.Errorf("wait: %w", fault.New(fault.Failed, "SIGTERM"))}}, cancel: fault.New(fault.Terminated, "SIGTERM"),
+			did: []string{"prepare", "run", "undo run", "undo prepare"}, outcome: result.Cancelled, code: 143,
+			message: "SIGTERM", exact: true,
 		},
 		"a mover that finished all the same has finished": {
 			target: target{mover: moverResult(result.Succeeded, 0)}, cancel: fault.New(fault.Terminated, "SIGTERM"),
@@ -191,6 +198,9 @@ func TestExecute(t *testing.T) {
 			}
 			if x.Result.Outcome != c.outcome || x.ExitCode() != c.code || len(x.Left) != c.left {
 				t.Errorf("%s, exit code %d, left %v; want %s, %d, %d", x.Result.Outcome, x.ExitCode(), x.Left, c.outcome, c.code, c.left)
+			}
+			if c.exact && x.Result.Message != c.message || x.Err != nil && x.Err.Error() != x.Result.Message {
+				t.Errorf("message %q, error %v", x.Result.Message, x.Err)
 			}
 			if c.reason != "" && x.Result.Reason != c.reason || !strings.Contains(x.Result.Message, c.message) {
 				t.Errorf("reason %q, message %q; want %q, %q", x.Result.Reason, x.Result.Message, c.reason, c.message)
