@@ -97,7 +97,7 @@ func (f *faulted) driverRefused(call string, times int) {
 	f.must(err)
 	seen := 0
 	for line := range strings.Lines(string(log)) {
-		if strings.Contains(line, "call="+call+" ") && strings.Contains(line, "snapshot="+handle+" ") && strings.Contains(line, "injected fault") {
+		if strings.Contains(line, "call="+call+" ") && strings.Contains(line, " on "+handle+",") && strings.Contains(line, "injected fault") {
 			seen++
 		}
 	}
