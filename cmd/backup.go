@@ -116,6 +116,9 @@ func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error
 	}
 	verdicts := b.runAll(ctx, f, input, docs, display)
 	display.Close()
+	if len(verdicts) == 1 { // of several, the log that they share does not say whose failure it tells
+		verdicts[0].shownBy(display)
+	}
 	return f.reportVerdicts(b.output, verdicts)
 }
 

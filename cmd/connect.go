@@ -45,6 +45,7 @@ func (p *planFlags) ask(ctx context.Context, f *Factory, in plan.Input) verdict 
 	}
 	v := execute(ctx, in, probe, display)
 	display.Close()
+	v.shownBy(display)
 	v.settle()
 	return v
 }

@@ -97,7 +97,9 @@ func (r *readFlags) execute(ctx context.Context, session *localRun, input *manif
 	if answer.snapshots != nil {
 		x.Result.Snapshots = answer.snapshots
 	}
-	return executedVerdict(d.Object(), x)
+	v := executedVerdict(d.Object(), x)
+	v.shownBy(display)
+	return v
 }
 
 // answers keeps a list of snapshots, which travels as an event only.

@@ -245,6 +245,7 @@ func (f *Factory) attach(ctx context.Context, id string, a attachment) error {
 		res.ExitCode = int(fault.OK) // of this command, which has done what it was asked for
 	}
 	v := verdict{object: r.Object.String(), result: res, code: fault.ExitCode(res.ExitCode)}
+	v.shownBy(display)
 	if err != nil {
 		v.left = append(v.left, err)
 	}

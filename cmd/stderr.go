@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"k8s.io/client-go/rest"
@@ -139,11 +140,25 @@ func (f *Factory) reportFault(v *verdict) {
 	case v.invalid() != nil:
 		fmt.Fprintln(f.Streams.ErrOut, v.err)
 	case v.err != nil:
-		fault.Report(f.Streams.ErrOut, v.err)
+		f.reportOnce(v, v.err)
 	case !v.done() && v.result != nil:
-		fault.Report(f.Streams.ErrOut, fault.New(fault.Failed, "%s", v.result.Message).WithHint(v.result.Hint))
+		failure := fault.New(fault.Failed, "%s", v.result.Message).WithHint(v.result.Hint)
+		if v.named {
+			failure.Where = v.object
+		}
+		f.reportOnce(v, failure)
 	}
 	for _, err := range v.left {
 		fault.Report(f.Streams.ErrOut, err)
+	}
+}
+
+// reportOnce reports the error, unless the display of the run has done so in the
+// same words.
+func (f *Factory) reportOnce(v *verdict, err error) {
+	var text strings.Builder
+	fault.Report(&text, err)
+	if text.String() != v.reported {
+		_, _ = io.WriteString(f.Streams.ErrOut, text.String())
 	}
 }

@@ -34,6 +34,10 @@ type verdict struct {
 	plan *plan.Plan
 	// told is true when the display of the run has told of the result as it is.
 	told bool
+	// named is true when the verdict is one of several.
+	named bool
+	// reported is what the display has said of the failure, as fault.Report does.
+	reported string
 	// started is set, and else only what is left, for a run that goes on by itself.
 	started *result.Event
 	// left are what clean-up could not remove.
@@ -60,6 +64,13 @@ func (v verdict) endedBy(ctx context.Context) verdict {
 // executedVerdict is the verdict of an executed plan.
 func executedVerdict(object string, x run.Execution) verdict {
 	return verdict{object: object, result: &x.Result, err: x.Err, left: x.Left, code: x.ExitCode(), told: true}
+}
+
+// shownBy notes what the display of the run has said of its failure.
+func (v *verdict) shownBy(display ui.Progress) {
+	if r, is := display.(ui.Reporter); is {
+		v.reported = r.Reported()
+	}
 }
 
 // plannedVerdict is the verdict of a dry run.
@@ -173,6 +184,7 @@ func (f *Factory) reportVerdicts(output string, verdicts []verdict) error {
 	codes := make([]fault.ExitCode, len(verdicts))
 	for i := range verdicts {
 		verdicts[i].settle()
+		verdicts[i].named = len(verdicts) > 1
 		codes[i] = verdicts[i].code
 	}
 	worst := fault.Worst(codes...)
@@ -181,7 +193,7 @@ func (f *Factory) reportVerdicts(output string, verdicts []verdict) error {
 		err = f.writeVerdictDocuments(output, verdicts, worst)
 	} else {
 		for i := range verdicts {
-			err = errors.Join(err, writeVerdict(f.Streams.Out, &verdicts[i], len(verdicts) > 1))
+			err = errors.Join(err, writeVerdict(f.Streams.Out, &verdicts[i]))
 		}
 	}
 	if err != nil {
@@ -216,12 +228,12 @@ func (f *Factory) writeVerdictDocuments(output string, verdicts []verdict, worst
 }
 
 // writeVerdict prints one line for people.
-func writeVerdict(w io.Writer, v *verdict, named bool) error {
+func writeVerdict(w io.Writer, v *verdict) error {
 	if v.plan != nil {
 		return v.plan.WriteText(w)
 	}
 	line := ""
-	if named {
+	if v.named {
 		line = v.object + ": "
 	}
 	if v.started != nil {

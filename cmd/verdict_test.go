@@ -32,7 +32,7 @@ func TestTheSummaryTellsTheFirstWarning(t *testing.T) {
 	for name, row := range rows {
 		var out strings.Builder
 		row.result.StartTime, row.result.EndTime = time.Unix(0, 0), time.Unix(0, 0)
-		if err := writeVerdict(&out, &verdict{result: &row.result}, false); err != nil {
+		if err := writeVerdict(&out, &verdict{result: &row.result}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), row.says) || strings.Contains(out.String(), row.silent) {

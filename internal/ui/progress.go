@@ -20,6 +20,12 @@ type Progress interface {
 	Close()
 }
 
+// Reporter is a Progress that tells of a run's failure itself.
+type Reporter interface {
+	// Reported returns what it has told, word for word as fault.Report does.
+	Reported() string
+}
+
 // Mode is a value of --progress.
 type Mode string
 

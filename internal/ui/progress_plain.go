@@ -3,6 +3,8 @@ package ui
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,15 +14,17 @@ import (
 // plain writes the mover's own lines as they come, and a heartbeat when they
 // stop coming. It is for logs: no line is ever rewritten.
 type plain struct {
-	mu      sync.Mutex
-	out     io.Writer
-	now     func() time.Time
-	phase   string
-	began   time.Time
-	wrote   time.Time
-	last    result.Progress
-	stop    chan struct{}
-	stopped chan struct{}
+	mu    sync.Mutex
+	out   io.Writer
+	now   func() time.Time
+	phase string
+	began time.Time
+	wrote time.Time
+	last  result.Progress
+	// reported is what the log has told of the run's failure, as fault.Report does.
+	reported string
+	stop     chan struct{}
+	stopped  chan struct{}
 }
 
 func newPlain(d Display) *plain {
@@ -41,11 +45,46 @@ func (p *plain) Observe(e result.Event) {
 			p.last = *e.Progress
 		}
 		p.beatIfDue()
-	case result.EventLog, result.EventNote, result.EventReached, result.EventStart:
+	case result.EventLog:
+		p.log(e.Message)
+	case result.EventNote, result.EventReached, result.EventStart:
 		p.write(e.Message)
 	case result.EventSnapshot, result.EventWarning, result.EventResult, result.EventHeartbeat:
 		// The mover says each of them in words of its own.
 	}
+}
+
+// log writes a line of the mover's log. The one that says how a run has failed
+// is written as the command reports it, which then need not do so once more.
+func (p *plain) log(line string) {
+	outcome, message, told := strings.Cut(line, ": ")
+	switch {
+	case told && slices.Contains(failures(), result.Outcome(outcome)):
+		line = "error: " + message
+		p.reported = line + "\n"
+	case p.reported != "" && strings.HasPrefix(line, moreMark):
+		if !strings.HasPrefix(line, "  fix: ") {
+			line = "     " + line // as far in as fault.Report has it
+		}
+		p.reported += line + "\n"
+	}
+	p.write(line)
+}
+
+// moreMark begins the lines that belong to the one before.
+const moreMark = "  "
+
+// failures are the outcomes that a command reports as an error in the mover's words.
+func failures() []result.Outcome {
+	return []result.Outcome{result.Failed, result.Refused, result.Incomplete, result.TimedOut}
+}
+
+// Reported returns what the display has said of the run's failure, word for word
+// as fault.Report would; empty: nothing.
+func (p *plain) Reported() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reported
 }
 
 // Close ends the heartbeat.

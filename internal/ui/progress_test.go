@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
@@ -113,6 +114,34 @@ func TestTerminalSaysWhyItWaitsAndWhatItGot(t *testing.T) {
 	for _, line := range []string{"  ..  pod x is not yet scheduled: 0/3 nodes are available\n", "  ok  mover x started on node node-3 "} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in %q", line, got)
+		}
+	}
+}
+
+// How a run has failed is written once, as the command reports it: the display says
+// what it has told.
+func TestPlainReportsTheFailureOfARun(t *testing.T) {
+	t.Parallel()
+	var reported string
+	got := show(ui.ModePlain, false, func(p ui.Progress, _ *clock) {
+		for _, text := range []string{"kopia: Failed: not this", "Failed: open the repository", "  of two lines", "  fix: check", "  both"} {
+			p.Observe(line(text))
+		}
+		p.Observe(ended(7))
+		reported = p.(ui.Reporter).Reported()
+	})
+	var want bytes.Buffer
+	fault.Report(&want, fault.New(fault.Repository, "open the repository\nof two lines").WithHint("check\nboth"))
+	if diff := cmp.Diff(want.String(), reported); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff("kopia: Failed: not this\n"+want.String(), got); diff != "" {
+		t.Error(diff)
+	}
+	for _, well := range []string{"Succeeded: x", "Unchanged: x", "Cancelled: x", "Failed"} {
+		got := show(ui.ModePlain, false, func(p ui.Progress, _ *clock) { p.Observe(line(well)) })
+		if got != well+"\n" {
+			t.Errorf("%q", got)
 		}
 	}
 }
