@@ -16,7 +16,8 @@ import (
 )
 
 const doctorLong = `Check whether this cluster can run the sources of the input: rights, storage, snapshot class, image,
-Pod Security, quota. Every gap is listed at once, each with what to do about it; nothing is made.
+Pod Security, quota. Every gap is listed at once, each with what to do about it; nothing is made. Without a source, what
+every run in the namespace needs is checked.
 
 With --print-role no cluster is asked. One Role a namespace is printed, which is enough for every
 command there; --for adds the RoleBinding. Two ClusterRoles follow, both optional and bound to
@@ -35,9 +36,12 @@ type doctorFlags struct {
 func NewDoctorCommand(f *Factory) *cobra.Command {
 	flags := &doctorFlags{}
 	c := &cobra.Command{
-		Use: "doctor (-f FILE... | NAME...)", Short: "Check whether this cluster can run a source", Long: doctorLong + exitCodes(0, 1, 2, 3, 5, 130, 143),
+		Use: "doctor [-f FILE... | NAME...]", Short: "Check whether this cluster can run a source", Long: doctorLong + exitCodes(0, 1, 2, 3, 5, 130, 143),
 		Example: `  # Can this cluster run the source?
   kubectl volsync-kopia doctor -f source.yaml -n prod
+
+  # Can it run any at all?
+  kubectl volsync-kopia doctor -n prod
 
   # For a script
   kubectl volsync-kopia doctor postgres -n prod -o json
@@ -70,6 +74,12 @@ func (d *doctorFlags) run(ctx context.Context, f *Factory, names []string) error
 	if err := d.readNamed(ctx, f, names); err != nil {
 		return err
 	}
+	sourceless := len(names) == 0 && d.manifests.empty()
+	if sourceless {
+		if err := d.takeLeastSource(f); err != nil {
+			return err
+		}
+	}
 	input, err := f.load(ctx, &d.manifests, d.kopiaVersion)
 	if err != nil {
 		return err
@@ -81,23 +91,37 @@ func (d *doctorFlags) run(ctx context.Context, f *Factory, names []string) error
 	if d.printRole {
 		return printRoles(f.Streams.Out, docs, plan.HookNeeds(d.options.Exec), d.subjects)
 	}
+	examine := d.examine
+	if sourceless {
+		examine = d.examineNamespace
+	}
 	var diagnoses []diagnosis
 	for _, doc := range docs {
-		checks, err := d.examine(ctx, f, input, doc)
+		found, err := examine(ctx, f, input, doc)
 		if err != nil {
 			return err
 		}
-		diagnoses = append(diagnoses, diagnosis{Object: objectRef(doc), Checks: checks})
+		diagnoses = append(diagnoses, found)
 	}
-	return f.reportDiagnoses(d.output, diagnoses)
+	err = f.reportDiagnoses(d.output, diagnoses)
+	if sourceless {
+		f.note("-f FILE or NAME checks a source, too: its claims, its way of copying, its policy files.")
+	}
+	return err
 }
 
 // examine plans the source and turns what the plan found into checks.
-func (d *doctorFlags) examine(ctx context.Context, f *Factory, input *manifests, doc *spec.Document) ([]check, error) {
+func (d *doctorFlags) examine(ctx context.Context, f *Factory, input *manifests, doc *spec.Document) (diagnosis, error) {
 	facts, err := d.clusterFacts(ctx, f, doc)
 	if err != nil {
-		return nil, err
+		return diagnosis{}, err
 	}
+	checks, err := d.checks(f, input, doc, facts)
+	return diagnosis{Object: objectRef(doc), Checks: checks}, err
+}
+
+// checks plans the source with the facts.
+func (d *doctorFlags) checks(f *Factory, input *manifests, doc *spec.Document, facts plan.Facts) ([]check, error) {
 	p, err := d.build(f, input, doc, facts, f.NewRunID(), nil)
 	var refused *fault.Error
 	if err != nil && !errors.As(err, &refused) {

@@ -136,5 +136,8 @@ func objectName(ref result.ObjectRef) []string {
 	if ref.Name == "" {
 		return nil
 	}
+	if ref.Kind == kindNamespace {
+		return []string{"namespace/" + ref.Name}
+	}
 	return []string{strings.ToLower(ref.Kind) + ".volsync.backube/" + ref.Name}
 }

@@ -133,6 +133,11 @@ func (p *planFlags) clusterFacts(ctx context.Context, f *Factory, d *spec.Docume
 		}
 		return f.observe(ctx, c, d)
 	}
+	return p.recordedFacts()
+}
+
+// recordedFacts are those of --facts.
+func (p *planFlags) recordedFacts() (plan.Facts, error) {
 	data, err := os.ReadFile(p.facts)
 	if err != nil {
 		return plan.Facts{}, fault.New(fault.Usage, "read the facts: %w", err)

@@ -19,5 +19,10 @@ type ObjectRef struct {
 	UID       string `json:"uid,omitempty"`
 }
 
-// String prints Kind namespace/name.
-func (o ObjectRef) String() string { return o.Kind + " " + o.Namespace + "/" + o.Name }
+// String prints Kind namespace/name, or Kind name of what lies in no namespace.
+func (o ObjectRef) String() string {
+	if o.Namespace == "" {
+		return o.Kind + " " + o.Name
+	}
+	return o.Kind + " " + o.Namespace + "/" + o.Name
+}
