@@ -49,4 +49,4 @@ bench-cluster: cluster-tools image ## Whole runs by every copy method, API reque
 .PHONY: test-cluster
 test-cluster: cluster-tools image ## Tests on a whole node (root on Linux)
 	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -p 1 -timeout 20m $$($(GO) list ./... | grep -v '/suite$$')
-	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -parallel 4 -timeout 45m -run '$(SUITE)' ./suite # most of it waits
+	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -parallel 6 -timeout 45m -run '$(SUITE)' ./suite # most of it waits
