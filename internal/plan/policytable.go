@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
-
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -50,29 +48,4 @@ func arguments(p policies) []Argument {
 		out = append(out, Argument{Index: a.Index, Raw: a.Raw, Class: string(a.Class), Applied: a.Applied})
 	}
 	return out
-}
-
-// structuredStorage turns the structured configuration's storage into the
-// Task's form; the names are kopia's in both.
-func structuredStorage(raw json.RawMessage) result.Storage {
-	var s result.Storage
-	var parts struct {
-		Type   string          `json:"type"`
-		Config json.RawMessage `json:"config"`
-	}
-	if len(raw) == 0 || json.Unmarshal(raw, &parts) != nil {
-		return s
-	}
-	backend, known := policy.BackendType(parts.Type)
-	if !known {
-		return s
-	}
-	if len(parts.Config) == 0 {
-		parts.Config = json.RawMessage("{}")
-	}
-	data, err := json.Marshal(map[string]json.RawMessage{backend: parts.Config})
-	if err != nil || json.Unmarshal(data, &s) != nil {
-		return result.Storage{}
-	}
-	return s
 }

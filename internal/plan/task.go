@@ -5,6 +5,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -123,7 +124,7 @@ func (b *builder) storage(s site, p policies) result.Storage {
 			return result.Storage{Filesystem: &result.FilesystemStorage{Path: path.Join(podMounts, v.MountPath)}}
 		}
 	}
-	return structuredStorage(p.resolved.Storage)
+	return policy.StorageOf(p.resolved.Storage)
 }
 
 // policyTask carries the inputs of the policies, not their result: the mover

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 // BackendType returns kopia's name of a storage backend for the name that a
@@ -85,6 +87,47 @@ func (w *walker) backend(members map[string]any) {
 			w.wrong("/storage/config", "must be an object, not "+describe(config), "")
 		}
 	}
+	if backend, ok := BackendType(name); ok {
+		config, _ := members["config"].(map[string]any)
+		w.backendConfig(backend, config)
+	}
+}
+
+// backendConfig checks the keys of the place. Credentials are found elsewhere.
+func (w *walker) backendConfig(backend string, config map[string]any) {
+	const at = "/storage/config"
+	keys := maps.Clone(config)
+	maps.DeleteFunc(keys, func(key string, _ any) bool { return isCredential(key) })
+	w.object(storageRules(backend), keys, at)
+	dir, given := config["path"].(string)
+	if given && backend == "filesystem" && (!path.IsAbs(dir) || path.Clean(dir) == "/" || slices.Contains(strings.Split(dir, "/"), "..")) {
+		w.wrong(at+"/path", `must be an absolute path below the root, without ".."`, `write it as "/kopia/repository"`)
+	}
+}
+
+// StorageOf returns a Resolution's structured storage as the Task carries it; the
+// names are kopia's in both.
+func StorageOf(storage json.RawMessage) result.Storage {
+	var parts struct {
+		Type   string          `json:"type"`
+		Config json.RawMessage `json:"config"`
+	}
+	if len(storage) == 0 || json.Unmarshal(storage, &parts) != nil {
+		return result.Storage{}
+	}
+	backend, known := BackendType(parts.Type)
+	if !known {
+		return result.Storage{}
+	}
+	if len(parts.Config) == 0 {
+		parts.Config = json.RawMessage("{}")
+	}
+	var s result.Storage
+	data, err := json.Marshal(map[string]json.RawMessage{backend: parts.Config})
+	if err != nil || json.Unmarshal(data, &s) != nil {
+		return result.Storage{}
+	}
+	return s
 }
 
 // credentials finds secrets at any depth, also below keys that mean nothing; an

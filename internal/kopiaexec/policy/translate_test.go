@@ -177,11 +177,12 @@ func TestCredentialsOfEveryBackendAreRefused(t *testing.T) {
 		`{"rcloneEnv":["A=canary"]}`, `{"url":"https://u:canary@h/p"}`, `{"deep":[{"Password":"canary"}]}`,
 	} {
 		r := Resolve(Inputs{Structured: parse(t, "s", `{"storage":{"type":"s3","config":`+config+`}}`)}, NamesFor(""))
-		if len(r.Notes) != 1 || r.Notes[0].Code != "VK312" || r.Storage != nil || strings.Contains(fmt.Sprint(r.Notes), "canary") {
+		credentials := slices.DeleteFunc(slices.Clone(r.Notes), func(n Note) bool { return n.Code == codeUnknownKey })
+		if len(credentials) != 1 || credentials[0].Code != "VK312" || r.Storage != nil || strings.Contains(fmt.Sprint(r.Notes), "canary") {
 			t.Errorf("%s: %+v %s", config, r.Notes, r.Storage)
 		}
 	}
-	r := Resolve(Inputs{Structured: parse(t, "s", `{"storage":{"type":"sftp","config":{"password":"","username":"u","url":"sftp://u@h"}}}`)}, NamesFor(""))
+	r := Resolve(Inputs{Structured: parse(t, "s", `{"storage":{"type":"webdav","config":{"password":"","url":"https://u@h"}}}`)}, NamesFor(""))
 	if len(r.Notes) != 0 || r.Storage == nil {
 		t.Errorf("no credential: %+v", r.Notes)
 	}
