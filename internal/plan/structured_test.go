@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
 )
 
@@ -82,5 +84,37 @@ func TestADroppedConfigurationIsNotInTheTask(t *testing.T) {
 	want := []string{`policyConfig.repositoryConfig:1:56: "unheardOf" is not a key that kopia or the documentation page knows here`}
 	if diff := cmp.Diff(want, p.Task.Policy.StructuredErrors); diff != "" {
 		t.Errorf("the mover is not told why (-want +got):\n%s", diff)
+	}
+}
+
+// A structured filesystem storage may be a directory of the claim that holds the
+// repository; it used to be ignored for the root of the claim.
+func TestAStructuredDirectoryOfTheClaimIsUsed(t *testing.T) {
+	t.Parallel()
+	volume := spec.MoverVolume{MountPath: "backups", VolumeSource: spec.MoverVolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"},
+	}}
+	for what, c := range map[string]struct {
+		pvc, dir, want string
+	}{
+		"repositoryPVC":                       {"c", "/kopia/elsewhere", "/kopia/elsewhere"},
+		"moverVolumes":                        {"", "/mnt/backups/kopia", "/mnt/backups/kopia"},
+		"another directory, which is refused": {"", "/mnt/backups2", "/mnt/backups"},
+		"the same of a repositoryPVC":         {"c", "/kopia2", "/kopia/repository"},
+	} {
+		in := withStructured(t, `{"storage": {"type": "filesystem", "config": {"path": "`+c.dir+`"}}}`, result.PolicyErrorsFail)
+		kopia := in.Document.Source.Spec.Kopia
+		kopia.MoverVolumes = []spec.MoverVolume{volume}
+		if c.pvc != "" {
+			kopia.RepositoryPVC = &c.pvc
+		}
+		in.Facts.Claims = append(in.Facts.Claims, plan.Claim{Name: "c"})
+		p, findings := plan.BuildBackup(in)
+		if p.Task == nil {
+			t.Fatalf("%s: %v", what, findings)
+		}
+		if got := p.Task.Repository.Storage.Filesystem; got == nil || got.Path != c.want {
+			t.Errorf("%s: %+v, want %s", what, got, c.want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
@@ -108,23 +109,30 @@ func (b *builder) repositoryTask(s site, p policies, c Cache) result.RepositoryT
 	return t
 }
 
-// storage is what the manifest says about the place: a repositoryPVC, the
-// first claim among moverVolumes, the structured storage; else nothing.
+// storage is what the manifest says about the place: a repositoryPVC, or the first
+// claim among moverVolumes, or the structured storage, which may be a directory of
+// that claim; else nothing. Validation refuses a claim beside another place.
 func (b *builder) storage(s site, p policies) result.Storage {
-	if s.repository != "" {
-		return result.Storage{Filesystem: &result.FilesystemStorage{Path: s.repository}}
+	structured := policy.StorageOf(p.resolved.Storage)
+	onClaim := func(mount string, own result.FilesystemStorage) result.Storage {
+		if dir := structured.Filesystem; dir != nil && strings.HasPrefix(dir.Path+"/", mount+"/") {
+			return structured
+		}
+		return result.Storage{Filesystem: &own}
 	}
-	if deref(b.kopia.RepositoryPVC) != "" {
-		return result.Storage{Filesystem: &result.FilesystemStorage{
-			Path: path.Join(podRepository, repositoryDir), MakeOnEmptyVolume: true,
-		}}
+	switch {
+	case s.repository != "":
+		return result.Storage{Filesystem: &result.FilesystemStorage{Path: s.repository}}
+	case deref(b.kopia.RepositoryPVC) != "":
+		return onClaim(podRepository, result.FilesystemStorage{Path: path.Join(podRepository, repositoryDir), MakeOnEmptyVolume: true})
 	}
 	for i := range b.kopia.MoverVolumes {
 		if v := &b.kopia.MoverVolumes[i]; v.VolumeSource.PersistentVolumeClaim != nil {
-			return result.Storage{Filesystem: &result.FilesystemStorage{Path: path.Join(podMounts, v.MountPath)}}
+			mount := path.Join(podMounts, v.MountPath)
+			return onClaim(mount, result.FilesystemStorage{Path: mount})
 		}
 	}
-	return policy.StorageOf(p.resolved.Storage)
+	return structured
 }
 
 // policyTask carries the inputs of the policies, not their result: the mover

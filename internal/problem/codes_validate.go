@@ -2,7 +2,7 @@ package problem
 
 import "slices"
 
-// validateCodes documents VK170 to VK199: what the values of a manifest mean.
+// validateCodes documents VK123 to VK190: what the values of a manifest mean.
 func validateCodes() []Code {
 	return slices.Concat(sourceCodes(), timeCodes(), fileCodes(), volumeCodes(), destinationCodes(), maintenanceCodes(), generalCodes())
 }
@@ -153,6 +153,11 @@ func fileCodes() []Code {
 			"VK173", "One name for both files", Error,
 			"The global policy and the repository configuration have keys of their own. One text read as both gives errors in one of them.",
 			"policyConfig:\n  configMapName: policies\n  globalPolicyFilename: repository.config", "Give the two files two names.",
+		},
+		{
+			"VK174", "Two places for the repository", Error,
+			"A claim of the manifest holds the repository (repositoryPVC, or the first claim of moverVolumes), and the storage of policyConfig.repositoryConfig says another place. To guess could back up to the wrong one. Filesystem storage in a directory of that claim is no contradiction.",
+			"repositoryPVC: backups\npolicyConfig:\n  repositoryConfig: '{\"storage\": {\"type\": \"s3\", \"config\": {\"bucket\": \"b\"}}}'", "Remove one of the two.",
 		},
 		{
 			"VK144", "Incomplete customCA", Error,

@@ -29,7 +29,7 @@ func (c *check) destination(d *spec.ReplicationDestination) {
 	c.target(k)
 	c.restoredIdentity(k)
 	c.arguments(k.AdditionalArgs, argv.Options{Operation: result.OperationRestore})
-	c.repository(k.Repository, storageOf(hasClaim(k.MoverVolumes), k.PolicyConfig))
+	c.repository(k.Repository, c.storageOf(placeOnClaim(nil, k.MoverVolumes, at+"moverVolumes"), k.PolicyConfig))
 }
 
 // target judges where a restore goes to.

@@ -26,7 +26,7 @@ func (c *check) maintenance(m *spec.KopiaMaintenance) {
 		c.note("VK168", "spec.cachePVC", "cacheCapacity, cacheStorageClassName and cacheAccessModes shape a new claim and have no effect beside cachePVC",
 			"remove them, or remove cachePVC")
 	}
-	c.repository(s.Repository.Repository, storageOf(hasClaim(s.MoverVolumes), nil))
+	c.repository(s.Repository.Repository, c.storageOf(placeOnClaim(nil, s.MoverVolumes, "spec.moverVolumes"), nil))
 }
 
 // deprecatedSchedule judges spec.schedule; that it is deprecated is known from

@@ -1,8 +1,9 @@
 package validate
 
 import (
-	"encoding/json"
-	"slices"
+	"fmt"
+	"path"
+	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -22,54 +23,53 @@ func (c *check) repository(name string, want result.Storage) {
 	c.refer(reference{kind: repositoryReference, path: path, name: name, storage: want})
 }
 
-// storageOf returns the place of a repository that stands on a claim or in the
-// structured configuration; the zero value leaves it to the Secret.
-func storageOf(claim bool, p *spec.PolicyConfig) result.Storage {
-	if claim {
-		return result.Storage{Filesystem: &result.FilesystemStorage{Path: repositoryDir}}
+// claimPlace is a claim of the manifest that holds the repository; the zero value
+// is none.
+type claimPlace struct {
+	// field names the claim, mount is where the mover sees it, and dir where the
+	// repository is on it.
+	field, mount, dir string
+}
+
+// placeOnClaim finds the claim that the mover takes for the repository.
+func placeOnClaim(repositoryPVC *string, volumes []spec.MoverVolume, at string) claimPlace {
+	if repositoryPVC != nil {
+		return claimPlace{"spec.kopia.repositoryPVC", "/kopia", "/kopia/repository"}
 	}
+	for i := range volumes {
+		if volumes[i].VolumeSource.PersistentVolumeClaim != nil {
+			mount := path.Join("/mnt", volumes[i].MountPath)
+			return claimPlace{fmt.Sprintf("%s[%d]", at, i), mount, mount}
+		}
+	}
+	return claimPlace{}
+}
+
+// storageOf returns the place of a repository that stands on a claim or in the
+// structured configuration; the zero value leaves it to the Secret. A manifest
+// must not name both, unless one is a directory of the other.
+func (c *check) storageOf(claim claimPlace, p *spec.PolicyConfig) result.Storage {
+	structured := c.structuredStorage(p)
+	if claim.mount == "" {
+		return structured
+	}
+	if dir := structured.Filesystem; structured.Type() != "" && (dir == nil || !strings.HasPrefix(dir.Path+"/", claim.mount+"/")) {
+		c.fail("VK174", claim.field, "the repository is to be on this claim, mounted at "+claim.mount+", and policyConfig.repositoryConfig says that it is "+
+			structured.Type()+" storage somewhere else",
+			"remove one of the two")
+	}
+	return result.Storage{Filesystem: &result.FilesystemStorage{Path: claim.dir}}
+}
+
+// structuredStorage is what policyConfig.repositoryConfig says about the place; what
+// is wrong with it is judged where it stands.
+func (c *check) structuredStorage(p *spec.PolicyConfig) result.Storage {
 	if !hasStructured(p) {
 		return result.Storage{}
 	}
-	var config struct{ Storage struct{ Type string } }
-	if json.Unmarshal([]byte(*p.RepositoryConfig), &config) != nil {
-		return result.Storage{} // the text is judged where it stands
+	d, syntax := policy.ParseDocument("", []byte(*p.RepositoryConfig))
+	if syntax != nil {
+		return result.Storage{}
 	}
-	backend, _ := policy.BackendType(config.Storage.Type)
-	return emptyStorage(backend)
-}
-
-// repositoryDir is where the mover has a repository that stands on a claim.
-const repositoryDir = "/kopia/repository"
-
-// emptyStorage has the backend set and nothing in it: enough to see whether a
-// Secret contradicts it.
-func emptyStorage(backend string) result.Storage {
-	switch backend {
-	case "filesystem":
-		return result.Storage{Filesystem: &result.FilesystemStorage{}}
-	case "s3":
-		return result.Storage{S3: &result.S3Storage{}}
-	case "azureBlob":
-		return result.Storage{Azure: &result.AzureStorage{}}
-	case "gcs":
-		return result.Storage{GCS: &result.GCSStorage{}}
-	case "b2":
-		return result.Storage{B2: &result.B2Storage{}}
-	case "sftp":
-		return result.Storage{SFTP: &result.SFTPStorage{}}
-	case "webdav":
-		return result.Storage{WebDAV: &result.WebDAVStorage{}}
-	case "rclone":
-		return result.Storage{Rclone: &result.RcloneStorage{}}
-	case "gdrive":
-		return result.Storage{GDrive: &result.GDriveStorage{}}
-	}
-	return result.Storage{}
-}
-
-func hasClaim(volumes []spec.MoverVolume) bool {
-	return slices.ContainsFunc(volumes, func(v spec.MoverVolume) bool {
-		return v.VolumeSource.PersistentVolumeClaim != nil
-	})
+	return policy.StorageOf(policy.Resolve(policy.Inputs{Structured: d}, c.v.names).Storage)
 }

@@ -114,7 +114,7 @@ func TestAFileThatManySourcesShareIsJudgedOnce(t *testing.T) {
 func TestEveryDocumentedRuleHasACase(t *testing.T) {
 	t.Parallel()
 	given := map[string]bool{
-		"VK132": true, "VK142": true, // above
+		"VK132": true, "VK142": true, "VK174": true, // in this file
 		"VK140": true, // TestADefaultFileMayBeAbsent
 	}
 	for _, name := range cases(t, invalidCases) {
@@ -191,6 +191,34 @@ func TestSourcesThatMayMeetInOneLineOfSnapshots(t *testing.T) {
 				t.Errorf("%q, want one with %q", told, c.want)
 			}
 		})
+	}
+}
+
+// A manifest that says two places would have one of them silently ignored.
+func TestTheManifestSaysOnePlaceForTheRepository(t *testing.T) {
+	t.Parallel()
+	const (
+		s3    = `policyConfig: {repositoryConfig: '{"storage": {"type": "s3", "config": {"bucket": "b"}}}'}`
+		pvc   = "repositoryPVC: backups, "
+		claim = "moverVolumes: [{mountPath: x, volumeSource: {persistentVolumeClaim: {claimName: c}}}], "
+	)
+	directory := func(path string) string {
+		return fmt.Sprintf(`policyConfig: {repositoryConfig: '{"storage": {"type": "filesystem", "config": {"path": "%s"}}}'}`, path)
+	}
+	for kopia, want := range map[string][]string{
+		pvc + s3:                            {"error VK174 spec.kopia.repositoryPVC"},
+		claim + s3:                          {"error VK174 spec.kopia.moverVolumes[0]"},
+		pvc + directory("/mnt/x"):           {"error VK174 spec.kopia.repositoryPVC"},
+		claim + directory("/mnt/xyz"):       {"error VK174 spec.kopia.moverVolumes[0]"},
+		pvc + directory("/kopia/elsewhere"): nil,
+		claim + directory("/mnt/x/kopia"):   nil,
+		claim + directory("/mnt/x"):         nil,
+		pvc + "compression: zstd":           nil,
+		s3:                                  nil,
+	} {
+		if diff := cmp.Diff(want, codes(t, source(kopia), validate.Options{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", kopia, diff)
+		}
 	}
 }
 

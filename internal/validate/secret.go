@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
@@ -49,7 +51,8 @@ func (c *check) objectSize(total int) {
 // repositorySecret judges a Secret that opens a repository, once for each kind
 // of place that the documents give it.
 func (v *Validator) repositorySecret(r *reference, target *spec.Document, seen map[string]bool) {
-	if once(seen, fmt.Sprintf("repository %p %s", target, r.storage.Type())) {
+	place, err := json.Marshal(r.storage)
+	if err == nil && once(seen, fmt.Sprintf("repository %p %s", target, place)) {
 		_, problems := storage.Resolve(r.storage, storage.Keys(target.Secret.Data))
 		for i := range problems {
 			if problems[i].Code == codeOtherPlace {
@@ -66,7 +69,7 @@ func (v *Validator) repositorySecret(r *reference, target *spec.Document, seen m
 // passwordOnly judges the password of a Secret that no document refers to.
 func (v *Validator) passwordOnly(target *spec.Document) {
 	keys := storage.Keys{passwordKey: target.Secret.Data[passwordKey]}
-	_, problems := storage.Resolve(emptyStorage("filesystem"), keys)
+	_, problems := storage.Resolve(result.Storage{Filesystem: &result.FilesystemStorage{Path: "/anywhere"}}, keys)
 	v.secretProblems(target, problems)
 }
 

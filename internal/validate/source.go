@@ -34,7 +34,7 @@ func (c *check) source(s *spec.ReplicationSource) {
 	c.actionsOff(k)
 	c.hooks(s.Metadata.Annotations)
 	c.rememberIdentity(s)
-	c.repository(k.Repository, storageOf(k.RepositoryPVC != nil || hasClaim(k.MoverVolumes), k.PolicyConfig))
+	c.repository(k.Repository, c.storageOf(placeOnClaim(k.RepositoryPVC, k.MoverVolumes, at+"moverVolumes"), k.PolicyConfig))
 }
 
 // otherMover reports whether the document has another mover in spec.kopia's
