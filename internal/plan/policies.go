@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
@@ -155,11 +156,23 @@ func (b *builder) note(n policy.Note) {
 	case n.File == structuredLabel:
 		p.Position = b.in.Document.PositionIn("spec.kopia.policyConfig.repositoryConfig", n.Line, n.Column)
 	case strings.HasPrefix(n.File, "spec."):
-		p.Position = b.in.Document.Position(n.File)
+		// The layer of a field or argument is this program's own text.
+		p.Path, p.Position = n.File, b.in.Document.Position(n.File)
+		if b.judged(p) {
+			return
+		}
 	default:
 		p.Position = problem.Position{File: n.File, Line: n.Line, Column: n.Column}
 	}
 	b.merge(problem.List{p})
+}
+
+// judged reports whether validation has a finding of that weight about the field,
+// in its own words.
+func (b *builder) judged(p problem.Problem) bool {
+	return slices.ContainsFunc(b.in.Findings, func(told problem.Problem) bool {
+		return told.Path == p.Path && told.Severity == p.Severity && told.Object == p.Object
+	})
 }
 
 // placed gives argument problems their positions.

@@ -118,3 +118,21 @@ func TestAStructuredDirectoryOfTheClaimIsUsed(t *testing.T) {
 		}
 	}
 }
+
+// What validation has said of a field in its own words is not said again.
+func TestAFieldIsToldOfOnce(t *testing.T) {
+	t.Parallel()
+	in := load(t, "structured")
+	in.Document.Source.Spec.Kopia.Compression = "s2"
+	in.Findings = validate.Set(in.Set, validate.Options{})
+	_, findings := plan.BuildBackup(in)
+	var told []string
+	for _, f := range findings {
+		if strings.HasPrefix(f.Path, "spec.kopia.compression") {
+			told = append(told, f.Code+" "+f.Path)
+		}
+	}
+	if diff := cmp.Diff([]string{"VK131 spec.kopia.compression"}, told); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

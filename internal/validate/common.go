@@ -7,6 +7,7 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
@@ -80,12 +81,16 @@ func nearest(typed string, candidates []string) string {
 	return best
 }
 
+// mostJudged is how many of additionalArgs are judged one by one.
+const mostJudged = 10 * argv.MaxArguments
+
 // arguments asks package argv about additionalArgs.
 func (c *check) arguments(args []string, o argv.Options) {
 	if len(args) == 0 {
 		return
 	}
-	answer := argv.Classify(args, c.v.table, o)
+	// What is beyond is told once, by its number; judging it all takes its time.
+	answer := argv.Classify(args[:min(len(args), mostJudged)], c.v.table, o)
 	target := c.policyTarget()
 	for _, p := range answer.Problems {
 		isPolicy := slices.ContainsFunc(answer.Layers, func(l result.PolicyLayer) bool { return l.From == p.Path })
@@ -94,6 +99,16 @@ func (c *check) arguments(args []string, o argv.Options) {
 		}
 		p.Position = problem.Position{}
 		c.report(p.Severity, p)
+	}
+	c.translated(answer.Layers)
+}
+
+// translated asks package policy about the settings that arguments stand for: a
+// name that kopia's command line takes may not work in a policy.
+func (c *check) translated(layers []result.PolicyLayer) {
+	in := policy.Inputs{Source: policy.SourceTarget(result.Identity{}), Inline: layers}
+	for _, n := range policy.Resolve(in, c.v.names).Notes {
+		c.report(n.Severity, problem.Problem{Code: n.Code, Path: n.File, Message: n.Message, Fix: n.Fix})
 	}
 }
 

@@ -43,6 +43,30 @@ func TestCompressionDependsOnTheVersionOfKopia(t *testing.T) {
 	}
 }
 
+// The same name as an argument becomes the same policy.
+func TestAnArgumentsCompressionDependsOnTheVersionOfKopia(t *testing.T) {
+	t.Parallel()
+	const translated = "info VK205 spec.kopia.additionalArgs[0]"
+	lz4 := source(`additionalArgs: ["--compression=lz4"]`)
+	if diff := cmp.Diff([]string{translated}, codes(t, lz4, validate.Options{KopiaVersion: "0.22.3"})); diff != "" {
+		t.Errorf("0.22.3 (-want +got):\n%s", diff)
+	}
+	want := []string{translated, "error VK316 spec.kopia.additionalArgs[0]"}
+	if diff := cmp.Diff(want, codes(t, lz4, validate.Options{KopiaVersion: "0.23.1"})); diff != "" {
+		t.Errorf("0.23.1 (-want +got):\n%s", diff)
+	}
+}
+
+// A hundred thousand of them are one mistake, and not a minute's work.
+func TestManyArgumentsAreNotJudgedOneByOne(t *testing.T) {
+	t.Parallel()
+	text := source("additionalArgs: [" + strings.Repeat("--none, ", 100_000) + "--none]")
+	got := codes(t, text, validate.Options{})
+	if len(got) != 201 || got[0] != "error VK169 spec.kopia.additionalArgs" {
+		t.Errorf("%d problems, the first %s", len(got), got[0])
+	}
+}
+
 func TestSchedulesThatACronJobRunsAreFine(t *testing.T) {
 	t.Parallel()
 	for _, schedule := range []string{"@daily", "@midnight", "@hourly", "@weekly", "@monthly", "@yearly", "@annually", "0 0 * * SUN", "0 2 * * 1,3-5", "*/15 * * * *", "0 0 29 2 *"} {
