@@ -35,7 +35,7 @@ func secretCodes() []Code {
 		},
 		{
 			ID: "VK405", Title: "Manifest and Secret disagree", Severity: Error,
-			Meaning: "The manifest, or --repository-dir, names one kind of storage and the repository Secret another. To guess could back up to the wrong place.",
+			Meaning: "The manifest, or --repository-dir, names one kind of storage and the repository Secret another, or both name the same kind and another bucket, container, host or folder. To guess could back up to the wrong place.",
 			Example: "spec:\n  kopia:\n    repositoryPVC: backups # and the Secret has KOPIA_S3_BUCKET",
 			Fix:     "Remove one of the two, or name another Secret.",
 		},
@@ -62,6 +62,12 @@ func secretCodes() []Code {
 			Meaning: "A key that says where the repository is also contains a password, as in user:password@host. Plans, logs and the mover's Task show these keys.",
 			Example: "stringData:\n  KOPIA_REPOSITORY: webdav://me:secret@dav.example.com/backups",
 			Fix:     "Take it out of the place and put it into the key that is meant for it, as WEBDAV_PASSWORD, SFTP_PASSWORD or RCLONE_CONFIG.",
+		},
+		{
+			ID: "VK410", Title: "Unusable value in the Secret", Severity: Error,
+			Meaning: "A key of the repository Secret has a value that kopia could not use: a port that is no number, a path where the content of a key file belongs, something else than true or false. The value is not shown.",
+			Example: "stringData:\n  GOOGLE_APPLICATION_CREDENTIALS: /credentials/gcs.json",
+			Fix:     "Correct the value as the finding says.",
 		},
 	}
 }

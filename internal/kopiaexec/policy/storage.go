@@ -11,6 +11,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
 )
 
 // BackendType returns kopia's name of a storage backend for the name that a
@@ -148,7 +149,7 @@ func (w *walker) credentials(value any, pointer string) {
 			w.credentials(item, join(pointer, strconv.Itoa(i)))
 		}
 	case string:
-		if strings.HasPrefix(pointer, "/storage/") && hasPassword(v) {
+		if strings.HasPrefix(pointer, "/storage/") && hasPassword(lastKey(pointer), v) {
 			w.credential(pointer)
 		}
 	}
@@ -195,10 +196,17 @@ func isEmpty(value any) bool {
 	return false
 }
 
-// hasPassword reports whether an address holds user:password@. It does not
-// parse the address: a password that breaks the syntax is a password too.
-func hasPassword(address string) bool {
-	_, rest, ok := strings.Cut(address, "://")
-	at := strings.LastIndexByte(rest, '@')
-	return ok && at > 0 && strings.Contains(rest[:at], ":")
+// hasPassword reports whether a part of the storage holds a password.
+func hasPassword(key, value string) bool {
+	if key == "remotePath" {
+		return secret.InRemote(value) != ""
+	}
+	scheme, rest, ok := strings.Cut(value, "://")
+	switch {
+	case ok:
+		return scheme != "filesystem" && secret.InAddress(rest) != ""
+	case key == "url", key == "host", key == "endpoint":
+		return secret.InAddress(value) != ""
+	}
+	return false
 }

@@ -175,6 +175,7 @@ func TestCredentialsOfEveryBackendAreRefused(t *testing.T) {
 		`{"sasToken":"canary"}`, `{"ClientSecret":"canary"}`, `{"clientCertificate":"canary"}`, `{"key":"canary"}`, `{"keyID":"canary"}`,
 		`{"password":"canary"}`, `{"keyData":"canary"}`, `{"credentials":{"a":"canary"}}`, `{"embeddedConfig":"canary"}`,
 		`{"rcloneEnv":["A=canary"]}`, `{"url":"https://u:canary@h/p"}`, `{"deep":[{"Password":"canary"}]}`,
+		`{"endpoint":"u:canary@h:9000"}`, `{"remotePath":":sftp,host=h,pass=canary:x"}`,
 	} {
 		r := Resolve(Inputs{Structured: parse(t, "s", `{"storage":{"type":"s3","config":`+config+`}}`)}, NamesFor(""))
 		credentials := slices.DeleteFunc(slices.Clone(r.Notes), func(n Note) bool { return n.Code == codeUnknownKey })
@@ -182,9 +183,15 @@ func TestCredentialsOfEveryBackendAreRefused(t *testing.T) {
 			t.Errorf("%s: %+v %s", config, r.Notes, r.Storage)
 		}
 	}
-	r := Resolve(Inputs{Structured: parse(t, "s", `{"storage":{"type":"webdav","config":{"password":"","url":"https://u@h"}}}`)}, NamesFor(""))
-	if len(r.Notes) != 0 || r.Storage == nil {
-		t.Errorf("no credential: %+v", r.Notes)
+	for _, storage := range []string{
+		`{"type":"webdav","config":{"password":"","url":"https://u@h"}}`,
+		`{"type":"webdav","config":{"url":"https://dav.example.com:8443/files/me@example.com"}}`,
+		`{"type":"rclone","config":{"remotePath":"r:dir,pass=1"}}`,
+	} {
+		r := Resolve(Inputs{Structured: parse(t, "s", `{"storage":`+storage+`}`)}, NamesFor(""))
+		if len(r.Notes) != 0 || r.Storage == nil {
+			t.Errorf("%s holds no credential: %+v", storage, r.Notes)
+		}
 	}
 }
 

@@ -24,46 +24,39 @@ const (
 	GDrive     Backend = "gdrive"
 )
 
-// backendRule says how a backend is recognised and what it cannot do without.
+// backendRule says how a backend is recognised.
 type backendRule struct {
 	backend Backend
 	// scheme is the one of KOPIA_REPOSITORY.
 	scheme string
 	// chosenBy are keys of which one suffices to choose the backend.
 	chosenBy []string
-	// needs has one entry a requirement; any key of an entry meets it.
-	needs [][]string
-	// urlGives are keys whose value a KOPIA_REPOSITORY with a host part gives.
-	urlGives []string
 }
 
 // rules lists every backend in order of precedence: the first that a Secret
 // chooses is used, as the documentation page's mover does.
 func rules() []backendRule {
 	return []backendRule{
-		{S3, "s3", []string{"KOPIA_S3_BUCKET"}, [][]string{{"KOPIA_S3_BUCKET"}}, []string{"KOPIA_S3_BUCKET"}},
-		{Azure, "azure", []string{"KOPIA_AZURE_CONTAINER"}, [][]string{
-			{"KOPIA_AZURE_CONTAINER"},
-			{"KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME"},
-		}, []string{"KOPIA_AZURE_CONTAINER"}},
-		{GCS, "gcs", []string{"KOPIA_GCS_BUCKET", "GCS_BUCKET"}, [][]string{{"KOPIA_GCS_BUCKET", "GCS_BUCKET"}}, []string{"KOPIA_GCS_BUCKET"}},
-		{Filesystem, "filesystem", nil, [][]string{{"KOPIA_REPOSITORY"}}, nil},
-		{B2, "b2", []string{"KOPIA_B2_BUCKET"}, [][]string{
-			{"KOPIA_B2_BUCKET"}, {"B2_ACCOUNT_ID"}, {"B2_APPLICATION_KEY"},
-		}, []string{"KOPIA_B2_BUCKET"}},
-		{WebDAV, "webdav", []string{"WEBDAV_URL"}, [][]string{{"WEBDAV_URL"}}, []string{"WEBDAV_URL"}},
-		{SFTP, "sftp", []string{"SFTP_HOST"}, [][]string{
-			{"SFTP_HOST"},
-			{"SFTP_USERNAME"},
-			{"SFTP_PATH"},
-			{"SFTP_PASSWORD", "SFTP_KEY_FILE"},
-			{"SFTP_KNOWN_HOSTS", "SFTP_KNOWN_HOSTS_DATA"},
-		}, []string{"SFTP_HOST", "SFTP_USERNAME", "SFTP_PATH"}},
-		{Rclone, "rclone", []string{"RCLONE_REMOTE_PATH"}, [][]string{{"RCLONE_REMOTE_PATH"}}, []string{"RCLONE_REMOTE_PATH"}},
-		{GDrive, "gdrive", []string{"GOOGLE_DRIVE_FOLDER_ID"}, [][]string{
-			{"GOOGLE_DRIVE_FOLDER_ID"}, {"GOOGLE_DRIVE_CREDENTIALS"},
-		}, []string{"GOOGLE_DRIVE_FOLDER_ID"}},
+		{S3, "s3", []string{"KOPIA_S3_BUCKET"}},
+		{Azure, "azure", []string{"KOPIA_AZURE_CONTAINER"}},
+		{GCS, "gcs", []string{"KOPIA_GCS_BUCKET", "GCS_BUCKET"}},
+		{Filesystem, "filesystem", nil},
+		{B2, "b2", []string{"KOPIA_B2_BUCKET"}},
+		{WebDAV, "webdav", []string{"WEBDAV_URL"}},
+		{SFTP, "sftp", []string{"SFTP_HOST"}},
+		{Rclone, "rclone", []string{"RCLONE_REMOTE_PATH"}},
+		{GDrive, "gdrive", []string{"GOOGLE_DRIVE_FOLDER_ID"}},
 	}
+}
+
+// schemeOf is the backend's scheme of KOPIA_REPOSITORY.
+func schemeOf(b Backend) string {
+	for _, rule := range rules() {
+		if rule.backend == b {
+			return rule.scheme
+		}
+	}
+	return ""
 }
 
 // Detection is what the keys of a Secret say about the backend.
@@ -74,17 +67,13 @@ type Detection struct {
 	Because string
 	// Others are backends that the Secret names too and that are not used.
 	Others []Backend
-	// Missing has one entry for each key that the backend needs and that is
-	// not there, with its alternatives: "AZURE_STORAGE_ACCOUNT or ...".
-	Missing []string
 }
 
 // Detect finds the backend by the presence of keys and the scheme of
 // KOPIA_REPOSITORY. The password is not part of it.
 func Detect(keys Keys) Detection {
-	scheme, rest := splitURL(keys.text("KOPIA_REPOSITORY"))
+	scheme, _ := splitURL(keys.text("KOPIA_REPOSITORY"))
 	var d Detection
-	var chosen backendRule
 	for _, rule := range rules() {
 		because, _ := keys.first(rule.chosenBy...)
 		if because == "" && scheme == rule.scheme {
@@ -93,15 +82,9 @@ func Detect(keys Keys) Detection {
 		switch {
 		case because == "":
 		case d.Backend == "":
-			d.Backend, d.Because, chosen = rule.backend, because, rule
+			d.Backend, d.Because = rule.backend, because
 		default:
 			d.Others = append(d.Others, rule.backend)
-		}
-	}
-	for _, alternatives := range chosen.needs {
-		given := scheme == chosen.scheme && rest != "" && slices.Contains(chosen.urlGives, alternatives[0])
-		if !keys.has(alternatives...) && !given {
-			d.Missing = append(d.Missing, strings.Join(alternatives, " or "))
 		}
 	}
 	return d

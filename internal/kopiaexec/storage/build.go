@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -9,180 +8,203 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
 )
 
-// build makes the Location of one backend.
-func build(backend Backend, want result.Storage, keys Keys) (Location, problem.List) {
-	_, rest := splitURL(keys.text("KOPIA_REPOSITORY"))
-	host, tail, _ := strings.Cut(rest, "/")
-	if want.Type() != "" {
-		host, tail = "", ""
+// builder makes the Location of one backend: it fills what the manifest leaves
+// open from the Secret, and notes where the two disagree and what is missing.
+type builder struct {
+	backend Backend
+	because string // the key that chose the backend, or the manifest
+	keys    Keys
+	// rest is what follows the scheme in a KOPIA_REPOSITORY of this backend; host
+	// and tail are its parts around the first slash.
+	rest, host, tail string
+	loc              Location
+	problems         problem.List
+}
+
+func build(backend Backend, because string, want result.Storage, keys Keys) (Location, problem.List) {
+	b := &builder{
+		backend: backend, because: because, keys: keys,
+		loc: Location{Storage: want, credentials: map[string]secret.Value{}},
 	}
-	loc := Location{Storage: want, credentials: map[string]secret.Value{}}
+	if scheme, rest := splitURL(keys.text(repositoryKey)); scheme == schemeOf(backend) {
+		b.rest = rest
+		b.host, b.tail, _ = strings.Cut(rest, "/")
+	}
 	switch backend {
 	case Filesystem:
-		return buildFilesystem(loc, keys)
+		b.filesystem()
 	case S3:
-		return buildS3(loc, keys, host, tail)
+		b.s3()
 	case Azure:
-		return buildAzure(loc, keys, host, tail), nil
+		b.azure()
 	case GCS:
-		return buildGCS(loc, keys, host, tail), nil
+		b.gcs()
 	case B2:
-		return buildB2(loc, keys, host, tail), nil
+		b.b2()
 	case WebDAV:
-		return buildWebDAV(loc, keys, rest), nil
+		b.webDAV()
 	case SFTP:
-		return buildSFTP(loc, keys, host, tail), nil
+		b.sftp()
 	case Rclone:
-		return buildRclone(loc, keys, rest), nil
+		b.rclone()
 	case GDrive:
-		return buildGDrive(loc, keys, host), nil
+		b.gdrive()
 	}
-	return loc, nil
+	return b.loc, b.problems
 }
 
-// credential copies the first key that has a value into a field.
-func (l Location) credential(field string, keys Keys, names ...string) {
-	if name, _ := keys.first(names...); name != "" {
-		l.credentials[field] = secret.New([]byte(keys.text(name)))
+func (b *builder) filesystem() {
+	if b.loc.Storage.Filesystem != nil && b.loc.Storage.Filesystem.Path != "" {
+		return
 	}
-}
-
-func fill(field *string, values ...string) {
-	for _, v := range values {
-		if *field == "" {
-			*field = v
-		}
+	if b.need(b.rest, repositoryKey) {
+		return
 	}
-}
-
-func buildFilesystem(loc Location, keys Keys) (Location, problem.List) {
-	if loc.Storage.Filesystem != nil {
-		return loc, nil
-	}
-	dir, bad := filesystemPath(keys)
+	dir, bad := filesystemPath(b.rest)
 	if bad != nil {
-		return loc, problem.List{*bad}
+		b.problems = append(b.problems, *bad)
+		return
 	}
-	loc.Storage.Filesystem = &result.FilesystemStorage{Path: dir}
-	return loc, nil
+	b.loc.Storage.Filesystem = &result.FilesystemStorage{Path: dir}
 }
 
-func buildS3(loc Location, keys Keys, host, tail string) (Location, problem.List) {
-	s := clone(loc.Storage.S3)
-	loc.Storage.S3 = s
-	fill(&s.Bucket, keys.text("KOPIA_S3_BUCKET"), host)
-	fill(&s.Prefix, objectPrefix(tail))
-	_, endpoint := keys.first("KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT")
-	fill(&s.Endpoint, endpoint, "s3.amazonaws.com")
-	_, region := keys.first("AWS_REGION", "AWS_DEFAULT_REGION", "KOPIA_S3_REGION")
+func (b *builder) s3() {
+	s := clone(b.loc.Storage.S3)
+	b.loc.Storage.S3 = s
+	b.place(&s.Bucket, b.host, "KOPIA_S3_BUCKET")
+	b.prefix(&s.Prefix)
+	b.need(s.Bucket, "KOPIA_S3_BUCKET")
+	b.endpoint(s)
+	_, region := b.keys.first("AWS_REGION", "AWS_DEFAULT_REGION", "KOPIA_S3_REGION")
 	fill(&s.Region, region)
-	_, noTLS := keys.first("KOPIA_S3_DISABLE_TLS", "AWS_S3_DISABLE_TLS")
-	s.DoNotUseTLS = s.DoNotUseTLS || noTLS == "true"
-	var problems problem.List
-	if scheme, bare := splitURL(s.Endpoint); scheme != "" {
-		s.Endpoint = strings.TrimSuffix(bare, "/")
-		if scheme == "http" && !s.DoNotUseTLS {
-			s.DoNotUseTLS = true
-			problems = append(problems, problem.Problem{
-				Code: "VK408", Severity: problem.Info, Path: "KOPIA_S3_ENDPOINT",
-				Message: "the endpoint starts with http://, so TLS is off",
-			})
-		}
-	}
-	loc.credential("accessKeyID", keys, "AWS_ACCESS_KEY_ID")
-	loc.credential("secretAccessKey", keys, "AWS_SECRET_ACCESS_KEY")
-	loc.credential("sessionToken", keys, "AWS_SESSION_TOKEN")
-	return loc, problems
+	b.credential("accessKeyID", "AWS_ACCESS_KEY_ID")
+	b.credential("secretAccessKey", "AWS_SECRET_ACCESS_KEY")
+	b.credential("sessionToken", "AWS_SESSION_TOKEN")
 }
 
-func buildAzure(loc Location, keys Keys, host, tail string) Location {
-	s := clone(loc.Storage.Azure)
-	loc.Storage.Azure = s
-	fill(&s.Container, keys.text("KOPIA_AZURE_CONTAINER"), host)
-	fill(&s.Prefix, objectPrefix(tail))
-	_, account := keys.first("KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME")
-	fill(&s.StorageAccount, account)
-	if suffix := keys.text("AZURE_ENDPOINT_SUFFIX"); suffix != "" {
+// endpoint is the S3 server, and whether it is spoken to in clear text.
+func (b *builder) endpoint(s *result.S3Storage) {
+	name, given := b.keys.first("KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT")
+	if given != "" && s.Endpoint != "" && bareHost(given) != bareHost(s.Endpoint) {
+		b.disagree(name, s.Endpoint, given)
+	}
+	fill(&s.Endpoint, given, "s3.amazonaws.com")
+	switch key, value := b.keys.first("KOPIA_S3_DISABLE_TLS", "AWS_S3_DISABLE_TLS"); value {
+	case "", "false":
+	case "true":
+		s.DoNotUseTLS = true
+	default:
+		b.unusable(key, "it is neither true nor false", "write true to talk to the server without TLS, or remove the key")
+	}
+	if scheme, _ := splitURL(s.Endpoint); scheme == "http" && !s.DoNotUseTLS {
+		s.DoNotUseTLS = true
+		if name == "" {
+			name = "KOPIA_S3_ENDPOINT" // the manifest's own
+		}
+		b.problems = append(b.problems, problem.Problem{
+			Code: "VK408", Severity: problem.Info, Path: name, Message: "the endpoint starts with http://, so TLS is off",
+		})
+	}
+	s.Endpoint = bareHost(s.Endpoint)
+}
+
+// bareHost is an endpoint as kopia takes it, without a scheme.
+func bareHost(endpoint string) string {
+	_, bare := splitURL(endpoint)
+	return strings.TrimSuffix(bare, "/")
+}
+
+func (b *builder) azure() {
+	s := clone(b.loc.Storage.Azure)
+	b.loc.Storage.Azure = s
+	b.place(&s.Container, b.host, "KOPIA_AZURE_CONTAINER")
+	b.prefix(&s.Prefix)
+	account := []string{"KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME"}
+	b.place(&s.StorageAccount, "", account...)
+	b.need(s.Container, "KOPIA_AZURE_CONTAINER")
+	b.need(s.StorageAccount, account...)
+	if suffix := b.keys.text("AZURE_ENDPOINT_SUFFIX"); suffix != "" {
 		fill(&s.StorageDomain, "blob."+suffix)
 	}
-	loc.credential("storageKey", keys, "KOPIA_AZURE_STORAGE_KEY", "AZURE_STORAGE_KEY", "AZURE_ACCOUNT_KEY")
-	loc.credential("sasToken", keys, "AZURE_STORAGE_SAS_TOKEN", "AZURE_ACCOUNT_SAS")
-	return loc
+	b.credential("storageKey", "KOPIA_AZURE_STORAGE_KEY", "AZURE_STORAGE_KEY", "AZURE_ACCOUNT_KEY")
+	b.credential("sasToken", "AZURE_STORAGE_SAS_TOKEN", "AZURE_ACCOUNT_SAS")
 }
 
-func buildGCS(loc Location, keys Keys, host, tail string) Location {
-	s := clone(loc.Storage.GCS)
-	loc.Storage.GCS = s
-	_, bucket := keys.first("KOPIA_GCS_BUCKET", "GCS_BUCKET")
-	fill(&s.Bucket, bucket, host)
-	fill(&s.Prefix, objectPrefix(tail))
-	loc.credential("credentials", keys, "GOOGLE_APPLICATION_CREDENTIALS")
-	return loc
+func (b *builder) gcs() {
+	s := clone(b.loc.Storage.GCS)
+	b.loc.Storage.GCS = s
+	b.place(&s.Bucket, b.host, "KOPIA_GCS_BUCKET", "GCS_BUCKET")
+	b.prefix(&s.Prefix)
+	b.need(s.Bucket, "KOPIA_GCS_BUCKET", "GCS_BUCKET")
+	b.keyFile("GOOGLE_APPLICATION_CREDENTIALS")
 }
 
-func buildB2(loc Location, keys Keys, host, tail string) Location {
-	s := clone(loc.Storage.B2)
-	loc.Storage.B2 = s
-	fill(&s.Bucket, keys.text("KOPIA_B2_BUCKET"), host)
-	fill(&s.Prefix, objectPrefix(tail))
-	loc.credential("keyID", keys, "B2_ACCOUNT_ID")
-	loc.credential("key", keys, "B2_APPLICATION_KEY")
-	return loc
+func (b *builder) b2() {
+	s := clone(b.loc.Storage.B2)
+	b.loc.Storage.B2 = s
+	b.place(&s.Bucket, b.host, "KOPIA_B2_BUCKET")
+	b.prefix(&s.Prefix)
+	b.need(s.Bucket, "KOPIA_B2_BUCKET")
+	b.needKey("B2_ACCOUNT_ID")
+	b.needKey("B2_APPLICATION_KEY")
+	b.credential("keyID", "B2_ACCOUNT_ID")
+	b.credential("key", "B2_APPLICATION_KEY")
 }
 
-func buildWebDAV(loc Location, keys Keys, rest string) Location {
-	s := clone(loc.Storage.WebDAV)
-	loc.Storage.WebDAV = s
-	fill(&s.URL, keys.text("WEBDAV_URL"))
-	if s.URL == "" && rest != "" {
-		s.URL = "https://" + rest
+func (b *builder) webDAV() {
+	s := clone(b.loc.Storage.WebDAV)
+	b.loc.Storage.WebDAV = s
+	url := ""
+	if b.rest != "" {
+		url = "https://" + b.rest
 	}
-	loc.credential("username", keys, "WEBDAV_USERNAME")
-	loc.credential("password", keys, "WEBDAV_PASSWORD")
-	return loc
+	b.place(&s.URL, url, "WEBDAV_URL")
+	b.need(s.URL, "WEBDAV_URL")
+	b.credential("username", "WEBDAV_USERNAME")
+	b.credential("password", "WEBDAV_PASSWORD")
 }
 
-func buildSFTP(loc Location, keys Keys, host, tail string) Location {
-	s := clone(loc.Storage.SFTP)
-	loc.Storage.SFTP = s
-	if user, bare, ok := strings.Cut(host, "@"); ok {
-		host = bare
-		fill(&s.Username, keys.text("SFTP_USERNAME"), user)
+func (b *builder) sftp() {
+	s := clone(b.loc.Storage.SFTP)
+	b.loc.Storage.SFTP = s
+	user, host, found := strings.Cut(b.host, "@")
+	if !found {
+		user, host = "", b.host
 	}
-	port := keys.text("SFTP_PORT")
-	if bare, p, ok := strings.Cut(host, ":"); ok {
-		host = bare
-		fill(&port, p)
+	host, port := splitPort(host)
+	dir := ""
+	if b.tail != "" {
+		dir = "/" + b.tail
 	}
-	fill(&s.Host, keys.text("SFTP_HOST"), host)
-	fill(&s.Username, keys.text("SFTP_USERNAME"))
-	fill(&s.Path, keys.text("SFTP_PATH"))
-	if s.Path == "" && tail != "" {
-		s.Path = "/" + tail
-	}
-	if s.Port == 0 {
-		s.Port, _ = strconv.Atoi(port)
-	}
-	loc.credential("password", keys, "SFTP_PASSWORD")
-	loc.credential("keyData", keys, "SFTP_KEY_FILE")
-	loc.credential("knownHostsData", keys, "SFTP_KNOWN_HOSTS_DATA", "SFTP_KNOWN_HOSTS")
-	return loc
+	b.place(&s.Host, host, "SFTP_HOST")
+	b.place(&s.Username, user, "SFTP_USERNAME")
+	b.place(&s.Path, dir, "SFTP_PATH")
+	b.port(&s.Port, port)
+	b.need(s.Host, "SFTP_HOST")
+	b.need(s.Username, "SFTP_USERNAME")
+	b.need(s.Path, "SFTP_PATH")
+	b.needKey("SFTP_PASSWORD", "SFTP_KEY_FILE")
+	b.needKey("SFTP_KNOWN_HOSTS", "SFTP_KNOWN_HOSTS_DATA")
+	b.credential("password", "SFTP_PASSWORD")
+	b.credential("keyData", "SFTP_KEY_FILE")
+	b.credential("knownHostsData", "SFTP_KNOWN_HOSTS_DATA", "SFTP_KNOWN_HOSTS")
 }
 
-func buildRclone(loc Location, keys Keys, rest string) Location {
-	s := clone(loc.Storage.Rclone)
-	loc.Storage.Rclone = s
-	fill(&s.RemotePath, keys.text("RCLONE_REMOTE_PATH"), rest)
-	loc.credential("embeddedConfig", keys, "RCLONE_CONFIG")
-	return loc
+func (b *builder) rclone() {
+	s := clone(b.loc.Storage.Rclone)
+	b.loc.Storage.Rclone = s
+	b.place(&s.RemotePath, b.rest, "RCLONE_REMOTE_PATH")
+	b.need(s.RemotePath, "RCLONE_REMOTE_PATH")
+	b.credential("embeddedConfig", "RCLONE_CONFIG")
 }
 
-func buildGDrive(loc Location, keys Keys, host string) Location {
-	s := clone(loc.Storage.GDrive)
-	loc.Storage.GDrive = s
-	fill(&s.FolderID, keys.text("GOOGLE_DRIVE_FOLDER_ID"), host)
-	loc.credential("credentials", keys, "GOOGLE_DRIVE_CREDENTIALS")
-	return loc
+func (b *builder) gdrive() {
+	s := clone(b.loc.Storage.GDrive)
+	b.loc.Storage.GDrive = s
+	b.place(&s.FolderID, b.host, "GOOGLE_DRIVE_FOLDER_ID")
+	b.need(s.FolderID, "GOOGLE_DRIVE_FOLDER_ID")
+	b.needKey("GOOGLE_DRIVE_CREDENTIALS")
+	b.keyFile("GOOGLE_DRIVE_CREDENTIALS")
 }
 
 // clone copies what the manifest says, or starts empty.
@@ -192,14 +214,4 @@ func clone[T any](given *T) *T {
 		*out = *given
 	}
 	return out
-}
-
-// objectPrefix makes a prefix of an object store end in one slash, as kopia
-// needs it, and collapses runs of slashes.
-func objectPrefix(tail string) string {
-	parts := strings.FieldsFunc(tail, func(r rune) bool { return r == '/' })
-	if len(parts) == 0 {
-		return ""
-	}
-	return strings.Join(parts, "/") + "/"
 }

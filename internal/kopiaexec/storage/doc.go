@@ -25,12 +25,6 @@ func (k Keys) first(names ...string) (name, value string) {
 	return "", ""
 }
 
-// has reports whether any of the names has a value.
-func (k Keys) has(names ...string) bool {
-	name, _ := k.first(names...)
-	return name != ""
-}
-
 // Password returns KOPIA_PASSWORD as kopia itself reads it: trimmed.
 func (k Keys) Password() secret.Value { return secret.New([]byte(k.text("KOPIA_PASSWORD"))) }
 

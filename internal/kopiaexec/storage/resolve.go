@@ -12,22 +12,24 @@ import (
 )
 
 // Resolve works out where a repository is from the Secret's keys and from what
-// the manifest or a flag says (want). Those win where they speak: the Secret then
-// fills in credentials, and a Secret that names another kind of storage is an
-// error. All problems come at once; the Location is usable if none is an Error.
+// the manifest or a flag says (want). The Secret fills in what those leave open, and
+// a Secret that says another place is an error, but for a directory, which
+// --repository-dir may replace. All problems come at once; the Location is usable if none is an Error.
 func Resolve(want result.Storage, keys Keys) (Location, problem.List) {
 	problems := checkPassword(keys)
+	detected := Detect(keys)
 	if open := checkPlaces(keys); len(open) > 0 {
 		// Whatever is made of such a place would show the password.
-		return Location{}, slices.Concat(problems, open, Detect(keys).problems())
+		_, more := build(detected.Backend, detected.Because, result.Storage{}, keys)
+		return Location{}, slices.Concat(problems, open, missing(more), detected.passedOver())
 	}
-	detected := Detect(keys)
-	backend := Backend(want.Type())
+	backend, because := Backend(want.Type()), "the manifest"
 	switch {
 	case backend == "" && detected.Backend == "":
 		return Location{}, append(problems, noBackend(keys))
 	case backend == "":
-		backend = detected.Backend
+		backend, because = detected.Backend, detected.Because
+		problems = append(problems, detected.passedOver()...)
 	case detected.Backend != "" && detected.Backend != backend && !slices.Contains(detected.Others, backend):
 		return Location{}, append(problems, problem.Problem{
 			Code: "VK405", Severity: problem.Error, Path: detected.Because,
@@ -35,11 +37,16 @@ func Resolve(want result.Storage, keys Keys) (Location, problem.List) {
 			Fix:     "remove one of the two, or name another Secret",
 		})
 	}
-	if want.Type() == "" {
-		problems = append(problems, detected.problems()...)
-	}
-	loc, more := build(backend, want, keys)
+	loc, more := build(backend, because, want, keys)
 	return loc, append(problems, more...)
+}
+
+// codeMissingKey is the code of a key that the storage needs.
+const codeMissingKey = "VK403"
+
+// missing are those of the problems that name a missing key.
+func missing(all problem.List) problem.List {
+	return slices.DeleteFunc(all, func(p problem.Problem) bool { return p.Code != codeMissingKey })
 }
 
 // directory names the directory that is wanted, in brackets; nothing: no
@@ -51,24 +58,16 @@ func directory(want result.Storage) string {
 	return " (" + want.Filesystem.Path + ")"
 }
 
-// problems are the missing keys and the backends that were passed over.
-func (d Detection) problems() problem.List {
-	var list problem.List
-	for _, key := range d.Missing {
-		list = append(list, problem.Problem{
-			Code: "VK403", Severity: problem.Error, Path: key,
-			Message: fmt.Sprintf("%s storage (chosen by %s) needs the key %s in the repository Secret", d.Backend, d.Because, key),
-			Fix:     "add the key to the Secret",
-		})
+// passedOver warns of the backends that the Secret names too.
+func (d Detection) passedOver() problem.List {
+	if len(d.Others) == 0 {
+		return nil
 	}
-	if len(d.Others) > 0 {
-		list = append(list, problem.Problem{
-			Code: "VK406", Severity: problem.Warning, Path: d.Because,
-			Message: fmt.Sprintf("the repository Secret names more than one kind of storage; %s is used, %v is not", d.Backend, d.Others),
-			Fix:     "remove the keys of the storage that is not meant",
-		})
-	}
-	return list
+	return problem.List{{
+		Code: "VK406", Severity: problem.Warning, Path: d.Because,
+		Message: fmt.Sprintf("the repository Secret names more than one kind of storage; %s is used, %v is not", d.Backend, d.Others),
+		Fix:     "remove the keys of the storage that is not meant",
+	}}
 }
 
 // schemeName is what may stand before ://; anything else is not shown, for it may
@@ -114,8 +113,7 @@ func checkPassword(keys Keys) problem.List {
 }
 
 // filesystemPath reads the path of filesystem:///abs/dir.
-func filesystemPath(keys Keys) (string, *problem.Problem) {
-	_, dir := splitURL(keys.text("KOPIA_REPOSITORY"))
+func filesystemPath(dir string) (string, *problem.Problem) {
 	bad := func(why string) *problem.Problem {
 		return &problem.Problem{
 			Code: "VK404", Severity: problem.Error, Path: "KOPIA_REPOSITORY",

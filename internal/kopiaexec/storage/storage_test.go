@@ -60,6 +60,14 @@ func TestResolveGivesKopiasConfiguration(t *testing.T) {
 			keys("KOPIA_REPOSITORY=sftp://u@h:2222/backups", "SFTP_KEY_FILE=PEM", "SFTP_KNOWN_HOSTS_DATA=h ssh-rsa A"),
 			`{"type":"sftp","config":{"path":"/backups","host":"h","port":2222,"username":"u","keyData":"PEM","knownHostsData":"h ssh-rsa A"}}`,
 		},
+		"sftp to an IPv6 address": {
+			keys("KOPIA_REPOSITORY=sftp://u@[fe80::1]:2222/b", "SFTP_PASSWORD=p", "SFTP_KNOWN_HOSTS_DATA=h"),
+			`{"type":"sftp","config":{"path":"/b","host":"fe80::1","port":2222,"username":"u","password":"p","knownHostsData":"h"}}`,
+		},
+		"a URL of another kind gives no prefix": {
+			keys("KOPIA_S3_BUCKET=b", "KOPIA_REPOSITORY=filesystem:///kopia/repository"),
+			`{"type":"s3","config":{"bucket":"b","endpoint":"s3.amazonaws.com"}}`,
+		},
 		"rclone": {keys("RCLONE_REMOTE_PATH=r:x", "RCLONE_CONFIG=[r]"), `{"type":"rclone","config":{"remotePath":"r:x","embeddedConfig":"[r]"}}`},
 		"gdrive": {keys("KOPIA_REPOSITORY=gdrive://folder", "GOOGLE_DRIVE_CREDENTIALS={}"), `{"type":"gdrive","config":{"folderID":"folder","credentials":{}}}`},
 	}
@@ -98,18 +106,33 @@ func TestResolveNamesEveryProblem(t *testing.T) {
 		keys  storage.Keys
 		codes []string
 	}{
-		"an empty Secret":            {result.Storage{}, keys(), []string{"VK402 KOPIA_PASSWORD", "VK401 KOPIA_REPOSITORY"}},
-		"a scheme that is none":      {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=ftp://x"), []string{"VK404 KOPIA_REPOSITORY"}},
-		"a path without a scheme":    {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=/kopia"), []string{"VK404 KOPIA_REPOSITORY"}},
-		"a relative directory":       {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem://kopia"), []string{"VK404 KOPIA_REPOSITORY"}},
-		"a directory that leads up":  {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///kopia/../etc"), []string{"VK404 KOPIA_REPOSITORY"}},
-		"the root":                   {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///"), []string{"VK404 KOPIA_REPOSITORY"}},
-		"missing keys":               {result.Storage{}, keys("KOPIA_PASSWORD=p", "SFTP_HOST=h", "SFTP_PATH=/p"), []string{"VK403 SFTP_USERNAME", "VK403 SFTP_PASSWORD or SFTP_KEY_FILE", "VK403 SFTP_KNOWN_HOSTS or SFTP_KNOWN_HOSTS_DATA"}},
-		"two backends":               {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_GCS_BUCKET=b", "KOPIA_REPOSITORY=filesystem:///k"), []string{"VK406 KOPIA_GCS_BUCKET"}},
-		"a command for a password":   {result.Storage{}, keys("KOPIA_PASSWORD=$(openssl rand -base64 32)", "KOPIA_REPOSITORY=filesystem:///k"), []string{"VK407 KOPIA_PASSWORD"}},
-		"manifest and Secret differ": {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p", "KOPIA_S3_BUCKET=b"), []string{"VK405 KOPIA_S3_BUCKET"}},
-		"the manifest alone":         {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p"), nil},
-		"the manifest's directory":   {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///other"), nil},
+		"an empty Secret":             {result.Storage{}, keys(), []string{"VK402 KOPIA_PASSWORD", "VK401 KOPIA_REPOSITORY"}},
+		"a scheme that is none":       {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=ftp://x"), []string{"VK404 KOPIA_REPOSITORY"}},
+		"a path without a scheme":     {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=/kopia"), []string{"VK404 KOPIA_REPOSITORY"}},
+		"a relative directory":        {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem://kopia"), []string{"VK404 KOPIA_REPOSITORY"}},
+		"a directory that leads up":   {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///kopia/../etc"), []string{"VK404 KOPIA_REPOSITORY"}},
+		"the root":                    {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///"), []string{"VK404 KOPIA_REPOSITORY"}},
+		"missing keys":                {result.Storage{}, keys("KOPIA_PASSWORD=p", "SFTP_HOST=h", "SFTP_PATH=/p"), []string{"VK403 SFTP_USERNAME", "VK403 SFTP_PASSWORD or SFTP_KEY_FILE", "VK403 SFTP_KNOWN_HOSTS or SFTP_KNOWN_HOSTS_DATA"}},
+		"two backends":                {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_GCS_BUCKET=b", "KOPIA_REPOSITORY=filesystem:///k"), []string{"VK406 KOPIA_GCS_BUCKET"}},
+		"a command for a password":    {result.Storage{}, keys("KOPIA_PASSWORD=$(openssl rand -base64 32)", "KOPIA_REPOSITORY=filesystem:///k"), []string{"VK407 KOPIA_PASSWORD"}},
+		"manifest and Secret differ":  {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p", "KOPIA_S3_BUCKET=b"), []string{"VK405 KOPIA_S3_BUCKET"}},
+		"a URL without a bucket":      {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=s3:///prefix"), []string{"VK403 KOPIA_S3_BUCKET"}},
+		"a URL with a host only":      {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=sftp://h", "SFTP_PASSWORD=p", "SFTP_KNOWN_HOSTS_DATA=h"), []string{"VK403 SFTP_USERNAME", "VK403 SFTP_PATH"}},
+		"a port that is no number":    {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=sftp://u@h/p", "SFTP_PORT=ssh", "SFTP_PASSWORD=p", "SFTP_KNOWN_HOSTS_DATA=h"), []string{"VK410 SFTP_PORT"}},
+		"a port out of bounds":        {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=sftp://u@h:99999/p", "SFTP_PASSWORD=p", "SFTP_KNOWN_HOSTS_DATA=h"), []string{"VK410 KOPIA_REPOSITORY"}},
+		"a path for a key file":       {result.Storage{}, keys("KOPIA_PASSWORD=p", "GCS_BUCKET=b", "GOOGLE_APPLICATION_CREDENTIALS=/gcs.json"), []string{"VK410 GOOGLE_APPLICATION_CREDENTIALS"}},
+		"a list for a key file":       {result.Storage{}, keys("KOPIA_PASSWORD=p", "GOOGLE_DRIVE_FOLDER_ID=f", "GOOGLE_DRIVE_CREDENTIALS=[]"), []string{"VK410 GOOGLE_DRIVE_CREDENTIALS"}},
+		"a word for a switch":         {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_S3_BUCKET=b", "AWS_S3_DISABLE_TLS=yes"), []string{"VK410 AWS_S3_DISABLE_TLS"}},
+		"TLS off by the endpoint":     {result.Storage{}, keys("KOPIA_PASSWORD=p", "KOPIA_S3_BUCKET=b", "AWS_S3_ENDPOINT=http://m"), []string{"VK408 AWS_S3_ENDPOINT"}},
+		"two buckets":                 {s3("b", ""), keys("KOPIA_PASSWORD=p", "KOPIA_S3_BUCKET=c"), []string{"VK405 KOPIA_S3_BUCKET"}},
+		"two prefixes":                {s3("b", "p/"), keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=s3://b/q"), []string{"VK405 KOPIA_REPOSITORY"}},
+		"the same place twice":        {s3("b", "p"), keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=s3://b/p/"), nil},
+		"a bucket from the Secret":    {s3("", ""), keys("KOPIA_PASSWORD=p", "KOPIA_S3_BUCKET=b"), nil},
+		"no bucket anywhere":          {s3("", "p/"), keys("KOPIA_PASSWORD=p"), []string{"VK403 KOPIA_S3_BUCKET"}},
+		"a directory from the Secret": {result.Storage{Filesystem: &result.FilesystemStorage{}}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///k"), nil},
+		"no directory anywhere":       {result.Storage{Filesystem: &result.FilesystemStorage{}}, keys("KOPIA_PASSWORD=p"), []string{"VK403 KOPIA_REPOSITORY"}},
+		"the manifest alone":          {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p"), nil},
+		"the manifest's directory":    {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///other"), nil},
 	}
 	for name, row := range rows {
 		_, problems := storage.Resolve(row.want, row.keys)
@@ -123,6 +146,21 @@ func TestResolveNamesEveryProblem(t *testing.T) {
 		if diff := cmp.Diff(row.codes, codes); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
+	}
+}
+
+func s3(bucket, prefix string) result.Storage {
+	return result.Storage{S3: &result.S3Storage{Bucket: bucket, Prefix: prefix}}
+}
+
+// What the manifest leaves open is the Secret's to say.
+func TestTheSecretFillsInThePlace(t *testing.T) {
+	t.Parallel()
+	loc, problems := storage.Resolve(s3("b", ""), keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=s3://b/deep//down", "KOPIA_S3_ENDPOINT=minio:9000", "AWS_REGION=eu"))
+	want := s3("b", "deep/down/")
+	want.S3.Endpoint, want.S3.Region = "minio:9000", "eu"
+	if diff := cmp.Diff(want, loc.Storage); diff != "" || problems != nil {
+		t.Errorf("%v (-want +got):\n%s", problems, diff)
 	}
 }
 
