@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -19,13 +20,25 @@ func (c *Cluster) FindRun(ctx context.Context, namespace, id string) (Run, error
 	if err != nil {
 		return Run{}, err
 	}
+	var found []Run
+	var ids []string
 	for _, r := range runs {
-		if r.ID == id || len(r.ID) > len(id) && r.ID[len(r.ID)-len(id)-1:] == "-"+id {
+		switch {
+		case r.ID == id:
 			return r, nil
+		case strings.HasSuffix(r.ID, "-"+id):
+			found, ids = append(found, r), append(ids, r.ID)
 		}
 	}
-	return Run{}, fault.New(fault.Refused, "namespace %q holds no run %q", namespace, id).
-		WithHint("kubectl volsync-kopia runs list -n " + namespace)
+	switch len(found) {
+	case 0:
+		return Run{}, fault.New(fault.Refused, "namespace %q holds no run %q", namespace, id).
+			WithHint("kubectl volsync-kopia runs list -n " + namespace)
+	case 1:
+		return found[0], nil
+	}
+	return Run{}, fault.New(fault.Refused, "namespace %q holds several runs %q: %s", namespace, id, strings.Join(ids, ", ")).
+		WithHint("give the whole id of one")
 }
 
 // Attach follows a run from its log's first byte to its end, from any machine.

@@ -241,3 +241,31 @@ func TestTheRepositoryIsAskedForADeadRun(t *testing.T) {
 		t.Errorf("asked %d times; %+v", asked, h)
 	}
 }
+
+// TestARunIsFoundByTheEndOfItsId, unless that is the end of two.
+func TestARunIsFoundByTheEndOfItsId(t *testing.T) {
+	t.Parallel()
+	other := moverJob()
+	other.Name, other.UID, other.Labels = "vk-src-app-other", "other", labelsOf(plan.RoleMover)
+	other.Labels[plan.LabelRun] = "20261122-2106-x7k2q"
+	w := newWorld(t, moverJob(), other)
+	for id, want := range map[string]string{testRun: testRun, "2105-x7k2q": testRun, "x7k2q": "", "7k2q": "", "": ""} {
+		if r, err := w.cluster.FindRun(t.Context(), testNamespace, id); r.ID != want || (fault.CodeOf(err) == 5) != (want == "") {
+			t.Errorf("%q: %q, %v", id, r.ID, err)
+		}
+	}
+}
+
+// TestWhoMayNotLookHasEndedNothing: that the runs cannot be listed any more does not
+// say that somebody else has ended one.
+func TestWhoMayNotLookHasEndedNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(startedAgo(time.Hour)), moverPod(ended(good())))
+	dead := w.run()
+	w.typed.PrependReactor("list", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("no more"))
+	})
+	if err := w.cluster.Bury(t.Context(), dead, time.Now, t.Logf); fault.CodeOf(err) != 5 {
+		t.Errorf("%v", err)
+	}
+}

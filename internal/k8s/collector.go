@@ -45,7 +45,7 @@ func (c *Cluster) buryAs(ctx context.Context, r Run, res *result.Result, now fun
 	}
 	current, err := c.FindRun(ctx, r.Object.Namespace, r.ID)
 	switch {
-	case fault.KindOf(err) == fault.Refused, current.State == RunCollected && r.State != RunCollected, err == nil && current.busy(now()):
+	case fault.KindOf(err) == fault.Refused && !apierrors.IsForbidden(err), current.State == RunCollected && r.State != RunCollected, err == nil && current.busy(now()):
 		return l.release(ctx) // somebody has ended it, or it lives after all
 	case err != nil:
 		return errors.Join(err, l.release(ctx))

@@ -35,7 +35,7 @@ func decodeHistory(m *corev1.ConfigMap) (status.History, error) {
 		return h, nil
 	}
 	if err := json.Unmarshal([]byte(text), &h); err != nil {
-		return h, fault.New(fault.Failed, "read the history: %w", err).At("ConfigMap "+m.Namespace+"/"+m.Name).
+		return h, fault.New(fault.Failed, "read the history: %w", err).At("ConfigMap " + m.Namespace + "/" + m.Name).
 			WithHint("kubectl delete configmap " + m.Name + " -n " + m.Namespace + " begins a new history")
 	}
 	return h, nil

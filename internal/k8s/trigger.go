@@ -3,7 +3,9 @@ package k8s
 import (
 	"context"
 	"encoding/json"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -42,23 +44,41 @@ func (t *Target) copyTrigger(ctx context.Context, step plan.Step) error {
 // takeTrigger reads the trigger's value, and waits for a new one where the step
 // says so.
 func (t *Target) takeTrigger(ctx context.Context, step plan.Step) error {
+	said, asked := state{}, time.Time{}
 	look := func() (state, error) {
-		claim, err := t.claims().Get(ctx, step.Trigger.Claim, metav1.GetOptions{})
-		if err != nil {
-			if transient(err) {
-				return state{why: err.Error()}, nil
-			}
-			return state{}, fault.New(fault.Failed, "read its copy trigger: %w", err).At("PersistentVolumeClaim " + step.Trigger.Claim)
+		if said.why != "" && t.now().Sub(asked) < triggerEvery {
+			return said, nil
 		}
-		t.triggerValue = claim.Annotations[plan.AnnotationCopyTrigger]
-		if t.triggerValue != "" && t.triggerValue != claim.Annotations[plan.AnnotationLatestCopyTrigger] {
-			return state{done: true}, nil
-		}
-		return state{why: plan.AnnotationCopyTrigger + " has no new value"}, nil
+		asked = t.now()
+		var err error
+		said, err = t.triggerState(ctx, step)
+		return said, err
 	}
 	if len(step.Waits) == 0 {
 		_, err := look()
 		return err
 	}
 	return t.waitFor(ctx, "the copy trigger of PersistentVolumeClaim "+step.Trigger.Claim, step.Waits[0], look)
+}
+
+// triggerEvery is how often a claim is asked for a new value: it carries no label of
+// the run, by which it could be watched.
+const triggerEvery = 5 * time.Second
+
+// triggerState reads the trigger's value.
+func (t *Target) triggerState(ctx context.Context, step plan.Step) (state, error) {
+	var claim *corev1.PersistentVolumeClaim
+	err := patiently(ctx, func(ctx context.Context) error {
+		var err error
+		claim, err = t.claims().Get(ctx, step.Trigger.Claim, metav1.GetOptions{})
+		return err
+	})
+	if err != nil {
+		return state{}, fault.New(fault.Failed, "read its copy trigger: %w", err).At("PersistentVolumeClaim " + step.Trigger.Claim)
+	}
+	t.triggerValue = claim.Annotations[plan.AnnotationCopyTrigger]
+	if t.triggerValue != "" && t.triggerValue != claim.Annotations[plan.AnnotationLatestCopyTrigger] {
+		return state{done: true}, nil
+	}
+	return state{why: plan.AnnotationCopyTrigger + " has no new value"}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -38,7 +39,9 @@ const (
 // be removed is no reason not to run: End tells of it.
 func Begin(stateDir, runID, workDir string) (*Run, error) {
 	r := &Run{dir: runDir(stateDir, runID), workDir: workDir}
-	if err := r.begin(stateDir); err != nil {
+	if err := r.begin(stateDir); fault.KindOf(err) == fault.Refused {
+		return nil, err
+	} else if err != nil {
 		return nil, fault.New(fault.Failed, "put the run on record: %w", err).
 			WithHint("the state directory must be writable; --state-dir names another one")
 	}
@@ -54,7 +57,7 @@ func (r *Run) begin(stateDir string) error {
 	}
 	// One at a time, so that no sweep sees a run that has not locked itself yet.
 	door := flock.New(filepath.Join(stateDir, "runs.lock"))
-	if err := door.Lock(); err != nil {
+	if err := enter(door); err != nil {
 		return err
 	}
 	defer func() { _ = door.Unlock() }()
@@ -79,6 +82,25 @@ func (r *Run) begin(stateDir string) error {
 		return err
 	}
 	return replaceFile(filepath.Join(r.dir, recordFile), data)
+}
+
+// How often and how long the door is tried: whoever is inside removes what dead runs
+// left, and may have been stopped in the middle of it.
+const (
+	doorEvery = 100 * time.Millisecond
+	doorTries = 300
+)
+
+// enter locks the door, or gives up.
+func enter(door *flock.Flock) error {
+	for range doorTries {
+		if free, err := door.TryLock(); err != nil || free {
+			return err
+		}
+		time.Sleep(doorEvery)
+	}
+	return fault.New(fault.Refused, "another command has held it for %s", doorTries*doorEvery).At(door.Path()).
+		WithHint("look for a command that hangs or was stopped (Ctrl-Z)")
 }
 
 // MoverLock is the file that the run's mover holds locked while it lives: it may

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -278,4 +281,23 @@ func TestTheLastStepTakesTheRunOffTheRecord(t *testing.T) {
 	if exists(t, work) || exists(t, target.Run.dir) {
 		t.Error("the run has left its directory or its record")
 	}
+}
+
+// TestADoorThatStaysShutIsNotWaitedForWithoutLimit: whoever is inside was stopped.
+func TestADoorThatStaysShutIsNotWaitedForWithoutLimit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := flock.New(filepath.Join(dir, "runs.lock"))
+	if err := door.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := Begin(dir, "run-1", filepath.Join(dir, "work")); fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), "runs.lock") {
+			t.Errorf("%v", err)
+		}
+	})
+	if err := door.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, dir, "run-2", filepath.Join(dir, "work"))
 }
