@@ -10,6 +10,7 @@ import (
 
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
@@ -33,7 +34,7 @@ func (r *inputReader) kustomization(dir string, yield yieldInput) bool {
 	if err != nil {
 		return stop(yield, fault.New(fault.Usage, "-k %w", plainPath(dir, err)).WithHint("name the directory that holds kustomization.yaml"))
 	}
-	data, err := build(dir)
+	data, err := r.factory.build(dir)
 	if err != nil {
 		return stop(yield, err)
 	}
@@ -41,10 +42,24 @@ func (r *inputReader) kustomization(dir string, yield yieldInput) bool {
 }
 
 // build runs kustomize as kubectl does: without plugins, and reading nothing
-// outside the directories of its kustomizations.
-func build(dir string) ([]byte, error) {
+// outside the directories of its kustomizations. What it warns of is a warning.
+func (f *Factory) build(dir string) ([]byte, error) {
 	disk := &localFiles{FileSystem: filesys.MakeFsOnDisk()}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, dir)
+	var built resmap.ResMap
+	var err error
+	said := map[string]bool{}
+	unheard := saidBy(func() {
+		built, err = krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, dir)
+	}, func(line string) {
+		line = strings.TrimPrefix(strings.TrimPrefix(line, "# "), "Warning: ")
+		if !said[line] {
+			said[line] = true
+			f.warning("-k " + dir + ": " + line)
+		}
+	})
+	if unheard != nil {
+		return nil, unheard
+	}
 	if disk.refused != nil {
 		return nil, disk.refused
 	}

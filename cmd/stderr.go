@@ -45,6 +45,15 @@ func (f *Factory) note(format string, args ...any) {
 	fmt.Fprintln(f.Streams.ErrOut, text)
 }
 
+// warning says what is neither a finding nor a fault and should be seen to.
+func (f *Factory) warning(text string) {
+	if f.events() {
+		f.warn(result.Warning{Message: text})
+		return
+	}
+	fmt.Fprintln(f.Streams.ErrOut, "Warning: "+text)
+}
+
 // showFindings says what the manifests' judges found. In Events the errors are
 // left to the Result that ends the command.
 func (f *Factory) showFindings(report *ui.Report) error {
