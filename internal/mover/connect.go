@@ -159,7 +159,9 @@ func (d *driver) configure() error {
 	if d.paths, err = d.config.Write(d.task.WorkDir); err != nil {
 		return failed("Config", err)
 	}
-	d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond, d.task.Repository.UploadBytesPerSecond)
+	if d.task.Operation == result.OperationBackup { // the others upload nothing
+		d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond, d.task.Repository.UploadBytesPerSecond)
+	}
 	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond, d.task.Repository.DownloadBytesPerSecond)
 	return nil
 }

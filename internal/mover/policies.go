@@ -129,10 +129,20 @@ func (d *driver) comparePolicies(now policy.Export) policy.Diff {
 		d.log.sayf("Policy %s %s: %s -> %s (%s)", c.Target, c.Path, orUnset(c.Before), orUnset(c.After), orUnset(c.From))
 	}
 	if len(diff.NotManaged) > 0 {
-		d.log.sayf("Global policy values that the manifest does not name, left as they are: %s", strings.Join(diff.NotManaged, ", "))
+		d.log.sayf("Global policy: left as it is where the manifest names nothing, in %s: %s",
+			count(int64(len(diff.NotManaged)), "value", "values"), firstOf(diff.NotManaged))
 	}
 	d.sayHidden(d.settings.Desired.HiddenIgnoreRules(now))
 	return diff
+}
+
+// firstOf names the first few of many.
+func firstOf(names []string) string {
+	const few = 3
+	if len(names) <= few+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
 // sayHidden tells of the ignore rules of the global policy that the source's own

@@ -97,7 +97,7 @@ func TestReadingNeedsNoPolicy(t *testing.T) {
 		}, []string{"VK427"}},
 		"good limits": {func(t *testing.T, w *world) {
 			t.Helper()
-			w.policy(t, "repository.config", `{"uploadSpeed": 10485760}`)
+			w.policy(t, "repository.config", `{"uploadSpeed": 10485760, "downloadSpeed": 10485760}`)
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +118,10 @@ func TestReadingNeedsNoPolicy(t *testing.T) {
 				if diff := cmp.Diff(row.codes, warned(o.Result)); diff != "" {
 					t.Errorf("%s: warnings (-want +got):\n%s", operation, diff)
 				}
-				if limited := strings.Contains(o.log, "Upload speed limit: 10 MB/s"); limited != (name == "good limits") {
+				if strings.Contains(o.log, "Upload speed limit") {
+					t.Errorf("%s uploads nothing:\n%s", operation, o.log)
+				}
+				if limited := strings.Contains(o.log, "Download speed limit: 10 MB/s"); limited != (name == "good limits") {
 					t.Errorf("%s: the limit is used: %v\n%s", operation, limited, o.log)
 				}
 			}

@@ -42,8 +42,8 @@ func (d *driver) probe(ctx context.Context) error {
 	}
 	d.begin("policy")
 	diff := d.comparePolicies(now)
-	d.res.Policy = &result.PolicyReport{Changes: diff.Changes, Unchanged: diff.Same}
-	d.res.Message = fmt.Sprintf("a %s repository; a run would change %d policy values", d.place.Type(), len(diff.Changes))
+	d.res.Policy = &result.PolicyReport{Changes: diff.Changes, Unchanged: diff.Same, NotManaged: diff.NotManaged}
+	d.res.Message = fmt.Sprintf("a %s repository; a run would change %s", d.place.Type(), count(int64(len(diff.Changes)), "policy value", "policy values"))
 	return nil
 }
 

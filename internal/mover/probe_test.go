@@ -3,6 +3,7 @@ package mover_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -134,6 +135,12 @@ func TestAProbeWithholdsWhatASecretHolds(t *testing.T) {
 	}, []result.PolicyChange{
 		{Target: "(global)", Path: "retention.keepDaily", Before: result.Withheld, After: result.Withheld, From: "global-policy.json"},
 	})
+	// The log names a few of the values that nobody manages, the Result all of them.
+	all := o.Policy.NotManaged
+	short := fmt.Sprintf("in %d values: %s, %s, %s and %d more\n", len(all), all[0], all[1], all[2], len(all)-3)
+	if len(all) < 10 || !strings.Contains(o.log, short) {
+		t.Errorf("no %q in\n%s", short, o.log)
+	}
 	if strings.Contains(o.log, "another-rule") {
 		t.Errorf("the log tells what the repository holds:\n%s", o.log)
 	}

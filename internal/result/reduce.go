@@ -20,6 +20,7 @@ type Reduction struct {
 func Reductions() []Reduction {
 	const gone = "left out"
 	return []Reduction{
+		{[]string{"policy.notManaged"}, gone, dropNotManaged},
 		{[]string{"policy.unchanged"}, "left out from the end, counted in `policy.omittedChanges`", cutUnchanged},
 		{[]string{"policy.changes"}, "left out from the end, counted in `policy.omittedChanges`", cutChange},
 		{[]string{"warnings"}, "left out from the end, counted in `omittedWarnings`", cutWarning},
@@ -46,6 +47,14 @@ func cutChange(r *Result) bool {
 	cut := (len(r.Policy.Changes) + 3) / 4
 	r.Policy.Changes = r.Policy.Changes[:len(r.Policy.Changes)-cut]
 	r.Policy.OmittedChanges += cut
+	return true
+}
+
+func dropNotManaged(r *Result) bool {
+	if r.Policy == nil || r.Policy.NotManaged == nil {
+		return false
+	}
+	r.Policy.NotManaged = nil
 	return true
 }
 

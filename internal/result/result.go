@@ -145,6 +145,9 @@ type PolicyReport struct {
 	// Unchanged are the values that a probe found to be as the manifest wants
 	// them; a run does not list them.
 	Unchanged []PolicyChange `json:"unchanged,omitempty"`
+	// NotManaged are the paths of the global policy that a probe found set and the
+	// manifest does not name: a run leaves them as they are.
+	NotManaged []string `json:"notManaged,omitempty"`
 	// Applied and Failed count policy sources, as the log's summary line does.
 	Applied int `json:"applied,omitempty"`
 	Failed  int `json:"failed,omitempty"`
