@@ -179,3 +179,18 @@ func TestProblemsOfSeveralFilesAreSortedAndComplete(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Looking each one up from the first line took the square of their number.
+func TestVeryManyUnsetVariablesStandWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	const count = 100_000
+	text := "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: app}\nspec:\n  kopia:\n    additionalArgs:\n" +
+		strings.Repeat("    - --x=${A}\n", count)
+	_, problems := Parse([]Input{{Name: "in.yaml", Data: []byte(text)}}, Options{Envsubst: true})
+	if len(problems) != count {
+		t.Fatalf("%d problems, want %d", len(problems), count)
+	}
+	if last := problems[count-1].Position.String(); last != "in.yaml:100006:11" {
+		t.Errorf("the last stands at %s", last)
+	}
+}

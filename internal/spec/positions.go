@@ -147,33 +147,26 @@ func (p *positions) inLiteral(n *yaml.Node, line, col int) (problem.Position, bo
 // rawLine returns a line of the document's text, counted from 1, without its
 // line break.
 func (p *positions) rawLine(number int) (string, bool) {
-	rest := p.text
-	for i := 1; len(rest) > 0; i++ {
-		line, after, _ := bytes.Cut(rest, []byte("\n"))
-		if i == number {
-			return strings.TrimSuffix(string(line), "\r"), true
-		}
-		rest = after
-	}
-	return "", false
+	line, ok := p.lineAt(number)
+	return strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r"), ok
 }
 
-// find returns the place of a piece of text inside or after the scalar's
-// beginning, as line and column of the file.
+// find returns the place of a piece of text in the lines that the scalar may
+// stand on, as line and column of the file.
 func (p *positions) find(n *yaml.Node, piece string) (line, column int, ok bool) {
-	number := 0
-	for raw := range bytes.Lines(p.text) {
-		number++
-		if number < n.Line {
-			continue
+	// Lines of a quoted scalar are joined by blanks; one more is a block's header.
+	last := n.Line + 1 + strings.Count(n.Value, "\n") + strings.Count(n.Value, " ")
+	from := n.Column - 1
+	for number := n.Line; number <= last; number++ {
+		raw, there := p.lineAt(number)
+		if !there {
+			break
 		}
-		from := 0
-		if number == n.Line {
-			from = byteOffset(raw, n.Column-1)
+		at := byteOffset(raw, from)
+		if i := bytes.Index(raw[at:], []byte(piece)); i >= 0 {
+			return p.line + number, utf8.RuneCount(raw[:at+i]) + 1, true
 		}
-		if i := bytes.Index(raw[from:], []byte(piece)); i >= 0 {
-			return p.line + number, utf8.RuneCount(raw[:from+i]) + 1, true
-		}
+		from = 0
 	}
 	return 0, 0, false
 }

@@ -6,6 +6,31 @@ import "bytes"
 type chunk struct {
 	text []byte
 	line int
+	// starts are the offsets of the lines, see lineAt; objects of a List share them.
+	starts *[]int
+}
+
+// lineAt returns a line of the text, counted from 1, with its line break.
+func (c chunk) lineAt(number int) (line []byte, ok bool) {
+	if len(*c.starts) == 0 {
+		*c.starts = lineStarts(c.text)
+	}
+	starts := *c.starts
+	if number < 1 || number >= len(starts) {
+		return nil, false
+	}
+	return c.text[starts[number-1]:starts[number]], true
+}
+
+// lineStarts returns where each line begins, and the end of the text.
+func lineStarts(text []byte) []int {
+	var starts []int
+	at := 0
+	for line := range bytes.Lines(text) {
+		starts = append(starts, at)
+		at += len(line)
+	}
+	return append(starts, at)
 }
 
 // split cuts a YAML stream at its document markers, so that a syntax error in
@@ -58,7 +83,7 @@ func (s *splitter) advance() []byte {
 // current line.
 func (s *splitter) cut(out []chunk, end int) []chunk {
 	if s.content {
-		out = append(out, chunk{text: s.data[s.start:end], line: s.startLine})
+		out = append(out, chunk{text: s.data[s.start:end], line: s.startLine, starts: new([]int)})
 	}
 	s.start, s.startLine = end, s.line
 	if end == s.lineStart {
