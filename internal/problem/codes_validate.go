@@ -160,6 +160,11 @@ func fileCodes() []Code {
 			"repositoryPVC: backups\npolicyConfig:\n  repositoryConfig: '{\"storage\": {\"type\": \"s3\", \"config\": {\"bucket\": \"b\"}}}'", "Remove one of the two.",
 		},
 		{
+			"VK175", "Not a label", Error,
+			"A key or a value cannot be a label of Kubernetes. The API server would refuse the pod after the run has begun.",
+			"moverPodLabels:\n  team: \"data base\"", "Use at most 63 letters, digits, \"-\", \"_\" and \".\", a letter or digit at both ends.",
+		},
+		{
 			"VK144", "Incomplete customCA", Error,
 			"customCA needs the name of a Secret or ConfigMap and the key of the certificate. Without the key VolSync uses no certificate and says nothing.",
 			"customCA:\n  secretName: ca", "Set both, as secretName: ca and key: ca.crt.",
@@ -201,7 +206,7 @@ func volumeCodes() []Code {
 		},
 		{
 			"VK153", "Volume without or with two sources", Error,
-			"Each volume of moverVolumes names exactly one of persistentVolumeClaim, nfs and secret.",
+			"Each volume of moverVolumes names exactly one of persistentVolumeClaim, nfs and secret, and there the claim, the server's directory or the Secret.",
 			"moverVolumes:\n- mountPath: a\n  volumeSource: {}", "Set one of the three.",
 		},
 		{
@@ -256,7 +261,7 @@ func destinationCodes() []Code {
 		},
 		{
 			"VK168", "Field without effect", Info,
-			"The field shapes a new claim, and an existing claim is named.",
+			"The field shapes a new claim, and an existing claim is named; or nothing reads the field, as repositoryType.",
 			"spec:\n  kopia:\n    destinationPVC: data\n    capacity: 10Gi", "Remove one of the two.",
 		},
 	}
@@ -281,7 +286,7 @@ func maintenanceCodes() []Code {
 		},
 		{
 			"VK163", "Resources not accepted", Error,
-			"Requests may not exceed limits, limits are at most 100Gi of memory and 32 CPUs, and only cpu, memory, ephemeral-storage and hugepages-* exist, as in VolSync's own check.",
+			"Requests may not exceed limits, in moverResources either. Those of a KopiaMaintenance are judged as VolSync itself does: limits are at most 100Gi of memory and 32 CPUs, and only cpu, memory, ephemeral-storage and hugepages-* exist.",
 			"kind: KopiaMaintenance\nspec:\n  resources:\n    requests: {memory: 2Gi}\n    limits: {memory: 1Gi}", "Correct the amounts.",
 		},
 		{

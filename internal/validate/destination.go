@@ -24,6 +24,8 @@ func (c *check) destination(d *spec.ReplicationDestination) {
 	c.volume(at, &k.VolumeOptions)
 	c.cache(at, &k.CacheOptions)
 	c.moverVolumes(at+"moverVolumes", k.MoverVolumes, false)
+	c.podLabels(at+"moverPodLabels", k.MoverPodLabels)
+	c.requestsWithinLimits(at+"moverResources", k.MoverResources)
 	c.customCA(at+"customCA", k.CustomCA)
 	c.policyConfig(k.PolicyConfig)
 	c.target(k)

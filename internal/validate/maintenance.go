@@ -22,6 +22,11 @@ func (c *check) maintenance(m *spec.KopiaMaintenance) {
 	c.moverVolumes("spec.moverVolumes", s.MoverVolumes, false)
 	c.customCA("spec.repository.customCA", s.Repository.CustomCA)
 	c.resources("spec.resources", s.Resources)
+	c.podLabels("spec.moverPodLabels", s.MoverPodLabels)
+	c.podLabels("spec.nodeSelector", s.NodeSelector)
+	if s.Repository.RepositoryType != "" {
+		c.note("VK168", "spec.repository.repositoryType", "repositoryType has no effect: the Secret says what the repository is", "remove it")
+	}
 	if s.CachePVC != nil && (s.CacheCapacity != nil || s.CacheStorageClassName != nil || len(s.CacheAccessModes) > 0) {
 		c.note("VK168", "spec.cachePVC", "cacheCapacity, cacheStorageClassName and cacheAccessModes shape a new claim and have no effect beside cachePVC",
 			"remove them, or remove cachePVC")
@@ -53,18 +58,26 @@ func (c *check) resources(path string, r *corev1.ResourceRequirements) {
 	}
 	c.resourceList(path+".limits", r.Limits)
 	c.resourceList(path+".requests", r.Requests)
+	c.requestsWithinLimits(path, r)
+	if memory, ok := r.Limits[corev1.ResourceMemory]; ok && memory.Cmp(resource.MustParse(maxMemory)) > 0 {
+		c.fail("VK163", path+".limits.memory", memory.String()+" is more memory than a KopiaMaintenance may have", "give at most "+maxMemory)
+	}
+	if cpu, ok := r.Limits[corev1.ResourceCPU]; ok && cpu.Cmp(resource.MustParse(maxCPU)) > 0 {
+		c.fail("VK163", path+".limits.cpu", cpu.String()+" is more CPU than a KopiaMaintenance may have", "give at most "+maxCPU)
+	}
+}
+
+// requestsWithinLimits finds what the API server refuses in any pod.
+func (c *check) requestsWithinLimits(path string, r *corev1.ResourceRequirements) {
+	if r == nil {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Requests)) {
 		request, limit := r.Requests[name], r.Limits[name]
 		if _, limited := r.Limits[name]; limited && request.Cmp(limit) > 0 {
 			c.fail("VK163", path+".requests."+string(name), "the request of "+request.String()+" is above the limit of "+limit.String(),
 				"lower the request or raise the limit")
 		}
-	}
-	if memory, ok := r.Limits[corev1.ResourceMemory]; ok && memory.Cmp(resource.MustParse(maxMemory)) > 0 {
-		c.fail("VK163", path+".limits.memory", memory.String()+" is more memory than a KopiaMaintenance may have", "give at most "+maxMemory)
-	}
-	if cpu, ok := r.Limits[corev1.ResourceCPU]; ok && cpu.Cmp(resource.MustParse(maxCPU)) > 0 {
-		c.fail("VK163", path+".limits.cpu", cpu.String()+" is more CPU than a KopiaMaintenance may have", "give at most "+maxCPU)
 	}
 }
 

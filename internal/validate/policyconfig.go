@@ -73,7 +73,11 @@ func (c *check) structured(text string) {
 		c.v.policyNote(f, n)
 		return
 	}
-	notes := policy.Resolve(policy.Inputs{Structured: d}, c.v.names).Notes
+	in := policy.Inputs{Structured: d}
+	if c.doc.Source != nil {
+		in.Source = policy.SourceTarget(result.Identity{}) // any: some keys do not fit a single one
+	}
+	notes := policy.Resolve(in, c.v.names).Notes
 	c.v.policyNotes(f, d, []byte(text), notes)
 }
 

@@ -138,7 +138,7 @@ func TestAFileThatManySourcesShareIsJudgedOnce(t *testing.T) {
 func TestEveryDocumentedRuleHasACase(t *testing.T) {
 	t.Parallel()
 	given := map[string]bool{
-		"VK132": true, "VK142": true, "VK174": true, // in this file
+		"VK132": true, "VK142": true, "VK174": true, "VK175": true, // in this file
 		"VK140": true, // TestADefaultFileMayBeAbsent
 	}
 	for _, name := range cases(t, invalidCases) {
@@ -239,6 +239,28 @@ func TestTheManifestSaysOnePlaceForTheRepository(t *testing.T) {
 		claim + directory("/mnt/x"):         nil,
 		pvc + "compression: zstd":           nil,
 		s3:                                  nil,
+	} {
+		if diff := cmp.Diff(want, codes(t, source(kopia), validate.Options{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", kopia, diff)
+		}
+	}
+}
+
+// What the API server would refuse in the mover's pod is known before a run begins.
+func TestWhatNoPodCanHave(t *testing.T) {
+	t.Parallel()
+	const volume = "moverVolumes: [{mountPath: x, volumeSource: "
+	for kopia, want := range map[string][]string{
+		`moverPodLabels: {team: data, example.com/tier: ""}`:                                        nil,
+		`moverPodLabels: {"a b": x}`:                                                                {`error VK175 spec.kopia.moverPodLabels["a b"]`},
+		`moverPodLabels: {team: "data base"}`:                                                       {`error VK175 spec.kopia.moverPodLabels["team"]`},
+		`moverResources: {requests: {cpu: 2}, limits: {cpu: 1}}`:                                    {"error VK163 spec.kopia.moverResources.requests.cpu"},
+		`moverResources: {requests: {cpu: 1}, limits: {memory: 200Gi}}`:                             nil,
+		volume + "{persistentVolumeClaim: {}}}]":                                                    {"error VK153 spec.kopia.moverVolumes[0].volumeSource.persistentVolumeClaim"},
+		volume + "{secret: {}}}]":                                                                   {"error VK153 spec.kopia.moverVolumes[0].volumeSource.secret"},
+		volume + "{nfs: {server: s, path: x}}}]":                                                    {"error VK153 spec.kopia.moverVolumes[0].volumeSource.nfs"},
+		volume + "{nfs: {server: s, path: /x}}}]":                                                   nil,
+		`policyConfig: {repositoryConfig: '{"policies": {"upload": {"maxParallelSnapshots": 2}}}'}`: {"warning VK317 policyConfig.repositoryConfig /policies/upload/maxParallelSnapshots"},
 	} {
 		if diff := cmp.Diff(want, codes(t, source(kopia), validate.Options{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", kopia, diff)

@@ -24,6 +24,8 @@ func (c *check) source(s *spec.ReplicationSource) {
 	c.volume(at, &k.VolumeOptions)
 	c.cache(at, &k.CacheOptions)
 	c.moverVolumes(at+"moverVolumes", k.MoverVolumes, k.RepositoryPVC != nil)
+	c.podLabels(at+"moverPodLabels", k.MoverPodLabels)
+	c.requestsWithinLimits(at+"moverResources", k.MoverResources)
 	c.customCA(at+"customCA", k.CustomCA)
 	c.policyConfig(k.PolicyConfig)
 	c.sourcePath(k)

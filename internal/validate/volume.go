@@ -2,8 +2,13 @@ package validate
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
@@ -65,6 +70,7 @@ func (c *check) moverVolumes(at string, volumes []spec.MoverVolume, repositoryPV
 		} else {
 			first[v.MountPath] = i
 		}
+		c.volumeSource(path+".volumeSource", v.VolumeSource)
 		if v.VolumeSource.PersistentVolumeClaim == nil || repositoryPVC {
 			continue
 		}
@@ -74,5 +80,31 @@ func (c *check) moverVolumes(at string, volumes []spec.MoverVolume, repositoryPV
 		}
 		c.warn("VK154", path, fmt.Sprintf("only the first claim of moverVolumes, %s[%d], is the repository; this one is mounted and not used", at, claim),
 			"remove it, unless an action needs it")
+	}
+}
+
+// volumeSource finds a source that names nothing, which no pod can mount.
+func (c *check) volumeSource(at string, v spec.MoverVolumeSource) {
+	lacks := func(path, what, fix string) { c.fail("VK153", path, "the volume does not say which "+what, fix) }
+	if v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == "" {
+		lacks(at+".persistentVolumeClaim", "claim", "set claimName")
+	}
+	if v.Secret != nil && v.Secret.SecretName == "" {
+		lacks(at+".secret", "Secret", "set secretName")
+	}
+	if v.NFS != nil && (v.NFS.Server == "" || !strings.HasPrefix(v.NFS.Path, "/")) {
+		lacks(at+".nfs", "directory of which server", "set server, and path as an absolute path")
+	}
+}
+
+// podLabels finds labels that no pod can have.
+func (c *check) podLabels(at string, labels map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		path := at + "[" + strconv.Quote(key) + "]"
+		if why := validation.IsQualifiedName(key); len(why) > 0 {
+			c.fail("VK175", path, quoted(key)+" cannot be the key of a label: "+why[0], "correct the key, as team or example.com/team")
+		} else if why := validation.IsValidLabelValue(labels[key]); len(why) > 0 {
+			c.fail("VK175", path, quoted(labels[key])+" cannot be the value of a label: "+why[0], "correct the value")
+		}
 	}
 }

@@ -69,11 +69,17 @@ func manualRules() map[string]rule {
 	}
 	splitter := splitterRules()
 	splitter["algorithm"] = named(kindSplitter, toCreationSplitter).creationOnly()
+	// The plan decides about the cache, and no plan for a cluster reads a Secret.
+	caching := cachingRules()
+	for key := range caching {
+		caching[key] = rule{kind: kindAny}.noted(codeManaged, problem.Warning, "is left out: the cache is sized by the manifest",
+			"set spec.kopia.cacheCapacity, contentCacheSizeLimitMB or metadataCacheSizeLimitMB")
+	}
 	return map[string]rule{
 		"encryption":  object(map[string]rule{"algorithm": named(kindEncryption, toEncryption).creationOnly()}),
 		"compression": object(compression),
 		"splitter":    object(splitter),
-		"caching":     object(cachingRules()),
+		"caching":     object(caching),
 	}
 }
 
