@@ -226,7 +226,7 @@ func (c *classifier) apply(w word, e effect) Argument {
 
 // invalid reports a flag that may be given, but not with this value.
 func (c *classifier) invalid(w word, err error) Argument {
-	c.report(w.index, codeBadValue, w.flag()+": "+err.Error(), "")
+	c.report(w.index, codeBadValue, w.flag()+": "+err.Error(), "correct the value, or remove the argument")
 	return c.argument(w, Invalid, "")
 }
 

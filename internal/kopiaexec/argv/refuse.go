@@ -75,7 +75,7 @@ func (c *classifier) explain(w word, secret bool) (message, fix string) {
 		if !secret {
 			message = fmt.Sprintf("%q is not a flag that kopia %s or this tool knows", w.raw(false), c.table.Minor())
 		}
-		return fmt.Sprintf("%s; did you mean %q?", message, "--"+near), ""
+		return fmt.Sprintf("%s; did you mean %q?", message, "--"+near), "write --" + near
 	}
 	if _, ok := c.table.Lookup(CommandPolicySet, base); ok {
 		return message + " for this command; in kopia it is a policy", "set it in the global policy of policyConfig"

@@ -27,7 +27,7 @@ func (w *walker) action(value any, pointer string) (any, bool) {
 		"timeout": {kind: kindInteger, max: math.MaxInt32}, "mode": {kind: kindText},
 	}, members, pointer)
 	if mode, isText := members["mode"].(string); isText && mode != "" && mode != "essential" && mode != "optional" && mode != "async" {
-		inner.wrong(pointer+"/mode", "must be essential, optional or async", "")
+		inner.wrong(pointer+"/mode", "must be essential, optional or async", "choose one of these")
 	}
 	w.notes = append(w.notes, inner.notes...)
 	if hasErrors(inner.notes) {

@@ -53,7 +53,7 @@ func (w *walker) storage() json.RawMessage {
 	}
 	members, ok := value.(map[string]any)
 	if !ok {
-		w.wrong("/storage", "must be an object with type and config, not "+describe(value), "")
+		w.wrong("/storage", "must be an object with type and config, not "+describe(value), `write it as {"type": "s3", "config": {"bucket": "backups"}}`)
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(members)) {
@@ -85,7 +85,7 @@ func (w *walker) backend(members map[string]any) {
 	}
 	if config, given := members["config"]; given {
 		if _, ok := config.(map[string]any); !ok {
-			w.wrong("/storage/config", "must be an object, not "+describe(config), "")
+			w.wrong("/storage/config", "must be an object, not "+describe(config), "write its keys in braces")
 		}
 	}
 	if backend, ok := BackendType(name); ok {

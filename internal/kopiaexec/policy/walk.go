@@ -93,7 +93,7 @@ func (w *walker) member(r rule, value any, pointer string) {
 	case r.kind == kindObject:
 		members, ok := value.(map[string]any)
 		if !ok {
-			w.wrong(pointer, "must be an object, not "+describe(value), "")
+			w.wrong(pointer, "must be an object, not "+describe(value), "write its keys in braces")
 			return
 		}
 		w.object(r.fields, members, pointer)
@@ -144,7 +144,7 @@ func (w *walker) check(r rule, value any, pointer string) (any, bool) {
 	}
 	s, ok := value.(string)
 	if !ok {
-		w.wrong(pointer, "must be a text, not "+describe(value), "")
+		w.wrong(pointer, "must be a text, not "+describe(value), "write one text in double quotes")
 		return nil, false
 	}
 	if r.kind == kindText {
@@ -156,7 +156,7 @@ func (w *walker) check(r rule, value any, pointer string) (any, bool) {
 func (w *walker) integer(r rule, value any, pointer string) (any, bool) {
 	number, ok := value.(json.Number)
 	if !ok {
-		fix := ""
+		fix := "write one whole number"
 		if _, isText := value.(string); isText {
 			fix = "write a number without quotes and without a unit"
 		}
@@ -166,11 +166,11 @@ func (w *walker) integer(r rule, value any, pointer string) (any, bool) {
 	n, whole := wholeNumber(number)
 	switch {
 	case !whole:
-		w.wrong(pointer, "must be a whole number that fits in 64 bits", "")
+		w.wrong(pointer, "must be a whole number that fits in 64 bits", "write it without a fraction, and smaller")
 	case n < 0 && r.min == 0:
-		w.wrong(pointer, "must not be negative", "")
+		w.wrong(pointer, "must not be negative", "write 0 or more")
 	case n < r.min || n > r.max:
-		w.wrong(pointer, fmt.Sprintf("must be between %d and %d", r.min, r.max), "")
+		w.wrong(pointer, fmt.Sprintf("must be between %d and %d", r.min, r.max), "write a number within these bounds")
 	default:
 		return json.Number(strconv.FormatInt(n, 10)), true
 	}
@@ -192,13 +192,13 @@ func wholeNumber(number json.Number) (int64, bool) {
 func (w *walker) texts(value any, pointer string) (any, bool) {
 	list, ok := value.([]any)
 	if !ok {
-		w.wrong(pointer, "must be a list of texts, not "+describe(value), "")
+		w.wrong(pointer, "must be a list of texts, not "+describe(value), `write it in brackets, as ["a", "b"]`)
 		return nil, false
 	}
 	for i, item := range list {
 		if _, isText := item.(string); !isText {
 			w.note(codeWrongValue, problem.Error, join(pointer, strconv.Itoa(i)),
-				fmt.Sprintf("%q must hold texts only, not %s", lastKey(pointer), describe(item)), "")
+				fmt.Sprintf("%q must hold texts only, not %s", lastKey(pointer), describe(item)), "put each text in double quotes")
 			ok = false
 		}
 	}
@@ -224,13 +224,13 @@ func (w *walker) duration(k kind, value any, pointer string) (any, bool) {
 	case json.Number:
 		seconds, whole := wholeNumber(v)
 		if !whole || k == kindInterval || seconds > int64(longest/time.Second) {
-			w.wrong(pointer, expected, "")
+			w.wrong(pointer, expected, "correct the value")
 			return nil, false
 		}
 		d = time.Duration(max(seconds, 0)) * time.Second
 	}
 	if d <= 0 || d > longest {
-		w.wrong(pointer, expected+", more than zero", "")
+		w.wrong(pointer, expected+", more than zero", "correct the value, or remove the key")
 		return nil, false
 	}
 	return d, true
@@ -245,7 +245,7 @@ func (w *walker) owner(value any, pointer string) (any, bool) {
 			"give --take-ownership to the maintenance command, or write user@host")
 		return nil, false
 	case !ok || !at || user == "" || host == "":
-		w.wrong(pointer, `must be "user@host"`, "")
+		w.wrong(pointer, `must be "user@host"`, "give both, or remove the key")
 		return nil, false
 	}
 	w.note(codeManaged, problem.Info, pointer, `"owner" is taken only with --take-ownership`, "")
