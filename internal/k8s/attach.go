@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -139,7 +140,7 @@ func (c *Cluster) attached(ctx context.Context, r Run, cancel error, observer ru
 			}
 		}
 		// Its Job may not have made the pod yet, and if it is stopped never does.
-		if err := t.untilPod(ctx, r.job.Name); err != nil {
+		if err := t.untilBegun(ctx, r.job); err != nil {
 			return nil, err
 		}
 		if stopped, err := t.stoppedWithoutPod(ctx, r.job.Name); err != nil || stopped {
@@ -185,16 +186,34 @@ func (t *Target) isPodless(ctx context.Context) (bool, error) {
 	return err == nil && len(made.Items) == 0, err
 }
 
-// untilPod waits until the Job's pod is seen, or the Job will make none.
-func (t *Target) untilPod(ctx context.Context, job string) error {
+// untilBegun waits until the mover has begun or has ended, or its Job will make no pod,
+// and says why it has not. What would end its own command's wait only explains here.
+func (t *Target) untilBegun(ctx context.Context, job *batchv1.Job) error {
 	if err := t.view.watch(ctx, "Job"); err != nil {
 		return err
 	}
-	return t.view.until(ctx, func() (bool, error) {
-		if pod, _, err := t.pod(); err != nil || pod != nil {
-			return pod != nil, err
+	own := &unstructured.Unstructured{}
+	own.SetKind("Job")
+	own.SetName(job.Name)
+	t.keepObject(0, own) // whose events, and whose pod's, are the run's
+	t.listen(ctx)
+	return t.waitFor(ctx, "the mover", plan.Wait{For: plan.UntilStarted}, func() (state, error) {
+		pod, _, err := t.pod()
+		if err != nil {
+			return state{}, err
 		}
-		return t.view.over(job)
+		if pod == nil {
+			over, err := t.view.over(job.Name)
+			return state{done: over, why: "the Job controller has not made its pod"}, err
+		}
+		if c := unscheduled(pod); c != nil && pod.Spec.NodeName == "" {
+			return state{why: c.Reason + ": " + c.Message}, nil
+		}
+		s, err := t.startedState()
+		if err != nil {
+			s = state{why: err.Error()}
+		}
+		return s, nil
 	})
 }
 

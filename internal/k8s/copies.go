@@ -89,14 +89,15 @@ func (c *Cluster) removeQuestion(ctx context.Context, r Run) error {
 }
 
 // forgetPod deletes a pod at once; should its kubelet come back, it ends what it has
-// of it.
+// of it. The right is one that a run with a copy has, whose claim would stay; without
+// it the pod is left to Kubernetes, which removes it when its node is deleted.
 func (c *Cluster) forgetPod(ctx context.Context, pod *corev1.Pod) error {
 	err := patiently(ctx, func(ctx context.Context) error {
 		return c.typed.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
 			GracePeriodSeconds: ptr(int64(0)), Preconditions: &metav1.Preconditions{UID: &pod.UID},
 		})
 	})
-	if err == nil || apierrors.IsNotFound(err) {
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return nil
 	}
 	return fault.New(fault.Leftover, "delete it: %w", err).At("pod " + pod.Namespace + "/" + pod.Name)

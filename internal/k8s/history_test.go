@@ -149,3 +149,20 @@ func TestAnEventIsCutAtACharacter(t *testing.T) {
 		t.Errorf("%d bytes of %q", len(said[0]), said)
 	}
 }
+
+// TestTheNextRunIsThatAfterTheEnd of a run that has outlasted its schedule.
+func TestTheNextRunIsThatAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2026, 11, 22, 23, 30, 0, 0, time.UTC)
+	then := end.Add(-150 * time.Minute)
+	p := plan.Plan{Steps: []plan.Step{{ID: 2, Kind: plan.StepUnsuspend, Targets: []int{1}}}}
+	x := NewTarget(&Cluster{}, p, Outcome{Scheduled: true, Next: &then}, deaf{}, func() time.Time { return end }, func(error) {})
+	defer x.Close()
+	if next := x.runOf(&result.Result{}).Next; next != &then {
+		t.Errorf("without a Job: %v", next)
+	}
+	x.keepObject(1, untype(t, moverJob(note(plan.AnnotationScheduled, "0 * * * *"))))
+	if next := x.runOf(&result.Result{}).Next; next == nil || !next.Equal(end.Add(30*time.Minute)) {
+		t.Errorf("%v", next)
+	}
+}

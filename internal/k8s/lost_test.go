@@ -8,6 +8,8 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -40,6 +42,24 @@ func TestALostMoverDoesNotHoldItsSource(t *testing.T) {
 		if runs, err := w.cluster.Runs(t.Context(), testNamespace); err != nil || len(runs) > 0 && runs[0].State != RunCollected {
 			t.Errorf("%s: %+v, %v", name, runs, err)
 		}
+	}
+}
+
+// TestALostMoverIsEndedWithoutTheRightToItsPod: a run without a copy needs none.
+func TestALostMoverIsEndedWithoutTheRightToItsPod(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(toldToStop), moverPod(running, deletionDue(time.Hour)))
+	w.typed.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no"))
+	})
+	w.dynamic.PrependReactor("create", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("the question is another test's")
+	})
+	if _, err := w.cluster.bury(t.Context(), w.run(), nil, time.Now, t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.cluster.FindRun(t.Context(), testNamespace, testRun); fault.CodeOf(err) != 5 {
+		t.Errorf("the Job, which blocks, is still there: %v", err)
 	}
 }
 
@@ -103,6 +123,33 @@ func TestAJobThatIsStoppedBeforeItHasAPodEndsTheWait(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAttachSaysWhyTheMoverHasNotBegun, and goes on waiting.
+func TestAttachSaysWhyTheMoverHasNotBegun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pulling := moverPod(func(p *corev1.Pod) {
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: moverContainer, State: corev1.ContainerState{
+				Waiting: &corev1.ContainerStateWaiting{Reason: "InvalidImageName", Message: "no such name"},
+			}}}
+		})
+		w := newWorld(t, moverJob(startedAgo(time.Second)), pulling)
+		time.AfterFunc(10*time.Second, func() {
+			pods := resources()["Pod"]
+			done := moverPod(ended(good()))
+			if err := errors.Join(w.dynamic.Tracker().Update(pods, untype(t, done), testNamespace), w.typed.Tracker().Update(pods, done, testNamespace)); err != nil {
+				t.Error(err)
+			}
+		})
+		said := &heard{}
+		if r, err := w.cluster.Attach(t.Context(), w.run(), nil, said, time.Now); err != nil || r.Outcome != result.Succeeded {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if !strings.Contains(strings.Join(said.lines, "\n"), "the mover is not yet started: ") || !strings.Contains(strings.Join(said.lines, "\n"), "no such name") {
+			t.Errorf("said %q", said.lines)
+		}
+	})
 }
 
 // TestWhoHasStoppedAMoverIsNamed by its own command, too.

@@ -219,5 +219,19 @@ func (t *Target) listen(ctx context.Context) {
 
 // runOf is the finished run for the object's status.
 func (t *Target) runOf(r *result.Result) status.Run {
-	return status.Run{Result: *r, ManualTag: t.outcome.ManualTag, Scheduled: t.outcome.Scheduled, Next: t.outcome.Next}
+	return status.Run{Result: *r, ManualTag: t.outcome.ManualTag, Scheduled: t.outcome.Scheduled, Next: t.nextRun()}
+}
+
+// nextRun is when the next run is due as of now, by the schedule that the Job notes: a
+// run may have lasted beyond what was the next one when it began.
+func (t *Target) nextRun() *time.Time {
+	for _, step := range t.plan.Steps {
+		if step.Kind != plan.StepUnsuspend {
+			continue
+		}
+		if job := t.object(step.Targets[0]); job != nil && t.outcome.Next != nil {
+			return status.NextRun(job.GetAnnotations()[plan.AnnotationScheduled], t.now())
+		}
+	}
+	return t.outcome.Next
 }
