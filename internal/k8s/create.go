@@ -22,6 +22,10 @@ func (t *Target) create(ctx context.Context, step plan.Step) error {
 	}
 	if len(step.Waits) > 0 {
 		t.listen(ctx)
+	}
+	// The copy's claim is removed in the end: a watch sees its volume, and it gone.
+	copied := object.GetKind() == "PersistentVolumeClaim" && !step.IfMissing
+	if len(step.Waits) > 0 || copied {
 		if err := t.view.watch(ctx, object.GetKind()); err != nil {
 			return err
 		}

@@ -42,6 +42,17 @@ func (t *Target) remove(ctx context.Context, steps ...int) error {
 // last phase. A Job counts a pod that is deleted before as failed.
 const podSettles = 10 * time.Second
 
+// letPodSettle waits until the mover's pod has its last phase, if its container has
+// run. The kubelet takes a second longer to remove a pod that it is still ending.
+func (t *Target) letPodSettle(ctx context.Context) {
+	settling, cancel := context.WithTimeout(ctx, podSettles)
+	defer cancel()
+	_ = t.view.until(settling, func() (bool, error) { // if not, then it is deleted as it is
+		pod, gone, err := t.pod()
+		return pod == nil || gone || pod.DeletionTimestamp != nil || !hasBegun(pod) || hasEnded(pod), err
+	})
+}
+
 // removePod deletes the mover's pod and sees it gone. Kubernetes keeps a claim
 // while any pod names it, also one that has ended (pvc-protection).
 func (t *Target) removePod(ctx context.Context) error {
@@ -49,12 +60,7 @@ func (t *Target) removePod(ctx context.Context) error {
 	if pod == nil || gone {
 		return nil
 	}
-	settling, cancel := context.WithTimeout(ctx, podSettles)
-	defer cancel()
-	_ = t.view.until(settling, func() (bool, error) { // if not, then it is deleted as it is
-		pod, gone, err := t.pod()
-		return pod == nil || gone || !hasBegun(pod) || hasEnded(pod), err
-	})
+	t.letPodSettle(ctx)
 	if err := t.cluster.delete(ctx, pod); err != nil {
 		return err
 	}
@@ -100,6 +106,7 @@ func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 // removeJob deletes the mover's Job and sees it gone. It goes after its pod, which is
 // watched: the Job is asked for when that is gone.
 func (t *Target) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
+	t.letPodSettle(ctx)
 	if err := t.cluster.delete(ctx, job); err != nil {
 		return err
 	}
