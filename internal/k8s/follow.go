@@ -186,6 +186,8 @@ func (f *following) conclude(ctx context.Context, stop error) *result.Result {
 		// A budget of this run, which the executor knows nothing of.
 		r.Outcome, r.ExitCode, r.Hint = result.OutcomeOf(f0.Kind), int(f0.Kind.ExitCode()), f0.Hint
 		r.Message = f0.Error() + ": " + r.Message
+	case stop != nil && ctx.Err() == nil && r.Outcome == result.Unknown:
+		r = run.Settle(r, stop)
 	case stop == nil:
 		nameWhoStopped(r, nil, pod)
 	}

@@ -152,6 +152,23 @@ func TestAttachSaysWhyTheMoverHasNotBegun(t *testing.T) {
 	})
 }
 
+// TestWhyAKilledMoverWasToldToStop: it has outlasted its grace period, and says nothing.
+func TestWhyAKilledMoverWasToldToStop(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(startedAgo(time.Minute)))
+	x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun}}, Outcome{}, deaf{}, time.Now, func(error) {})
+	defer x.Close()
+	x.keepObject(1, untype(t, moverJob()))
+	killed := func(p *corev1.Pod) {
+		p.Status.ContainerStatuses[0].State.Terminated.Signal, p.Status.ContainerStatuses[0].State.Terminated.Message = 9, ""
+	}
+	x.view.note("Pod", untype(t, moverPod(ended(good()), killed)), true)
+	r, err := x.followUntil(t.Context(), plan.Step{Targets: []int{1}}, fault.New(fault.TimedOut, "the mover ran longer than 1h0m0s"))
+	if err != nil || r.Outcome != result.Unknown || r.ExitCode != 1 || !strings.HasPrefix(r.Message, "the mover ran longer than 1h0m0s: the mover was killed by signal 9") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestWhoHasStoppedAMoverIsNamed by its own command, too.
 func TestWhoHasStoppedAMoverIsNamed(t *testing.T) {
 	t.Parallel()

@@ -149,6 +149,11 @@ func TestExecute(t *testing.T) {
 			did: []string{"prepare", "run", "status", "remove"}, outcome: result.TimedOut, code: 6,
 			reason: "TimedOut", message: "took longer: from the mover",
 		},
+		"a mover that was told to stop and left no result": {
+			target: target{mover: &result.Result{Outcome: result.Unknown, ExitCode: 1, Message: "killed"}}, cancel: fault.New(fault.TimedOut, "took longer"),
+			did: []string{"prepare", "run", "status", "remove"}, outcome: result.Unknown, code: 1,
+			message: "took longer: killed",
+		},
 		"time ran out with a part of it saved": {
 			target: target{mover: partial()}, cancel: fault.New(fault.TimedOut, "took longer"),
 			did: []string{"prepare", "run", "status", "remove"}, outcome: result.TimedOut, code: 6,

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -38,8 +39,11 @@ func Settle(r *result.Result, cause error) *result.Result {
 	}
 	settled := *r
 	switch {
-	case r.Outcome == result.Unknown && r.ExitCode == 0:
-		settled.ExitCode = int(fault.Failed.ExitCode())
+	case r.Outcome == result.Unknown:
+		settled.ExitCode = cmp.Or(r.ExitCode, int(fault.Failed.ExitCode()))
+		if cause != nil && !strings.Contains(r.Message, cause.Error()) { // a mover that was killed in the end says nothing
+			settled.Message = cause.Error() + ": " + r.Message
+		}
 	case r.Outcome != result.Cancelled:
 	case cause == nil:
 		stoppedByOthers(&settled)
