@@ -90,7 +90,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 bench: build kopia ## Processes, wall time beside bare kopia, start-up, memory, validate of 10,000 sources
 	VK_BENCH='$(or $(VK_BENCH),1)' VK_REQUIRE=kopia $(GO) test -count=1 -timeout 30m -v ./test/bench | grep -v "^=== "
 
-include test/cluster/cluster.mk tools/image/image.mk tools/crds/crds.mk
+include test/cluster/cluster.mk tools/image/image.mk tools/crds/crds.mk tools/dist/dist.mk
 
 ##@ Check
 # Its cache remembers the paths of a checkout, so that each needs one of its own.
