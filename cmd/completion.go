@@ -24,6 +24,27 @@ func flagValues() map[string][]string {
 	return values
 }
 
+// manyNames is the most names that a command is completed with.
+const manyNames = 1000
+
+// completeArguments has the shell complete the names that commands take.
+func completeArguments(f *Factory, root *cobra.Command) {
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "backup", "plan", "doctor":
+			completeNames(f, sourceNames, manyNames, c)
+		case "status":
+			completeNames(f, sourceNames, 1, c)
+		case "runs":
+			for _, verb := range c.Commands() {
+				if verb.Name() != "list" {
+					completeNames(f, runNames, 1, verb)
+				}
+			}
+		}
+	}
+}
+
 // completeFlagValues has the shell complete the flags of the command and of those below it.
 func completeFlagValues(c *cobra.Command) {
 	for name, values := range flagValues() {

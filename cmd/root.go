@@ -72,6 +72,7 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		NewVersionCommand(f),
 	)
 	completeFlagValues(root)
+	completeArguments(f, root)
 	strictBuiltins(root)
 	return root
 }
