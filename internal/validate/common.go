@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
-
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -64,21 +62,13 @@ func (c *check) compression(name string) {
 	case name == "s2":
 		c.note("VK131", path, `"s2" is not a name that kopia knows; applied as "s2-default"`, `write "s2-default"`)
 	case !slices.Contains(names.Compressors, name):
-		near := nearest(name, names.Compressors)
-		c.fail("VK130", path, quoted(name)+" is not a compression that kopia "+c.v.opts.KopiaVersion+" knows; did you mean "+quoted(near)+"?",
-			"use "+quoted(near)+", or another name that kopia knows")
-	}
-}
-
-// nearest returns the candidate with the fewest edits, the first of equals.
-func nearest(typed string, candidates []string) string {
-	best, distance := "", 1<<30
-	for _, name := range candidates {
-		if d := levenshtein.ComputeDistance(typed, name); d < distance {
-			best, distance = name, d
+		message, fix := quoted(name)+" is not a compression that kopia "+c.v.opts.KopiaVersion+" knows", "use one of "+strings.Join(names.Compressors, ", ")
+		if near := problem.Nearest(name, names.Compressors); near != "" {
+			message += "; did you mean " + quoted(near) + "?"
+			fix = "use " + quoted(near) + ", or another name that kopia knows"
 		}
+		c.fail("VK130", path, message, fix)
 	}
-	return best
 }
 
 // mostJudged is how many of additionalArgs are judged one by one.

@@ -43,6 +43,23 @@ func TestCompressionDependsOnTheVersionOfKopia(t *testing.T) {
 	}
 }
 
+// The nearest of the parallel variants is the one with the nearest number, in the
+// field and in the argument; what is like no name gets the list.
+func TestTheNearestCompressionIsNamed(t *testing.T) {
+	t.Parallel()
+	for kopia, want := range map[string]string{
+		"compression: s2-parallel-16":                      `did you mean "s2-parallel-8"?`,
+		`additionalArgs: ["--compression=s2-parallel-16"]`: `the nearest is "s2-parallel-8"`,
+		"compression: quick":                               `"quick" is not a compression that kopia 0.22.3 knows`,
+	} {
+		set, _ := spec.Parse([]spec.Input{{Name: "in.yaml", Data: []byte(source(kopia))}}, spec.Options{})
+		problems := validate.Set(set, validate.Options{})
+		if len(problems) != 1 || !strings.HasSuffix(problems[0].Message, want) || problems[0].Fix == "" {
+			t.Errorf("%s: %+v, want %s", kopia, problems, want)
+		}
+	}
+}
+
 // The same name as an argument becomes the same policy.
 func TestAnArgumentsCompressionDependsOnTheVersionOfKopia(t *testing.T) {
 	t.Parallel()

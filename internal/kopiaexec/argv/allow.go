@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agnivade/levenshtein"
-
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -147,21 +146,14 @@ func tag(value string) error {
 	return nil
 }
 
-// oneOf judges a value that must be one of a list, and names the nearest.
+// oneOf judges a value that must be one of a list, and names the nearest, or all.
 func oneOf(value string, legal []string) error {
 	if slices.Contains(legal, value) {
 		return nil
 	}
-	nearest := ""
-	for _, l := range legal {
-		if nearest == "" || distance(value, l) < distance(value, nearest) {
-			nearest = l
-		}
+	near := problem.Nearest(value, legal)
+	if near == "" {
+		return fmt.Errorf("%q is not a value that kopia knows; it has %s", value, strings.Join(legal, ", "))
 	}
-	return fmt.Errorf("%q is not a value that kopia knows; the nearest is %q", value, nearest)
-}
-
-// distance counts edits, without regard to case.
-func distance(a, b string) int {
-	return levenshtein.ComputeDistance(strings.ToLower(a), strings.ToLower(b))
+	return fmt.Errorf("%q is not a value that kopia knows; the nearest is %q", value, near)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -41,7 +40,7 @@ func (w *walker) name(k kind, value, pointer string) (any, bool) {
 	}
 	fix := "choose one of: " + strings.Join(known, ", ")
 	message := fmt.Sprintf("%s is not a %s that kopia %s knows", w.quote(value), what, w.names.short())
-	if near := nearestName(k, value, known); near != "" && !w.sensitive {
+	if near := problem.Nearest(value, known); near != "" && !w.sensitive {
 		message += fmt.Sprintf("; did you mean %q?", near)
 		fix = fmt.Sprintf("write %q", near)
 	}
@@ -68,37 +67,6 @@ func (n Names) of(k kind) (known []string, what string) {
 // one thing.
 func aliases() map[string]string {
 	return map[string]string{"s2": "s2-default", "deflate": "deflate-default", "REED-SOLOMON": "REED-SOLOMON-CRC32"}
-}
-
-func nearestName(k kind, value string, known []string) string {
-	if n, ok := strings.CutPrefix(value, "s2-parallel-"); ok && k == kindCompressor {
-		if workers, err := strconv.Atoi(n); err == nil {
-			return nearestParallel(workers, known)
-		}
-	}
-	if k == kindCompressor && value == "inherit" {
-		return ""
-	}
-	return problem.Nearest(value, known)
-}
-
-func nearestParallel(workers int, known []string) string {
-	best, distance := "", 0
-	for _, name := range known {
-		n, ok := strings.CutPrefix(name, "s2-parallel-")
-		if !ok {
-			continue
-		}
-		have, err := strconv.Atoi(n)
-		if err != nil {
-			continue
-		}
-		away := max(have-workers, workers-have)
-		if best == "" || away < distance {
-			best, distance = name, away
-		}
-	}
-	return best
 }
 
 // applyLevel turns compressor plus level, which kopia does not have, into the
