@@ -1,14 +1,19 @@
 package k8s
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -164,5 +169,34 @@ func TestTheNextRunIsThatAfterTheEnd(t *testing.T) {
 	x.keepObject(1, untype(t, moverJob(note(plan.AnnotationScheduled, "0 * * * *"))))
 	if next := x.runOf(&result.Result{}).Next; next == nil || !next.Equal(end.Add(30*time.Minute)) {
 		t.Errorf("%v", next)
+	}
+}
+
+// TestAnEarlierSuccessDoesNotStandForARunThatCannotBeCollected: monitoring believes
+// what the status says of the last run.
+func TestAnEarlierSuccessDoesNotStandForARunThatCannotBeCollected(t *testing.T) {
+	t.Parallel()
+	failed := result.Result{Outcome: result.Failed, ExitCode: 7, Message: "wrong password"}
+	silent := func(p *corev1.Pod) {
+		ended(failed)(p)
+		p.Status.ContainerStatuses[0].State.Terminated.Message = ""
+	}
+	for want, pod := range map[result.Outcome]func(*corev1.Pod){result.Failed: ended(failed), result.Unknown: silent} {
+		w := newWorld(t, moverJob(startedAgo(time.Hour)), moverPod(pod))
+		earlier := good()
+		earlier.RunID, earlier.Object = "earlier", testSource
+		if _, err := (writer{cluster: w.cluster, object: testSource}).addHistory(t.Context(), historyOf(testSource), status.Run{Result: earlier}); err != nil {
+			t.Fatal(err)
+		}
+		w.typed.PrependReactor("create", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewForbidden(coordinationv1.Resource("leases"), "", errors.New("no"))
+		})
+		standings, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, t.Logf)
+		if err == nil || len(standings) != 1 {
+			t.Fatalf("%+v, %v", standings, err)
+		}
+		if got := standings[0].Results; len(got) != 2 || got[1].Outcome != want || got[1].RunID != testRun {
+			t.Errorf("%+v, want %s last", got, want)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
@@ -54,8 +55,12 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 		return nil, err
 	}
 	for _, r := range runs {
-		if s := found[key(r.Object)]; s != nil && r.busy(now()) {
+		switch s := found[key(r.Object)]; {
+		case s == nil:
+		case r.busy(now()):
 			s.Running = r.ID
+		case failed != nil && r.collectable(now()):
+			s.addUncollected(r, now)
 		}
 	}
 	list := make([]Standing, 0, len(found))
@@ -66,6 +71,20 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 		return cmp.Or(cmp.Compare(a.Object.Namespace, b.Object.Namespace), cmp.Compare(a.Object.Name, b.Object.Name))
 	})
 	return list, failed
+}
+
+// addUncollected adds the Result of a run that has ended and that could not be
+// collected: what came before it must not stand for it.
+func (s *Standing) addUncollected(r Run, now func() time.Time) {
+	if slices.ContainsFunc(s.Results, func(known result.Result) bool { return known.RunID == r.ID }) {
+		return
+	}
+	res := r.Result
+	if res == nil {
+		collect := run.Collector{Task: &result.Task{RunID: r.ID, Operation: result.OperationBackup, Object: r.Object}, Began: r.Began, Now: now}
+		res = collect.Agree(nil, "its mover has ended")
+	}
+	s.Results = append(s.Results, *r.settled(res))
 }
 
 // collectable reports whether there is a Result to collect, if the run is dead. Of
