@@ -30,7 +30,7 @@ func (b *builder) checkOperator() *Skip {
 	switch {
 	case who != "" && !pausedThere:
 		b.find(problem.Error, codeOperator, "", fmt.Sprintf("%s looks after this object: %s", "a live operator", who),
-			"pause the object first: kubectl patch replicationsource "+b.object.Name+` --type=merge -p '{"spec":{"paused":true}}'`)
+			"pause the object first: kubectl patch replicationsource -n "+b.object.Namespace+" "+b.object.Name+` --type=merge -p '{"spec":{"paused":true}}'`)
 	case who != "":
 		b.find(problem.Info, codeOperator, "spec.paused", "an operator is present ("+who+") and the object is paused, so the run goes ahead", "")
 	case pausedHere || pausedThere:

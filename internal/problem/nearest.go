@@ -13,7 +13,7 @@ import (
 // one of up to eight letters and three in a longer one. Of names that differ from
 // the word in the number at their end only, the nearest number is chosen.
 func Nearest(word string, known []string) string {
-	// Nothing that anybody knows is so long, and comparing takes its time.
+	// No known name is this long, and comparing long words is slow.
 	const longest = 64
 	if len(word) > longest {
 		return ""

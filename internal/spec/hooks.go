@@ -90,8 +90,8 @@ func (h Hooks) Target() (HookTarget, error) {
 	return t, nil
 }
 
-// isHookName reports whether Kubernetes can have an object or container of the
-// name.
+// isHookName reports whether the name consists of characters that names of objects
+// and containers may have.
 func isHookName(name string) bool {
 	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }

@@ -58,7 +58,7 @@ func (m *meter) check(n *yaml.Node, depth int, aliased bool) (*yaml.Node, error)
 	}
 	if n.Kind == yaml.AliasNode {
 		if at, err := m.check(n.Alias, depth+1, true); err != nil {
-			// The anchor is innocent: the reader needs the place of use.
+			// Report the alias, which is what has to be changed, not its anchor.
 			if !aliased {
 				at = n
 			}

@@ -53,8 +53,8 @@ type Parser struct {
 	schema *schema
 	seen   map[objectKey]problem.Position
 	first  string
-	// explained is set by an object of ours and by any error: either makes it
-	// needless to say that nothing was found.
+	// explained is true once an object was read or an error was found; then Close
+	// does not report that the input holds nothing.
 	explained bool
 }
 

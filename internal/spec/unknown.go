@@ -13,7 +13,7 @@ import (
 
 // unknown reports a field that its struct does not have. The most telling
 // explanation wins: another mover, a removed field, a field of another place or
-// kind, a slip of the pen.
+// kind, a misspelling.
 func (d *decoder) unknown(key *yaml.Node, t reflect.Type, at *trail) {
 	name, path := key.Value, at.String()
 	here := at.field(name)

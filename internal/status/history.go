@@ -33,8 +33,8 @@ func (h History) Add(run Run) History {
 }
 
 // bounded is a Result as a termination message would hold it. A ConfigMap has
-// room for twenty of these, but not for twenty of any size. The object stays in any
-// case: the history is known by it.
+// room for twenty of these, but not for twenty of any size. The object is
+// kept in any case, because the history is found by it.
 func bounded(r result.Result) result.Result {
 	text, err := result.MarshalBounded(r, result.TerminationMessageBytes)
 	if err != nil {

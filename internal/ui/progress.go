@@ -88,7 +88,7 @@ type jsonProgress struct {
 func (p *jsonProgress) Observe(e result.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// The reader may have gone; the run goes on without it.
+	// A failed write is ignored: the run must continue when its reader has gone.
 	_ = p.encoder.Encode(e)
 }
 

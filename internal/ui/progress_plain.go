@@ -93,7 +93,7 @@ func (p *plain) Close() {
 	<-p.stopped
 }
 
-// beat keeps the display from falling silent.
+// beat writes a heartbeat whenever nothing was written for too long.
 func (p *plain) beat() {
 	defer close(p.stopped)
 	ticker := time.NewTicker(Heartbeat / 6)

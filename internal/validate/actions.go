@@ -65,8 +65,8 @@ func shebang(script string) (interpreter string, ok bool) {
 	return path.Base(words[0]), true
 }
 
-// applicationPrograms talk to an application or to its cluster: the volume's
-// copy in the mover is no place for them.
+// applicationPrograms talk to an application or to a cluster. Actions run in the
+// mover, where neither is at hand, so the fix names the application hooks.
 func applicationPrograms() []string {
 	return strings.Fields(`pg_dump pg_dumpall pg_basebackup pg_isready psql vacuumdb mysql mysqldump mysqladmin mariadb
 		mariadb-dump mariadb-backup xtrabackup mongodump mongoexport mongosh mongo redis-cli valkey-cli influx influxd

@@ -79,7 +79,7 @@ func (c *check) arguments(args []string, o argv.Options) {
 	if len(args) == 0 {
 		return
 	}
-	// What is beyond is told once, by its number; judging it all takes its time.
+	// More than that is one finding of its own (VK169); judging each would be slow.
 	answer := argv.Classify(args[:min(len(args), mostJudged)], c.v.table, o)
 	target := c.policyTarget()
 	for _, p := range answer.Problems {

@@ -67,7 +67,7 @@ func (c *check) structured(text string) {
 	f := policyFile{label: "policyConfig.repositoryConfig", path: path, doc: c.doc, schema: structuredConfigSchema}
 	d, syntax := policy.ParseDocument(f.label, []byte(text))
 	if syntax != nil {
-		// Nobody knows which repository the text means, so no mode goes on.
+		// The text may say where the repository is, so no mode continues without it.
 		n := syntax.Note()
 		n.Final = true
 		c.v.policyNote(f, n)

@@ -30,8 +30,7 @@ type shellReader struct {
 	depth int
 }
 
-// Bounds of what is read: a script that goes beyond them was not written by a
-// person, and reading it must end soon.
+// Limits that bound the time and the number of findings for generated scripts.
 const (
 	maxNesting  = 50
 	maxPrograms = 100
