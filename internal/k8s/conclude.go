@@ -37,11 +37,12 @@ func concluded(collect *run.Collector, pod *corev1.Pod, gone bool) *result.Resul
 	}
 	r := collect.Agree(message, how)
 	switch {
-	case r.Outcome == result.Unknown && neverBegan(pod):
+	case r.Outcome == result.Unknown && (neverBegan(pod) || !collect.Heard() && stoppedTooSoon(pod)):
 		neverStarted(r)
 	case r.Outcome == result.Unknown && hint != "":
 		r.Hint = hint
-	case r.Outcome == result.Cancelled && pod != nil && pod.Status.Reason == reasonDeadline:
+	}
+	if r.Outcome == result.Cancelled && pod != nil && pod.Status.Reason == reasonDeadline {
 		outOfTime(r, pod)
 	}
 	if oom := end != nil && end.Reason == "OOMKilled"; oom && r.Outcome != result.Unknown && r.ExitCode != 0 {

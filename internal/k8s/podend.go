@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -38,6 +39,21 @@ func neverBegan(pod *corev1.Pod) bool {
 	}
 	return pod.Spec.NodeName == "" || terminated(pod) != nil
 }
+
+// stoppedTooSoon reports whether a mover was told to stop before it could listen. A Go
+// program that is a container's first process ends with 2 then, since the kernel
+// does not let the signal's default action end such a process.
+func stoppedTooSoon(pod *corev1.Pod) bool {
+	if pod == nil || pod.DeletionTimestamp == nil && pod.Status.Reason != reasonDeadline {
+		return false
+	}
+	end := terminated(pod)
+	return end != nil && end.ExitCode == 2 && end.FinishedAt.Sub(end.StartedAt.Time) <= listensAfter
+}
+
+// listensAfter is how long a mover may take to listen to signals, by a clock that
+// counts whole seconds.
+const listensAfter = 2 * time.Second
 
 // mayHaveBegun reports whether the pod's container has run, or may have. A kubelet
 // counts a container that it has lost sight of among those that ended, and says in

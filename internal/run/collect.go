@@ -16,10 +16,12 @@ type Collector struct {
 	Now   func() time.Time
 
 	result *result.Result
+	heard  bool
 }
 
 // Line takes one line of the mover's log.
 func (c *Collector) Line(line string) {
+	c.heard = true
 	event, err := result.DecodeEventLine([]byte(line))
 	if err != nil {
 		event = &result.Event{
@@ -34,6 +36,9 @@ func (c *Collector) Line(line string) {
 	}
 	c.Observer.Observe(*event)
 }
+
+// Heard reports whether the mover has written anything.
+func (c *Collector) Heard() bool { return c.heard }
 
 // Ended reports whether the log's last line has come: the Result.
 func (c *Collector) Ended() bool { return c.result != nil }
