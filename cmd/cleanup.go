@@ -22,8 +22,8 @@ A run is dead when its command no longer renews its Lease, which is watched for 
 says (15 seconds), and its mover does not run. The result of a mover that has ended goes to status
 and history first, and an after hook that the run has left undone is run in the application. A mover
 that could not start for longer than its command would have waited is stopped. One that runs, or that
-was told to stop and still saves what it has, is left alone, and so is everything that this tool did
-not make.`
+was told to stop and still saves what it has, is left alone, unless its pod should have been gone for
+15 minutes, as on a lost node. What this tool did not make is never touched.`
 
 // NewCleanupCommand returns the cleanup command.
 func NewCleanupCommand(f *Factory) *cobra.Command {

@@ -112,12 +112,12 @@ type standing struct {
 }
 
 func (s *statusFlags) show(ctx context.Context, f *Factory, c *k8s.Cluster, namespace, name string) error {
-	found, err := c.Standings(ctx, namespace, f.Now, f.say)
-	if found == nil && err != nil {
-		return err
+	found, uncollected := c.Standings(ctx, namespace, f.Now, f.say)
+	if found == nil && uncollected != nil {
+		return uncollected
 	}
-	if err != nil {
-		fault.Report(f.Streams.ErrOut, err)
+	if uncollected != nil {
+		fault.Report(f.Streams.ErrOut, uncollected)
 	}
 	list := standingList{APIVersion: result.APIVersion, Kind: "StandingList", Items: []standing{}}
 	for i := range found {
@@ -129,6 +129,7 @@ func (s *statusFlags) show(ctx context.Context, f *Factory, c *k8s.Cluster, name
 		return fault.New(fault.Refused, "no source %q is known in namespace %q", name, namespace).
 			WithHint("kubectl volsync-kopia status lists those that are")
 	}
+	var err error
 	if isDocument(s.output) {
 		err = f.printDocument(s.output, list, standingNames(list.Items))
 	} else {
@@ -137,11 +138,16 @@ func (s *statusFlags) show(ctx context.Context, f *Factory, c *k8s.Cluster, name
 	if err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
+	return exitWith(fault.Worst(fault.CodeOf(uncollected), s.verdict(list.Items)))
+}
+
+// verdict is the exit code that --exit-code gives to what is shown.
+func (s *statusFlags) verdict(list []standing) fault.ExitCode {
 	bad := func(s standing) bool { return s.OverdueSeconds > 0 || failedOutcome(s.Outcome) }
-	if s.exitCode && slices.ContainsFunc(list.Items, bad) {
-		return exitWith(fault.Difference.ExitCode())
+	if s.exitCode && slices.ContainsFunc(list, bad) {
+		return fault.Difference.ExitCode()
 	}
-	return nil
+	return fault.OK
 }
 
 // failedOutcome reports whether a run that ended so needs somebody to look.
