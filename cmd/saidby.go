@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // kustomize writes to it
 	"os"
 	"strings"
 	"sync"

@@ -97,7 +97,7 @@ func TestALeaseThatWasMadeWithoutAnAnswerIsReleased(t *testing.T) {
 	t.Parallel()
 	for _, holder := range []string{testRun, "another"} {
 		w := newWorld(t)
-		w.typed.PrependReactor("create", "leases", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		w.typed.PrependReactor("create", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
 			made := wantedLease(holder)
 			made.ResourceVersion = "1"
 			if err := w.typed.Tracker().Create(coordinationv1.SchemeGroupVersion.WithResource("leases"), made, testNamespace); err != nil {

@@ -29,7 +29,7 @@ func TestNearestOfNumberedNamesIsTheNearestNumber(t *testing.T) {
 	known := []string{"s2-default", "s2-parallel-4", "s2-parallel-8", "zstd"}
 	for word, want := range map[string]string{
 		"s2-parallel-16": "s2-parallel-8", "s2-parallel-1": "s2-parallel-4", "S2_parallel-7": "s2-parallel-8",
-		"s2-parallel-99999999": "s2-parallel-8", "s2-paralel-8": "s2-parallel-8", "s2": "", "16": "",
+		"s2-parallel-99999999": "s2-parallel-8", "s2-pallel-8": "s2-parallel-8", "s2": "", "16": "",
 	} {
 		if got := problem.Nearest(word, known); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)
