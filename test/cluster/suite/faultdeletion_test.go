@@ -58,6 +58,7 @@ func deletionFaults() []faultRow {
 func (f *faulted) deletedOften(times int) ended {
 	f.t.Helper()
 	span := f.moverTakes()
+	longest := span
 	codes, phases, deleted := map[string]int{}, map[corev1.PodPhase]int{}, 0
 	for attempt := 1; deleted < times; attempt++ {
 		if attempt > 3*times {
@@ -67,13 +68,15 @@ func (f *faulted) deletedOften(times int) ended {
 		p := f.begins(f.kubeconfig)
 		phase, ran := f.forceDeletes(p, time.Duration(rand.Int64N(int64(span))))
 		outcome := f.judgeDeleted(p.wait())
-		if ran {
+		if !ran {
+			span = span * 3 / 4 // the one that was measured was slower than others
+		} else {
 			deleted++
 			phases[phase]++
 			codes[outcome]++
 		}
 	}
-	f.shows("%d deleted with grace 0 (phases %v) within %s of their creation", deleted, phases, span.Round(100*time.Millisecond))
+	f.shows("%d deleted with grace 0 (phases %v) within %s of their creation", deleted, phases, longest.Round(100*time.Millisecond))
 	var said []string
 	for _, code := range slices.Sorted(maps.Keys(codes)) {
 		said = append(said, fmt.Sprintf("%d x %s", codes[code], code))
