@@ -61,7 +61,7 @@ func (f *faulted) deletedOften(times int) ended {
 	longest := span
 	codes, phases, deleted := map[string]int{}, map[corev1.PodPhase]int{}, 0
 	for attempt := 1; deleted < times; attempt++ {
-		if attempt > 3*times {
+		if attempt > 3*times+10 {
 			f.t.Fatalf("only %d of %d movers ran when they were to be deleted", deleted, attempt)
 		}
 		kopiatest.Write(f.t, filepath.Join(f.data, "a.txt"), fmt.Sprintf("attempt %d\n", attempt))
