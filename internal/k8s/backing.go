@@ -76,16 +76,16 @@ func (c *Cluster) removeInOrder(
 		deleted = append(deleted, o)
 		behind[o] = b
 	}
+	var going []*backing
 	for _, o := range deleted {
-		if err := seeGone(ctx, o); err != nil {
+		if err := seeGone(ctx, o); err != nil { // what is behind it stays as long
 			errs = append(errs, err)
-			behind[o] = nil // it stays as long
+		} else if b := behind[o]; b != nil {
+			going = append(going, b)
 		}
 	}
-	for _, o := range deleted {
-		if b := behind[o]; b != nil {
-			errs = append(errs, c.seeBackingGone(ctx, *b))
-		}
+	for _, b := range going {
+		errs = append(errs, c.seeBackingGone(ctx, *b))
 	}
 	return errors.Join(errs...)
 }
