@@ -160,12 +160,8 @@ func (b *backupFlags) runAll(ctx context.Context, f *Factory, input *manifests, 
 
 // runOne plans and runs one source.
 func (b *backupFlags) runOne(ctx context.Context, f *Factory, input *manifests, d *spec.Document, observer run.Observer) verdict {
-	if b.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, b.timeout, fault.New(fault.TimedOut, "the run took longer than %s", b.timeout).
-			WithHint("--timeout sets the limit"))
-		defer cancel()
-	}
+	ctx, cancel := b.limited(ctx, "the run")
+	defer cancel()
 	if b.cluster != nil {
 		return b.runOnCluster(ctx, f, b.cluster, input, d, observer).endedBy(ctx)
 	}

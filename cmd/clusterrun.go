@@ -88,7 +88,7 @@ func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []strin
 // and prints the plans.
 func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
 	connect := sync.OnceValues(f.cluster)
-	return b.planEach(ctx, f, func(input *manifests, d *spec.Document) verdict {
+	return b.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict {
 		c, err := connect()
 		if err != nil {
 			return failedVerdict(d.Object(), err)

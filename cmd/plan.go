@@ -68,11 +68,11 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 // printPlans prints the plan of every source of the input, and why those that
 // could not be planned could not.
 func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
-	return p.planEach(ctx, f, func(input *manifests, d *spec.Document) verdict { return p.planOf(ctx, f, input, d) })
+	return p.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict { return p.planOf(ctx, f, input, d) })
 }
 
 // planEach has every source of the input planned, and prints what came of it.
-func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne func(*manifests, *spec.Document) verdict) error {
+func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne planner) error {
 	p.takeKopiaVersion(f)
 	input, err := f.load(ctx, &p.manifests, p.kopiaVersion)
 	if err != nil {
@@ -84,10 +84,20 @@ func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne func(*mani
 	}
 	var verdicts []verdict
 	for _, d := range docs {
-		verdicts = append(verdicts, planOne(input, d).endedBy(ctx).of(result.OperationBackup, objectRef(d)))
+		verdicts = append(verdicts, p.planInTime(ctx, input, d, planOne))
 	}
 	return f.reportVerdicts(p.output, verdicts)
 }
+
+// planInTime plans one source within --timeout.
+func (p *planFlags) planInTime(ctx context.Context, input *manifests, d *spec.Document, planOne planner) verdict {
+	ctx, cancel := p.limited(ctx, "the plan")
+	defer cancel()
+	return planOne(ctx, input, d).endedBy(ctx).of(result.OperationBackup, objectRef(d))
+}
+
+// A planner plans one source of the input.
+type planner func(context.Context, *manifests, *spec.Document) verdict
 
 // planOf plans one source without touching anything. With --connect it asks the
 // repository, too, and says how that went.

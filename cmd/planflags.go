@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -121,6 +122,15 @@ func (p *planFlags) add(c *cobra.Command) {
 	p.exec.add(flags)
 	p.addTimeouts(flags)
 	flags.DurationVar(&p.keepJob, "keep-job", time.Hour, "how long the Job stays after its result was collected; 0 removes it")
+}
+
+// limited is ctx for no longer than --timeout; what names what it limits.
+func (p *planFlags) limited(ctx context.Context, what string) (context.Context, context.CancelFunc) {
+	if p.timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, p.timeout, fault.New(fault.TimedOut, "%s took longer than %s", what, p.timeout).
+		WithHint("--timeout sets the limit"))
 }
 
 // check refuses flag values that are none of those documented.

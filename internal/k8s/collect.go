@@ -7,11 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -77,19 +72,6 @@ func (c *Cluster) keepResult(ctx context.Context, r Run, res *result.Result) err
 		return err
 	}
 	return c.patchJob(ctx, r.job.Namespace, r.job.Name, patch)
-}
-
-// forgetJob deletes a Job without waiting for its pod, which may never go.
-func (c *Cluster) forgetJob(ctx context.Context, job *batchv1.Job) error {
-	err := patiently(ctx, func(ctx context.Context) error {
-		return c.typed.BatchV1().Jobs(job.Namespace).Delete(ctx, job.Name, metav1.DeleteOptions{
-			PropagationPolicy: ptr(metav1.DeletePropagationBackground), Preconditions: &metav1.Preconditions{UID: &job.UID},
-		})
-	})
-	if err == nil || apierrors.IsNotFound(err) {
-		return nil
-	}
-	return fault.New(fault.Leftover, "delete it: %w", err).At("Job " + job.Namespace + "/" + job.Name)
 }
 
 // keepCollected marks the Job as collected and lets it go when its command would

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -86,21 +85,6 @@ func (c *Cluster) removeQuestion(ctx context.Context, r Run) error {
 		errs = append(errs, c.deleteJob(ctx, &jobs.Items[i]))
 	}
 	return errors.Join(errs...)
-}
-
-// forgetPod deletes a pod at once; should its kubelet come back, it ends what it has
-// of it. The right is one that a run with a copy has, whose claim would stay; without
-// it the pod is left to Kubernetes, which removes it when its node is deleted.
-func (c *Cluster) forgetPod(ctx context.Context, pod *corev1.Pod) error {
-	err := patiently(ctx, func(ctx context.Context) error {
-		return c.typed.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
-			GracePeriodSeconds: ptr(int64(0)), Preconditions: &metav1.Preconditions{UID: &pod.UID},
-		})
-	})
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return nil
-	}
-	return fault.New(fault.Leftover, "delete it: %w", err).At("pod " + pod.Namespace + "/" + pod.Name)
 }
 
 // removePods deletes the run's pods and sees them gone.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,15 +24,19 @@ const (
 
 // delete deletes one object, and only that one: another of its name stays.
 func (c *Cluster) delete(ctx context.Context, o *unstructured.Unstructured) error {
+	return c.deleteWith(ctx, o, metav1.DeleteOptions{PropagationPolicy: ptr(propagationOf(o.GetKind()))})
+}
+
+// deleteWith is delete in the way that the options say.
+func (c *Cluster) deleteWith(ctx context.Context, o *unstructured.Unstructured, options metav1.DeleteOptions) error {
 	client, err := c.objects(o.GetKind(), o.GetNamespace())
 	if err != nil {
 		return err
 	}
 	uid := o.GetUID()
+	options.Preconditions = &metav1.Preconditions{UID: &uid}
 	err = patientlyChanging(ctx, func(ctx context.Context) error {
-		err := client.Delete(ctx, o.GetName(), metav1.DeleteOptions{
-			Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: ptr(propagationOf(o.GetKind())),
-		})
+		err := client.Delete(ctx, o.GetName(), options)
 		if !apierrors.IsConflict(err) {
 			return err
 		}
@@ -91,12 +96,33 @@ func (c *Cluster) deleteAndSee(ctx context.Context, o *unstructured.Unstructured
 
 // deleteJob deletes a Job and sees it gone with its pods.
 func (c *Cluster) deleteJob(ctx context.Context, job *batchv1.Job) error {
+	return c.deleteAndSee(ctx, identified("Job", job))
+}
+
+// forgetJob deletes a Job without waiting for its pod, which may never go.
+func (c *Cluster) forgetJob(ctx context.Context, job *batchv1.Job) error {
+	return c.deleteWith(ctx, identified("Job", job), metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)})
+}
+
+// forgetPod deletes a pod at once; should its kubelet come back, it ends what it has
+// of it. The right is one that a run with a copy has, whose claim would stay; without
+// it the pod is left to Kubernetes, which removes it when its node is deleted.
+func (c *Cluster) forgetPod(ctx context.Context, pod *corev1.Pod) error {
+	err := c.deleteWith(ctx, identified("Pod", pod), metav1.DeleteOptions{GracePeriodSeconds: ptr(int64(0))})
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	return err
+}
+
+// identified is as much of an object as deleting it takes.
+func identified(kind string, meta metav1.Object) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
-	o.SetKind("Job")
-	o.SetNamespace(job.Namespace)
-	o.SetName(job.Name)
-	o.SetUID(job.UID)
-	return c.deleteAndSee(ctx, o)
+	o.SetKind(kind)
+	o.SetNamespace(meta.GetNamespace())
+	o.SetName(meta.GetName())
+	o.SetUID(meta.GetUID())
+	return o
 }
 
 // heldBy says what holds an object that is being deleted; empty: nothing that it

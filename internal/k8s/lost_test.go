@@ -49,7 +49,7 @@ func TestALostMoverDoesNotHoldItsSource(t *testing.T) {
 func TestALostMoverIsEndedWithoutTheRightToItsPod(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, moverJob(toldToStop), moverPod(running, deletionDue(time.Hour)))
-	w.typed.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+	w.dynamic.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no"))
 	})
 	w.dynamic.PrependReactor("create", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) {
@@ -65,7 +65,7 @@ func TestALostMoverIsEndedWithoutTheRightToItsPod(t *testing.T) {
 
 // forgot reports whether a pod was deleted without waiting for its kubelet.
 func (w *world) forgot() bool {
-	for _, a := range w.typed.Actions() {
+	for _, a := range w.dynamic.Actions() {
 		if d, ok := a.(clienttesting.DeleteActionImpl); ok && a.GetResource().Resource == "pods" {
 			if g := d.DeleteOptions.GracePeriodSeconds; g != nil && *g == 0 {
 				return true

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 	}
 	w.typed.PrependReactor("*", "leases", w.lease)
 	w.typed.PrependReactor("patch", "jobs", w.mirror)
-	w.dynamic.PrependReactor("delete", "jobs", func(a clienttesting.Action) (bool, runtime.Object, error) {
+	w.dynamic.PrependReactor("delete", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		_ = w.typed.Tracker().Delete(a.GetResource(), a.GetNamespace(), a.(clienttesting.DeleteAction).GetName())
 		return false, nil, nil
 	})

@@ -38,8 +38,12 @@ func (b *builder) cacheBytes(limits cacheSizes) int64 {
 // and logs take their share.
 func (c cacheSizes) volume() int64 {
 	used := c.content + 2*c.metadata
-	return (used + used*logPercent/100 + mebibyte - 1) / mebibyte * mebibyte
+	return (used + percent(used, logPercent) + mebibyte - 1) / mebibyte * mebibyte
 }
+
+// percent is a share of a size, which may be almost as large as a number can be:
+// size * of would be larger.
+func percent(size, of int64) int64 { return size/100*of + size%100*of/100 }
 
 // checkCache warns of limits that the volume cannot hold: kopia would fill it,
 // and a full emptyDir evicts the mover.
@@ -69,8 +73,8 @@ func (b *builder) decideCache(structured cacheSizes, dir string) Cache {
 		Directory:     dir,
 		Capacity:      binary(total),
 		CapacityBytes: total,
-		ContentBytes:  cacheLimit(b.kopia.ContentCacheSizeLimitMB, structured.content, total*contentPercent/100),
-		MetadataBytes: cacheLimit(b.kopia.MetadataCacheSizeLimitMB, structured.metadata, total*metadataPercent/100),
+		ContentBytes:  cacheLimit(b.kopia.ContentCacheSizeLimitMB, structured.content, percent(total, contentPercent)),
+		MetadataBytes: cacheLimit(b.kopia.MetadataCacheSizeLimitMB, structured.metadata, percent(total, metadataPercent)),
 	}
 	if b.in.Env.Local == nil {
 		b.checkCache(c, total)

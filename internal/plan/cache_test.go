@@ -28,6 +28,7 @@ func TestACacheAlwaysHasLimits(t *testing.T) {
 		"0 is chosen, also over structured":       {"1Gi", number(0), number(0), caching, 429e6, 214e6},
 		"0 and structured decide about the size":  {"", number(0), nil, caching, 429e6, 300e6},
 		"a capacity of less than a megabyte each": {"1Mi", nil, nil, "", 1e6, 1e6},
+		"a capacity beyond all volumes":           {"6Ei", nil, nil, "", 2_767_011_611_056e6, 1_383_505_805_528e6},
 	}
 	for name, row := range rows {
 		in := load(t, "snapshot")

@@ -65,7 +65,7 @@ func probeTimeouts(t Timeouts) Timeouts {
 // inEmptyDir makes the cache one that goes with the pod.
 func (c *Cache) inEmptyDir() {
 	c.Claim, c.StorageClass = "", ""
-	c.SizeLimit = binary(c.CapacityBytes + max(c.CapacityBytes*marginPercent/100, minCacheMargin))
+	c.SizeLimit = binary(c.CapacityBytes + max(percent(c.CapacityBytes, marginPercent), minCacheMargin))
 }
 
 // probeSteps make the Job, hear it and remove it.
