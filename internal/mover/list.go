@@ -58,9 +58,9 @@ func (d *driver) openList(ctx context.Context, all bool) ([]result.Snapshot, err
 	if err != nil {
 		return nil, err
 	}
-	snapshots, err := kopiaexec.DecodeSnapshots(stdout)
+	snapshots, err := snapshotsOf(stdout, source)
 	if err != nil {
-		return nil, failed("UnreadableResult", fault.New(fault.Failed, "%w", err))
+		return nil, err
 	}
 	if all || d.task.Otherwise == nil {
 		return snapshots, nil
@@ -72,4 +72,18 @@ func (d *driver) openList(ctx context.Context, all bool) ([]result.Snapshot, err
 	snapshots = append(snapshots, more...)
 	slices.SortStableFunc(snapshots, func(a, b result.Snapshot) int { return a.StartTime.Compare(b.StartTime) })
 	return snapshots, nil
+}
+
+// snapshotsOf reads a list of kopia's and keeps what is recorded under source;
+// all when it is empty. Kopia answers for a path with the snapshots of every
+// directory above it, too, and these are other backups.
+func snapshotsOf(stdout []byte, source string) ([]result.Snapshot, error) {
+	list, err := kopiaexec.DecodeSnapshots(stdout)
+	if err != nil {
+		return nil, failed("UnreadableResult", fault.New(fault.Failed, "%w", err))
+	}
+	if source == "" {
+		return list, nil
+	}
+	return slices.DeleteFunc(list, func(s result.Snapshot) bool { return s.Identity.String() != source }), nil
 }

@@ -79,11 +79,7 @@ func (d *driver) listed(ctx context.Context, source string) ([]result.Snapshot, 
 	if !out.OK() {
 		return nil, diagnosed("list the snapshots", out)
 	}
-	list, err := kopiaexec.DecodeSnapshots(out.Stdout)
-	if err != nil {
-		return nil, failed("UnreadableResult", fault.New(fault.Failed, "%w", err))
-	}
-	return list, nil
+	return snapshotsOf(out.Stdout, source)
 }
 
 // proveNewest handles a source without changes: the newest complete snapshot
