@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,9 +88,34 @@ func (w *writer) begin(ctx context.Context, r result.Result) error {
 	})
 }
 
-// addHistory adds the run to the history ConfigMap, which is made if need be;
-// added is false for a run that was in it already.
-func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended status.Run) (added bool, err error) {
+// entry is a run that the history has.
+type entry struct {
+	result result.Result
+	// outdated is true when a later run has ended or has started.
+	outdated bool
+}
+
+// entryOf is what a history ConfigMap says of the end of a run; nil: nothing that
+// somebody saw.
+func entryOf(m *corev1.ConfigMap, runID string) (*entry, error) {
+	h, err := decodeHistory(m)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(h.Results, func(r result.Result) bool { return r.RunID == runID && r.Reason != run.ReasonUncollected })
+	if i < 0 {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	e := &entry{result: h.Results[i], outdated: i < len(h.Results)-1}
+	for _, r := range startedRuns(m) {
+		e.outdated = e.outdated || r.RunID != runID && r.StartTime.After(e.result.StartTime)
+	}
+	return e, nil
+}
+
+// addHistory adds the run to the history ConfigMap, which is made if need be, and
+// returns what that said of it before; nil: nothing, it was not in it.
+func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended status.Run) (before *entry, err error) {
 	known := w.history
 	err = w.writing(ctx, wanted, func(ctx context.Context) error {
 		found := known
@@ -104,11 +130,14 @@ func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended 
 				return err
 			}
 		}
-		data, err := encodeHistory(found, ended)
-		if err != nil || data == nil {
+		var err error
+		if before, err = entryOf(found, ended.Result.RunID); before != nil || err != nil {
 			return err
 		}
-		added = true
+		data, err := encodeHistory(found, ended)
+		if err != nil {
+			return err
+		}
 		if missing {
 			_, err := w.createHistory(ctx, wanted, map[string]string{historyKey: *data[historyKey]})
 			return err
@@ -122,7 +151,7 @@ func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended 
 		_, err = w.patchHistory(ctx, wanted.Name, patch)
 		return err
 	})
-	return added && err == nil, err
+	return before, err
 }
 
 // writing writes the history, again when somebody else did so meanwhile.
@@ -162,9 +191,9 @@ func (w writer) createHistory(ctx context.Context, wanted *corev1.ConfigMap, dat
 	return w.cluster.typed.CoreV1().ConfigMaps(w.object.Namespace).Create(ctx, m, metav1.CreateOptions{FieldManager: plan.ManagedBy})
 }
 
-// encodeHistory is the change of the ConfigMap's data that adds the run, with nil
-// for a key that goes; nothing: it is in it already. Runs that had started before
-// and of whose end nobody knows are added as they stand.
+// encodeHistory is the change of the ConfigMap's data that adds a run that it does not
+// have, with nil for a key that goes. Runs that had started before and of whose end
+// nobody knows are added as they stand.
 func encodeHistory(m *corev1.ConfigMap, ended status.Run) (map[string]*string, error) {
 	h, err := decodeHistory(m)
 	if err != nil {
@@ -174,9 +203,6 @@ func encodeHistory(m *corev1.ConfigMap, ended status.Run) (map[string]*string, e
 	kept := h.Results[:0]
 	for _, r := range h.Results {
 		if r.RunID == ended.Result.RunID {
-			if r.Reason != run.ReasonUncollected {
-				return nil, nil
-			}
 			continue // nobody knew better
 		}
 		known[r.RunID] = true

@@ -11,10 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
@@ -81,23 +81,104 @@ func TestWhatIsKnownLaterReplacesUncollected(t *testing.T) {
 	}
 }
 
+// makeSource puts the test's ReplicationSource into the cluster.
+func (w *world) makeSource() {
+	w.t.Helper()
+	source := objectOfKind(plan.GroupVolSync+"/v1alpha1", "ReplicationSource", testNamespace, "app", nil)
+	source.SetUID("source")
+	if _, err := w.dynamic.Resource(resources()["ReplicationSource"]).Namespace(testNamespace).Create(w.t.Context(), source, metav1.CreateOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// sourceStatus is what the ReplicationSource's status says.
+func (w *world) sourceStatus() status.Status {
+	w.t.Helper()
+	live, err := w.dynamic.Resource(resources()["ReplicationSource"]).Namespace(testNamespace).Get(w.t.Context(), "app", metav1.GetOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var o struct {
+		Status status.Status `json:"status"`
+	}
+	if err := convert(live, &o); err != nil {
+		w.t.Fatal(err)
+	}
+	return o.Status
+}
+
+// TestARunThatOthersHaveCollectedKnowsNoBetter: its command slept, and wakes when its
+// pod is gone.
+func TestARunThatOthersHaveCollectedKnowsNoBetter(t *testing.T) {
+	t.Parallel()
+	later := startOf("later")
+	later.StartTime = later.StartTime.Add(time.Hour)
+	for name, c := range map[string]struct {
+		then   func(*writer) error
+		result string
+		reason string
+	}{
+		"it was the last": {func(*writer) error { return nil }, "Successful", status.ReasonManual},
+		"another has started": {func(w *writer) error {
+			return errors.Join(w.begin(t.Context(), later), w.patchBeginning(t.Context(), later.StartTime))
+		}, "Successful", status.ReasonRunning},
+		"another has failed": {func(w *writer) error {
+			_, err := w.write(t.Context(), historyOf(testSource), status.Run{Result: result.Result{RunID: "later", Outcome: result.Failed}})
+			return err
+		}, "Failed", status.ReasonError},
+	} {
+		w := newWorld(t)
+		w.makeSource()
+		wr := func() *writer { return &writer{cluster: w.cluster, object: testSource, live: true} }
+		collected := good()
+		collected.RunID, collected.Object, collected.StartTime = testRun, testSource, startOf(testRun).StartTime
+		if _, err := wr().write(t.Context(), historyOf(testSource), status.Run{Result: collected}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.then(wr()); err != nil {
+			t.Fatal(err)
+		}
+		events, results := len(w.events()), len(w.history())
+		woken := result.Result{RunID: testRun, Object: testSource, Outcome: result.Unknown, ExitCode: 1}
+		if remembered, err := wr().write(t.Context(), historyOf(testSource), status.Run{Result: woken}); !remembered || err != nil {
+			t.Errorf("%s: %v, %v", name, remembered, err)
+		}
+		if s := w.sourceStatus(); s.LatestMoverStatus.Result != c.result || s.Conditions[0].Reason != c.reason || (s.LastSyncStartTime != nil) != (c.reason == status.ReasonRunning) {
+			t.Errorf("%s: the status says %+v, %+v", name, s.LatestMoverStatus, s)
+		}
+		if h := w.history(); len(h) != results || h[0].Outcome != result.Succeeded || len(w.events()) != events {
+			t.Errorf("%s: %+v, %q", name, h, w.events())
+		}
+	}
+}
+
+// TestEachOfTheTwoIsWritten though the other cannot be, and that is told.
+func TestEachOfTheTwoIsWritten(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []string{"configmaps", "replicationsources"} {
+		w := newWorld(t)
+		w.makeSource()
+		no := func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, errors.New("no " + refused)
+		}
+		w.typed.PrependReactor("create", refused, no)
+		w.dynamic.PrependReactor("patch", refused, no)
+		r := result.Result{RunID: testRun, Object: testSource, Outcome: result.Failed, ExitCode: 1}
+		remembered, err := (writer{cluster: w.cluster, object: testSource, live: true}).write(t.Context(), historyOf(testSource), status.Run{Result: r})
+		if fault.CodeOf(err) != 8 || !strings.Contains(err.Error(), "no "+refused) || remembered != (refused != "configmaps") || len(w.events()) != 1 {
+			t.Errorf("%s: %v, %v, %q", refused, remembered, err, w.events())
+		}
+		if refused == "configmaps" && w.sourceStatus().LatestMoverStatus == nil || refused != "configmaps" && len(w.history()) != 1 {
+			t.Errorf("%s: the other was not written", refused)
+		}
+	}
+}
+
 // TestTheStatusTellsOfAStart, and of a run that failed before its mover began.
 func TestTheStatusTellsOfAStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	source := &unstructured.Unstructured{}
-	source.SetAPIVersion(plan.GroupVolSync + "/v1alpha1")
-	source.SetKind("ReplicationSource")
-	source.SetNamespace(testNamespace)
-	source.SetName("app")
-	source.SetUID("source")
-	sources, err := w.cluster.objects("ReplicationSource", testNamespace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := sources.Create(t.Context(), source, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	w.makeSource()
 	target := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun, Object: testSource}}, Outcome{}, deaf{}, time.Now, func(error) {})
 	t.Cleanup(target.Close)
 	if err := target.Record(t.Context(), result.Result{RunID: testRun}); err != nil || len(w.typed.Actions()) > 0 {
@@ -106,19 +187,10 @@ func TestTheStatusTellsOfAStart(t *testing.T) {
 	target.began = time.Now()
 	target.tellStart(t.Context(), untype(t, moverJob(note(plan.AnnotationWritesStatus, "true"))))
 	reason := func() string {
-		live, err := sources.Get(t.Context(), "app", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var o struct {
-			Status status.Status `json:"status"`
-		}
-		if err := convert(live, &o); err != nil {
-			t.Fatal(err)
-		}
-		c := o.Status.Conditions[0]
-		if (o.Status.LastSyncStartTime != nil) != (c.Status == metav1.ConditionTrue) {
-			t.Errorf("%+v", o.Status)
+		s := w.sourceStatus()
+		c := s.Conditions[0]
+		if (s.LastSyncStartTime != nil) != (c.Status == metav1.ConditionTrue) {
+			t.Errorf("%+v", s)
 		}
 		return c.Reason
 	}

@@ -54,14 +54,14 @@ func (t *Target) podWith(role string) (pod *corev1.Pod, gone bool, err error) {
 
 // scheduledState judges whether the mover has a node within its budget.
 func (t *Target) scheduledState(ctx context.Context, job string, budget plan.Wait) (state, error) {
-	if err := t.cannotCreate(); err != nil {
-		return state{}, err
-	}
 	pod, gone, err := t.pod()
 	switch {
 	case err != nil:
 		return state{}, err
 	case pod == nil:
+		if err := t.cannotCreate(); err != nil {
+			return state{}, err
+		}
 		return t.podlessState(ctx, job)
 	case gone, pod.Spec.NodeName != "":
 		return state{done: true}, nil // what became of it is the next wait's business
@@ -192,13 +192,14 @@ func (t *Target) cannotCreate() error {
 		WithHint("kubectl volsync-kopia doctor checks quotas and Pod Security beforehand")
 }
 
-// cannotMount ends the wait for a pod whose volumes cannot be mounted.
+// cannotMount ends the wait for a pod whose volumes cannot be mounted. Nobody says
+// when they are: a driver that is tried again and again must still complain.
 func (t *Target) cannotMount(c complaint) error {
 	if c.reason != "FailedMount" && c.reason != "FailedAttachVolume" {
 		return nil
 	}
 	absent := strings.Contains(c.text, "not found") && (strings.Contains(c.text, "secret") || strings.Contains(c.text, "configmap"))
-	if !absent && (c.count < 2 || t.now().Sub(c.first) < mountGrace) {
+	if !absent && (c.last.Sub(c.first) < mountGrace) {
 		return nil
 	}
 	f := fault.New(fault.Failed, "the mover cannot start: %s", c.text).At("pod " + t.plan.Object.Namespace + "/" + c.name)

@@ -29,8 +29,8 @@ func targetAt(after time.Duration) *Target {
 
 func TestWhatIsPermanentEndsTheWait(t *testing.T) {
 	t.Parallel()
-	mount := func(count int, text string) complaint {
-		return complaint{kind: "Pod", name: "m", reason: "FailedMount", text: text, count: count, first: began}
+	mount := func(lasted time.Duration, text string) complaint {
+		return complaint{kind: "Pod", name: "m", reason: "FailedMount", text: text, count: 3, first: began, last: began.Add(lasted)}
 	}
 	const locked = "MountVolume.SetUp failed: volume is locked by another node"
 	cases := map[string]struct {
@@ -38,11 +38,11 @@ func TestWhatIsPermanentEndsTheWait(t *testing.T) {
 		ends  bool
 		check func(*Target) error
 	}{
-		"a volume that is held for a moment":   {5 * time.Second, false, func(x *Target) error { return x.cannotMount(mount(3, locked)) }},
-		"a volume that stays held":             {40 * time.Second, true, func(x *Target) error { return x.cannotMount(mount(3, locked)) }},
-		"one complaint, long ago":              {40 * time.Second, false, func(x *Target) error { return x.cannotMount(mount(1, locked)) }},
-		"a Secret that is not there":           {0, true, func(x *Target) error { return x.cannotMount(mount(1, `secret "kopia" not found`)) }},
-		"a ConfigMap that is not there":        {0, true, func(x *Target) error { return x.cannotMount(mount(1, `configmap "p" not found`)) }},
+		"a volume that is held for a moment":   {5 * time.Second, false, func(x *Target) error { return x.cannotMount(mount(5*time.Second, locked)) }},
+		"a volume that stays held":             {40 * time.Second, true, func(x *Target) error { return x.cannotMount(mount(32*time.Second, locked)) }},
+		"a volume that was mounted in the end": {40 * time.Second, false, func(x *Target) error { return x.cannotMount(mount(4*time.Second, locked)) }},
+		"a Secret that is not there":           {0, true, func(x *Target) error { return x.cannotMount(mount(0, `secret "kopia" not found`)) }},
+		"a ConfigMap that is not there":        {0, true, func(x *Target) error { return x.cannotMount(mount(0, `configmap "p" not found`)) }},
 		"an event that is no mount's":          {time.Hour, false, func(x *Target) error { return x.cannotMount(complaint{reason: "BackOff", count: 9, first: began}) }},
 		"a registry that hiccups":              {5 * time.Second, false, waits("ErrImagePull")},
 		"an image that is not there":           {25 * time.Second, true, waits("ImagePullBackOff")},
@@ -219,5 +219,27 @@ func TestTheClaimsComplaintIsTold(t *testing.T) {
 	})
 	if s, err := x.scheduledState(t.Context(), testJob, plan.Wait{}); err != nil || !strings.Contains(s.why, "ProvisioningFailed: quota of the pool is used up") {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestAPodThatWasMadeInTheEndIsWaitedFor: a webhook that restarted has refused it at
+// first, and its volume takes its time.
+func TestAPodThatWasMadeInTheEndIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	now := began
+	w := newWorld(t)
+	x := NewTarget(w.cluster, plan.Plan{}, Outcome{}, &heard{}, func() time.Time { return now }, func(error) {})
+	defer x.Close()
+	x.keepObject(1, untype(t, moverJob()))
+	x.warnings.keep(&corev1.Event{
+		InvolvedObject: corev1.ObjectReference{Kind: "Job", Name: testJob}, Reason: "FailedCreate", Message: "failed calling webhook",
+	})
+	now = began.Add(createGrace)
+	if _, err := x.scheduledState(t.Context(), testJob, plan.Wait{}); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
+		t.Errorf("without a pod: %v", err)
+	}
+	seesPod(t, x, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: testJob + "-abcde"}}, false)
+	if s, err := x.scheduledState(t.Context(), testJob, plan.Wait{}); err != nil || s.done {
+		t.Errorf("with a pod: %+v, %v", s, err)
 	}
 }

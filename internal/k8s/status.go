@@ -87,19 +87,21 @@ type writer struct {
 	source  *unstructured.Unstructured
 }
 
-// write writes one finished run; remembered is true when it is in the history. For
-// a run that was in it already only the status is written again, which changes
-// nothing: whoever wrote the history may have died before that.
+// write writes one finished run; remembered is true when it is in the history. Of
+// a run that was in it already only the status is written again, by what the history
+// says of it: whoever wrote that may have died before the status. When a later run
+// has come the status is that one's.
 func (w writer) write(ctx context.Context, history *corev1.ConfigMap, ended status.Run) (remembered bool, err error) {
-	var errs []error
-	if w.live {
-		errs = append(errs, w.patchStatus(ctx, ended))
-	}
-	added, err := w.addHistory(ctx, history, ended)
-	if err != nil || added {
+	known, err := w.addHistory(ctx, history, ended)
+	if known == nil {
 		w.event(ctx, history, ended)
+	} else {
+		ended.Result = known.result
 	}
-	return err == nil, errors.Join(append(errs, err)...)
+	if w.live && (known == nil || !known.outdated) {
+		return err == nil, errors.Join(w.patchStatus(ctx, ended), err)
+	}
+	return err == nil, err
 }
 
 // patchBeginning has the object's status say that a mover runs.
