@@ -46,7 +46,7 @@ const backupExamples = `  # Back up as a manifest says, in the cluster
   # On this machine, with a directory in place of the volume
   kubectl volsync-kopia backup -f source.yaml -f secret.yaml --local --source-dir ./data
 
-  # Try a policy there on a repository in a directory, before it reaches a cluster
+  # Try a policy there on a repository in a directory that exists, before it reaches a cluster
   kubectl volsync-kopia backup -f source.yaml -f secret.yaml --local --source-dir ./data --repository-dir ./repo`
 
 // backupFlags are the flags as typed.

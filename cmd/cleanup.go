@@ -30,7 +30,7 @@ func NewCleanupCommand(f *Factory) *cobra.Command {
 	var yes, all bool
 	var removed time.Duration
 	c := &cobra.Command{
-		Use: "cleanup", Short: "List, then with --yes remove, what dead runs left", Long: cleanupLong, Args: noArguments,
+		Use: "cleanup", Short: "List, then with --yes remove, what dead runs left", Long: cleanupLong + exitCodes(0, 1, 2, 5, 8, 130, 143), Args: noArguments,
 		Example: `  # List leftovers
   kubectl volsync-kopia cleanup -n prod
 

@@ -27,8 +27,10 @@ func (f *Factory) cluster() (*k8s.Cluster, error) {
 	klog.LogToStderr(false)
 	c, err := k8s.Connect(f.Config, f.apiWarnings())
 	var unconnected *fault.Error
-	if errors.As(err, &unconnected) && f.command != nil && f.command.Flags().Lookup("local") != nil {
-		unconnected.Hint += ", or run on this machine with --local"
+	if errors.As(err, &unconnected) && f.command != nil {
+		if local := f.command.Flags().Lookup("local"); local != nil && !local.Hidden {
+			unconnected.Hint += ", or run on this machine with --local"
+		}
 	}
 	return c, err
 }

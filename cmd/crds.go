@@ -16,8 +16,8 @@ import (
 const crdsLong = `Print the CustomResourceDefinitions of ReplicationSource, ReplicationDestination and
 KopiaMaintenance (volsync.backube/v1alpha1), for clusters without VolSync.
 
-With them a cluster keeps the manifests and their status, so that backup, restore and status take
-a NAME, and kubectl explain describes every field. They accept what VolSync's own definitions
+With them a cluster keeps the manifests and their status, so that backup, plan, doctor and status
+take a NAME, and kubectl explain describes every field. They accept what VolSync's own definitions
 accept; the fields of other movers are kept as they are. Whether an object can be run is for
 validate to say. No cluster is contacted.
 

@@ -19,10 +19,11 @@ const doctorLong = `Check whether this cluster can run the sources of the input:
 Pod Security, quota. Every gap is listed at once, each with what to do about it; nothing is made. Without a source, what
 every run in the namespace needs is checked.
 
-With --print-role no cluster is asked. One Role a namespace is printed, which is enough for every
-command there; --for adds the RoleBinding. Two ClusterRoles follow, both optional and bound to
-nobody: volsync-kopia makes facts known that are unknown without it, and volsync-kopia-retain lets
-a run remove what classes with the policy Retain would keep. None can read a Secret.`
+With --print-role one Role a namespace is printed, which is enough for every command there; --for
+adds the RoleBinding. Two ClusterRoles follow, both optional and bound to nobody: volsync-kopia makes
+facts known that are unknown without it, and volsync-kopia-retain lets a run remove what classes with
+the policy Retain would keep. None can read a Secret. Of the cluster only a source given by NAME is
+asked for.`
 
 // doctorFlags are the flags as typed.
 type doctorFlags struct {
@@ -36,7 +37,7 @@ type doctorFlags struct {
 func NewDoctorCommand(f *Factory) *cobra.Command {
 	flags := &doctorFlags{}
 	c := &cobra.Command{
-		Use: "doctor [-f FILE... | NAME...]", Short: "Check whether this cluster can run a source", Long: doctorLong + exitCodes(0, 1, 2, 3, 5, 130, 143),
+		Use: "doctor [-f FILE... | NAME...]", Short: "Check whether this cluster can run a source", Long: doctorLong + exitCodes(0, 1, 2, 3, 5, 6, 130, 143),
 		Example: `  # Can this cluster run the source?
   kubectl volsync-kopia doctor -f source.yaml -n prod
 
@@ -51,7 +52,10 @@ func NewDoctorCommand(f *Factory) *cobra.Command {
 		RunE: func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
 	}
 	flags.add(c)
-	c.Flags().BoolVar(&flags.printRole, "print-role", false, "print the Role and the optional ClusterRoles; with -f no cluster is asked")
+	c.Flags().BoolVar(&flags.printRole, "print-role", false, "print the Role and the optional ClusterRoles; no cluster is asked, but for a NAME")
+	for _, elsewhere := range []string{"local", "repository-dir", "state-dir", "kopia", "source-dir", "run-actions"} {
+		_ = c.Flags().MarkHidden(elsewhere) // they are refused; only a flag that does not exist cannot be hidden
+	}
 	c.Flags().StringArrayVar(&flags.subjects, "for", nil, "with --print-role: print a RoleBinding too, for a ServiceAccount [NAMESPACE:]NAME, for user:NAME or for group:NAME; may be repeated")
 	return c
 }
@@ -71,6 +75,13 @@ func (d *doctorFlags) run(ctx context.Context, f *Factory, names []string) error
 	if err := d.check(); err != nil {
 		return err
 	}
+	ctx, cancel := d.limited(ctx, "doctor")
+	defer cancel()
+	return endedBy(ctx, d.diagnose(ctx, f, names))
+}
+
+// diagnose examines the sources of the input, or the namespace without any.
+func (d *doctorFlags) diagnose(ctx context.Context, f *Factory, names []string) error {
 	if err := d.readNamed(ctx, f, names); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type localFlags struct {
 func (l *localFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&l.local, "local", false, "run on this machine instead of in a cluster")
 	flags.StringVar(&l.repositoryDir, "repository-dir", "",
-		"with --local: a directory that stands in for the manifest's repository")
+		"with --local: a directory that stands in for the manifest's repository; it must exist")
 	flags.StringVar(&l.stateDir, "state-dir", "",
 		"with --local: where cache and history are kept (default: the user's state directory)")
 	flags.StringVar(&l.kopia, "kopia", "kopia", "with --local: the kopia program, a path or a name on PATH")

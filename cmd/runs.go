@@ -37,6 +37,7 @@ func newRunsListCommand(f *Factory) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use: "list", Short: "List the runs, oldest first", Args: noArguments,
+		Long: "List the runs, oldest first. A run is listed while its Job exists." + exitCodes(0, 1, 2, 5, 130, 143),
 		Example: `  # The runs of a namespace
   kubectl volsync-kopia runs list -n prod
 
@@ -146,6 +147,7 @@ func writeRuns(out io.Writer, runs []k8s.Run, now time.Time, wide bool) error {
 func newRunsShowCommand(f *Factory) *cobra.Command {
 	c := &cobra.Command{
 		Use: "show RUN", Short: "Print a run and its result as JSON", Args: oneRun,
+		Long: "Print a run and its result as JSON, while its Job exists." + exitCodes(0, 1, 2, 5, 130, 143),
 		Example: "  kubectl volsync-kopia runs show x7k2q -n prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			_, r, err := f.findRun(c.Context(), args[0])
@@ -162,6 +164,9 @@ func newRunsAttachCommand(f *Factory) *cobra.Command {
 	var progress, output string
 	c := &cobra.Command{
 		Use: "attach RUN", Short: "Follow a run to its end, and collect its result if its command is dead", Args: oneRun,
+		Long: `Follow a run to its end, and collect its result if its command is dead.
+
+It ends with the exit code of the run itself. Interrupting it stops following, not the run.` + exitCodes(0, 1, 2, 4, 5, 6, 7, 8, 130, 143),
 		Example: "  kubectl volsync-kopia runs attach x7k2q -n prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.attach(c.Context(), args[0], attachment{progress: progress, output: output})
@@ -176,6 +181,10 @@ func newRunsLogsCommand(f *Factory) *cobra.Command {
 	var follow bool
 	c := &cobra.Command{
 		Use: "logs RUN", Short: "Print a run's log", Args: oneRun,
+		Long: `Print a run's log, while its pod exists.
+
+A run that has copied a volume removes its pod with the copy, so that its log is what the command that
+ran it has printed.` + exitCodes(0, 1, 2, 5, 130, 143),
 		Example: "  kubectl volsync-kopia runs logs x7k2q -n prod -f",
 		RunE: func(c *cobra.Command, args []string) error {
 			cluster, r, err := f.findRun(c.Context(), args[0])
@@ -198,7 +207,7 @@ func newRunsCancelCommand(f *Factory) *cobra.Command {
 The mover gets SIGTERM and its grace period: kopia saves what it has as an incomplete snapshot.
 
 Exits 0 once the run is cancelled, and so says the exitCode of its document; the run's own command, and
-status and history, say that the run was stopped by somebody else.`,
+status and history, say that the run was stopped by somebody else.` + exitCodes(0, 1, 2, 5, 6, 8, 130, 143),
 		Example: "  kubectl volsync-kopia runs cancel x7k2q -n prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.attach(c.Context(), args[0], attachment{progress: progress, output: output, cancel: true})

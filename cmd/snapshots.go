@@ -41,6 +41,7 @@ func newSnapshotsListCommand(f *Factory) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list -f FILE...",
 		Short: "List a source's snapshots, oldest first",
+		Long:  "List a source's snapshots, oldest first." + exitCodes(0, 1, 2, 3, 5, 7, 8, 130, 143),
 		Example: `  # The snapshots of a source, read on this machine
   kubectl volsync-kopia snapshots list -f source.yaml -f secret.yaml --local
 

@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -41,7 +42,7 @@ type statusFlags struct {
 func NewStatusCommand(f *Factory) *cobra.Command {
 	flags := &statusFlags{}
 	c := &cobra.Command{
-		Use: "status [NAME]", Short: "Show the backup status of sources", Long: statusLong, Args: atMostOne,
+		Use: "status [NAME]", Short: "Show the backup status of sources", Long: statusLong + exitCodes(0, 1, 2, 5, 8, 9, 130, 143), Args: atMostOne,
 		Example: `  # Every source of every namespace
   kubectl volsync-kopia status -A
 
@@ -79,7 +80,8 @@ func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
 	}
 	for {
 		err := s.show(ctx, f, c, namespace, name)
-		if !s.watch || err != nil && ctx.Err() == nil {
+		var shown *reportedError // the verdict on what was shown, which may be better next time
+		if !s.watch || err != nil && !errors.As(err, &shown) && ctx.Err() == nil {
 			return err
 		}
 		select {
@@ -101,6 +103,8 @@ type standingList struct {
 type standing struct {
 	Object  result.ObjectRef `json:"object"`
 	Outcome result.Outcome   `json:"outcome,omitempty"`
+	// Last is the Result of the last run: why it ended as it did.
+	Last *result.Result `json:"last,omitempty"`
 	// Snapshot is the last one that was proved.
 	Snapshot *result.Snapshot `json:"snapshot,omitempty"`
 	LastSync *time.Time       `json:"lastSync,omitempty"`
@@ -167,8 +171,8 @@ const overdueAfter = time.Hour
 func judge(s *k8s.Standing, now time.Time) standing {
 	j := standing{Object: s.Object, Running: s.Running, Paused: s.Paused}
 	for _, r := range slices.Backward(s.Results) {
-		if j.Outcome == "" {
-			j.Outcome = r.Outcome
+		if j.Last == nil {
+			j.Last, j.Outcome = &r, r.Outcome
 		}
 		if r.Snapshot != nil && r.Snapshot.Proved != "" {
 			j.Snapshot = r.Snapshot
@@ -209,7 +213,7 @@ func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) er
 	w := printers.GetNewTabWriter(out)
 	columns := []string{"NAMESPACE", "SOURCE", "OUTCOME", "PROVED SNAPSHOT", "AGE", "FILES", "SIZE", "NEXT"}
 	if wide {
-		columns = append(columns, "LAST SYNC", "RUNNING")
+		columns = append(columns, "LAST SYNC", "RUNNING", "REASON")
 	}
 	fmt.Fprintln(w, strings.Join(columns, "\t"))
 	for _, s := range list {
@@ -222,7 +226,7 @@ func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) er
 			row[7] = "in " + duration.HumanDuration(s.Next.Sub(now))
 		}
 		if wide {
-			row = append(row, lastSync(s), cmp.Or(s.Running, "-"))
+			row = append(row, lastSync(s), cmp.Or(s.Running, "-"), lastReason(s))
 		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
@@ -234,6 +238,14 @@ func lastSync(s standing) string {
 		return "-"
 	}
 	return s.LastSync.UTC().Format(time.RFC3339)
+}
+
+// lastReason is why the last run ended as it did, in one word.
+func lastReason(s standing) string {
+	if s.Last == nil {
+		return "-"
+	}
+	return cmp.Or(s.Last.Reason, "-")
 }
 
 // outcomeWord is what the table says first of a source.

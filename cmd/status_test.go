@@ -7,8 +7,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
+
+// TestStatusTellsWhyTheLastRunEnded, beside the snapshot of the last one that had one.
+func TestStatusTellsWhyTheLastRunEnded(t *testing.T) {
+	t.Parallel()
+	got := judge(&k8s.Standing{Results: []result.Result{
+		{Outcome: result.Succeeded, Snapshot: &result.Snapshot{ID: "abc", Proved: result.ProveBlobs}},
+		{Outcome: result.Failed, Reason: "WrongPassword"},
+	}}, time.Now())
+	if got.Outcome != result.Failed || got.Last == nil || lastReason(got) != "WrongPassword" || got.Snapshot == nil || got.Snapshot.ID != "abc" {
+		t.Errorf("%+v", got)
+	}
+	if got := lastReason(judge(&k8s.Standing{}, time.Now())); got != "-" {
+		t.Errorf("a source without a run ended because of %q", got)
+	}
+}
 
 // TestWhenASourceIsOverdue: a schedule that was due more than an hour ago, and no
 // success since, also when there never was one.

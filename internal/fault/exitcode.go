@@ -26,7 +26,7 @@ func Exits() []Exit {
 		{4, Incomplete, "a snapshot exists, but files were missed or it was cut short"},
 		{5, Refused, "a precondition does not hold; nothing was changed"},
 		{6, TimedOut, "timed out"},
-		{7, Repository, "the repository is not reachable, not initialised, read-only, or the password is wrong"},
+		{7, Repository, "the repository is not reachable, not initialised, read-only, full, or the password is wrong"},
 		{8, Leftover, "done, but clean-up left something, which is listed"},
 		{9, Difference, "a difference was found: verification, drill, schedule diff, or an overdue status"},
 		{130, Interrupt, "cancelled by SIGINT; cleaned up, unless a second signal came: then what remains is named"},

@@ -107,9 +107,9 @@ func policyMeaningCodes() []Code {
 		},
 		{
 			ID: "VK315", Title: "Managed by this tool", Severity: Warning,
-			Meaning: "This tool decides the value itself: where the cache lies, and that the owner of maintenance changes only on request.",
+			Meaning: "This tool decides the value itself: where the cache lies, and that the owner of maintenance stays as it is.",
 			Example: `{"caching": {"cacheDirectory": "/tmp/kopia-cache"}}`,
-			Fix:     "Remove the key; for the owner give --take-ownership.",
+			Fix:     "Remove the key.",
 		},
 		{
 			ID: "VK317", Title: "Not possible on one path", Severity: Warning,

@@ -108,7 +108,7 @@ func moverCodes() []Code {
 		{
 			ID: "VK425", Title: "Incomplete snapshot restored", Severity: Warning,
 			Meaning: "The snapshot that was asked for by its id is incomplete: files are missing in it. Incomplete snapshots are never chosen by themselves.",
-			Example: "kubectl volsync-kopia restore --snapshot-id 9c2e01 ...",
+			Example: "kubectl volsync-kopia restore --snapshot-id 9c2e01f1a40d6c3b7f0b3a1f5b8e2d47 ...",
 			Fix:     "Restore the newest complete snapshot by leaving the id out.",
 		},
 		{

@@ -242,13 +242,13 @@ func (w *walker) owner(value any, pointer string) (any, bool) {
 	switch {
 	case ok && s == "@local":
 		w.note(codeManaged, problem.Warning, pointer, `"owner" is "@local", which kopia does not know; the owner stays as it is`,
-			"give --take-ownership to the maintenance command, or write user@host")
+			"write user@host")
 		return nil, false
 	case !ok || !at || user == "" || host == "":
 		w.wrong(pointer, `must be "user@host"`, "give both, or remove the key")
 		return nil, false
 	}
-	w.note(codeManaged, problem.Info, pointer, `"owner" is taken only with --take-ownership`, "")
+	w.note(codeManaged, problem.Info, pointer, `"owner" is not taken over: the owner of maintenance stays as it is`, "")
 	return s, true
 }
 

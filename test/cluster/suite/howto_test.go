@@ -146,7 +146,9 @@ func (r *reader) shell(kubeconfig, script string) *exec.Cmd {
 	const kubectl = `kubectl() { [ "$1" = volsync-kopia ] || { echo "no kubectl $1 here" >&2; return 127; }; shift; "$PLUGIN" "$@"; }` + "\n"
 	cmd := exec.CommandContext(r.t.Context(), "sh", "-e", "-c", kubectl+r.names.in(script))
 	cmd.Dir = r.dir
-	cmd.Env = append(plugin.Env, "PLUGIN="+shared.command)
+	tools, err := filepath.Abs("../../../bin") // kopia
+	r.must(err)
+	cmd.Env = append(plugin.Env, "PLUGIN="+shared.command, "PATH="+tools+":"+os.Getenv("PATH"), "HOME="+r.dir)
 	return cmd
 }
 
