@@ -34,7 +34,7 @@ func (d *driver) backup(ctx context.Context) error {
 	if err := d.configure(); err != nil {
 		return err
 	}
-	if err := d.preparePolicies(ctx); err != nil {
+	if err := d.preparePolicies(ctx, src); err != nil {
 		return err
 	}
 	a, err := d.snapshotWithActions(ctx, src)
@@ -88,8 +88,9 @@ func (d *driver) checkNotEmpty(src source) error {
 	return nil
 }
 
-// preparePolicies opens the repository and brings its policies up to date.
-func (d *driver) preparePolicies(ctx context.Context) error {
+// preparePolicies opens the repository and brings its policies up to date, if
+// what they hold does not stand in the way.
+func (d *driver) preparePolicies(ctx context.Context, src source) error {
 	d.begin("repository")
 	stdout, err := d.open(ctx, argv.PolicyExport(d.paths))
 	if err != nil {
@@ -101,6 +102,12 @@ func (d *driver) preparePolicies(ctx context.Context) error {
 		return failed("Policy", err)
 	}
 	d.begin("policy")
+	if err := d.checkActions(now); err != nil {
+		return err
+	}
+	if err := d.checkSchedule(now, src); err != nil {
+		return err
+	}
 	return d.applyPolicies(ctx, now)
 }
 

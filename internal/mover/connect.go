@@ -154,7 +154,7 @@ func (d *driver) configure() error {
 		ContentCacheBytes:  firstPositive(d.task.Repository.ContentCacheBytes, d.settings.Caching.ContentBytes),
 		MetadataCacheBytes: firstPositive(d.task.Repository.MetadataCacheBytes, d.settings.Caching.MetadataBytes),
 		ReadOnly:           d.task.Operation == result.OperationProbe,
-		EnableActions:      d.task.Policy.AllowActions && (d.settings.EnableActions == nil || *d.settings.EnableActions),
+		EnableActions:      d.runsPolicyActions(),
 	}
 	if d.paths, err = d.config.Write(d.task.WorkDir); err != nil {
 		return failed("Config", err)
@@ -164,6 +164,13 @@ func (d *driver) configure() error {
 	}
 	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond, d.task.Repository.DownloadBytesPerSecond)
 	return nil
+}
+
+// runsPolicyActions reports whether kopia is to run actions of policies: only when
+// the caller allows it and the manifest's own documents hold one.
+func (d *driver) runsPolicyActions() bool {
+	on := d.settings.EnableActions
+	return d.task.Policy.AllowActions && (on == nil || *on) && d.settings.Desired.HasActions()
 }
 
 // sayLimit names a speed limit. One that is not the Task's own, but may come

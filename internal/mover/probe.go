@@ -41,6 +41,9 @@ func (d *driver) probe(ctx context.Context) error {
 		return failed("Policy", err)
 	}
 	d.begin("policy")
+	if err := d.checkActions(now); err != nil {
+		return err // as the run would be
+	}
 	diff := d.comparePolicies(now)
 	d.res.Policy = &result.PolicyReport{Changes: diff.Changes, Unchanged: diff.Same, NotManaged: diff.NotManaged}
 	d.res.Message = fmt.Sprintf("a %s repository; a run would change %s", d.place.Type(), count(int64(len(diff.Changes)), "policy value", "policy values"))

@@ -135,5 +135,11 @@ func moverCodes() []Code {
 			Example: "spec:\n  kopia:\n    policyConfig:\n      repositoryConfig: {maintenance: {fullCycle: {interval: 48h}}}",
 			Fix:     "Set it by hand: kopia maintenance set --full-interval=48h. A repository that exists keeps its schedule otherwise.",
 		},
+		{
+			ID: "VK431", Title: "Actions in the repository not run", Severity: Info,
+			Meaning: "Policies of the repository that apply to this source hold actions of kopia's that are not in this manifest's policy file. They are never run. Where the manifest has actions of its own and --allow-policy-actions is given, kopia could not run one without the other, and the backup is refused (exit 5).",
+			Example: "kopia policy set --global --before-snapshot-root-action /usr/local/bin/freeze",
+			Fix:     "Remove them with kopia policy edit if nobody needs them; otherwise nothing has to be done.",
+		},
 	}
 }
