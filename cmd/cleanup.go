@@ -59,6 +59,7 @@ func (f *Factory) cleanup(ctx context.Context, all, yes bool, removed time.Durat
 		return err
 	}
 	c.AllowRemoval(removed)
+	ctx = k8s.Telling(ctx, f.note)
 	fmt.Fprintln(f.Streams.ErrOut, "Watching which runs still live...")
 	remains, err := c.Remains(ctx, namespace, f.Now)
 	if err != nil {

@@ -37,7 +37,7 @@ func (f *Factory) cluster() (*k8s.Cluster, error) {
 
 // observe reads the facts that a plan for the document needs.
 func (f *Factory) observe(ctx context.Context, c *k8s.Cluster, d *spec.Document) (plan.Facts, error) {
-	facts, err := c.Observe(ctx, plan.QuestionsFor(d, d.Metadata().Namespace))
+	facts, err := c.Observe(k8s.Telling(ctx, f.note), plan.QuestionsFor(d, d.Metadata().Namespace))
 	if err != nil {
 		return plan.Facts{}, fmt.Errorf("look at the cluster for %s: %w", d.Object(), err)
 	}

@@ -68,7 +68,9 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 // printPlans prints the plan of every source of the input, and why those that
 // could not be planned could not.
 func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
-	return p.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict { return p.planOf(ctx, f, input, d) })
+	return p.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict {
+		return p.planOf(ctx, f, input, d)
+	})
 }
 
 // planEach has every source of the input planned, and prints what came of it.

@@ -78,7 +78,7 @@ func (f *Factory) listRuns(ctx context.Context, all bool, output string) error {
 	if err != nil {
 		return err
 	}
-	runs, err := c.Runs(ctx, namespace)
+	runs, err := c.Runs(k8s.Telling(ctx, f.note), namespace)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func writeRuns(out io.Writer, runs []k8s.Run, now time.Time, wide bool) error {
 func newRunsShowCommand(f *Factory) *cobra.Command {
 	c := &cobra.Command{
 		Use: "show RUN", Short: "Print a run and its result as JSON", Args: oneRun,
-		Long: "Print a run and its result as JSON, while its Job exists." + exitCodes(0, 1, 2, 5, 130, 143),
+		Long:    "Print a run and its result as JSON, while its Job exists." + exitCodes(0, 1, 2, 5, 130, 143),
 		Example: "  kubectl volsync-kopia runs show x7k2q -n prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			_, r, err := f.findRun(c.Context(), args[0])
@@ -270,7 +270,7 @@ func (f *Factory) findRun(ctx context.Context, id string) (*k8s.Cluster, k8s.Run
 	if err != nil {
 		return nil, k8s.Run{}, err
 	}
-	r, err := c.FindRun(ctx, namespace, id)
+	r, err := c.FindRun(k8s.Telling(ctx, f.note), namespace, id)
 	return c, r, err
 }
 

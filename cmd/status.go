@@ -79,7 +79,7 @@ func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
 		return err
 	}
 	for {
-		err := s.show(ctx, f, c, namespace, name)
+		err := s.show(k8s.Telling(ctx, f.note), f, c, namespace, name)
 		var shown *reportedError // the verdict on what was shown, which may be better next time
 		if !s.watch || err != nil && !errors.As(err, &shown) && ctx.Err() == nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,6 +26,32 @@ const (
 	// retryJitter keeps many runs from asking at the same moment.
 	retryJitter = 0.2
 )
+
+// retryTold is the pause from which on a wait for the API server is told of.
+const retryTold = time.Second
+
+// waitTeller is the key of what Telling keeps.
+type waitTeller struct{}
+
+// Telling returns a context whose requests tell people, by say, that they wait for an
+// API server that does not answer: once, however many they are. A run's own display
+// tells of it by itself.
+func Telling(ctx context.Context, say func(format string, args ...any)) context.Context {
+	var once sync.Once
+	return context.WithValue(ctx, waitTeller{}, func(err error) {
+		once.Do(func() { say("The API server does not answer; trying for %s: %v", patience, err) })
+	})
+}
+
+func tell(ctx context.Context, err error) {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // without the address and its query, which help nobody
+	}
+	if say, ok := ctx.Value(waitTeller{}).(func(error)); ok {
+		say(err)
+	}
+}
 
 // patiently does a request again and again until it is answered, patience has run
 // out or ctx ends. client-go itself waits out a 429 that says how long. What is
@@ -57,6 +85,9 @@ func retrying(ctx context.Context, again func(error) bool, do func(context.Conte
 		err := do(ctx)
 		if err == nil || !again(err) {
 			return err
+		}
+		if delay > retryTold {
+			tell(ctx, err)
 		}
 		switch stopped := pause(patient, wait.Jitter(delay, retryJitter)); {
 		case ctx.Err() != nil:

@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,25 @@ func TestARestartOfTheAPIServerIsWaitedOut(t *testing.T) {
 			if err := patiently(t.Context(), answersAfter(down, errDown)); err != nil || time.Since(began) > down+2*retryMost {
 				t.Errorf("down for %s: %v after %s", down, err, time.Since(began))
 			}
+		}
+	})
+}
+
+func TestAWaitForTheAPIServerIsToldOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		ctx := Telling(t.Context(), func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+		if err := patiently(ctx, answersAfter(time.Second, errDown)); err != nil || len(said) > 0 {
+			t.Errorf("a moment without an answer: %v, told %q", err, said)
+		}
+		for range 2 {
+			if err := patiently(ctx, answersAfter(20*time.Second, errDown)); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(said) != 1 || !strings.Contains(said[0], "trying for 1m0s") || !strings.Contains(said[0], "it restarts") {
+			t.Errorf("told %q", said)
 		}
 	})
 }
