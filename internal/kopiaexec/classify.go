@@ -18,6 +18,8 @@ const (
 	ReasonPermissionDenied Reason = "StoragePermissionDenied"
 	ReasonReadOnly         Reason = "StorageReadOnly"
 	ReasonNoSpace          Reason = "StorageFull"
+	ReasonTargetReadOnly   Reason = "TargetReadOnly"
+	ReasonTargetFull       Reason = "TargetFull"
 	ReasonExistingData     Reason = "StorageNotEmpty"
 	ReasonSnapshotMissing  Reason = "SnapshotNotFound"
 	ReasonBlobMissing      Reason = "BlobMissing"
@@ -99,6 +101,16 @@ func workingClasses() []class {
 			fault.Failed, ReasonScheduledSource,
 			"kopia marks a source whose snapshots are recorded under another path as manual, and the source's policy has a schedule of its own",
 			"remove that schedule from the repository: kopia policy delete USER@HOST:/PATH",
+		},
+		{
+			[]string{"error restoring", "read-only file system"},
+			fault.Failed, ReasonTargetReadOnly,
+			"the volume that is restored to is mounted read-only", "mount it read-write, or restore to another one",
+		},
+		{
+			[]string{"error restoring", "no space left on device"},
+			fault.Failed, ReasonTargetFull,
+			"the volume that is restored to is full", "make it larger, free space on it, or restore to a larger one",
 		},
 		{
 			[]string{"read-only file system"},

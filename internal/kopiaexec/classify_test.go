@@ -77,12 +77,18 @@ func situations() []situation {
 			// With progress, after which kopia prints its error on the same line.
 			return kopiaexec.Call{Command: argv.SnapshotCreate(c.paths, argv.SnapshotOptions{Path: c.dir, Source: "u@h:/elsewhere", Progress: true})}
 		}, false},
+		{"target-read-only", kopiaexec.ReasonTargetReadOnly, func(t *testing.T, c *client) { c.mountTarget(t, syscall.MS_RDONLY) }, restore, true},
+		{"target-full", kopiaexec.ReasonTargetFull, func(t *testing.T, c *client) { c.mountTarget(t, 0) }, restore, true},
 		{"permission-denied", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) { c.forbid(t) }, nil, false},
 	}
 }
 
 func importPolicy(c *client) kopiaexec.Call {
 	return kopiaexec.Call{Command: argv.PolicyImport(c.paths), Stdin: strings.NewReader(`{"(global)":{"retention":{"keepLatest":7}}}`)}
+}
+
+func restore(c *client) kopiaexec.Call {
+	return kopiaexec.Call{Command: argv.SnapshotRestore(c.paths, argv.RestoreOptions{Source: c.snapshot, Target: c.target(), Extra: []string{"--write-files-atomically"}})}
 }
 
 // Each text of the table is what real kopia prints, on every version.
@@ -213,6 +219,24 @@ func (c *client) mount(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(c.repo.Dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (c *client) target() string { return c.dir + "/target" }
+
+// mountTarget makes a target that has room for next to nothing.
+func (c *client) mountTarget(t *testing.T, flags uintptr) {
+	t.Helper()
+	if err := os.Mkdir(c.target(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", c.target(), "tmpfs", flags, "size=4k"); err != nil {
+		kopiatest.Unable(t, "mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(c.target(), syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})

@@ -155,8 +155,9 @@ func (d *driver) write(ctx context.Context, s result.Snapshot) error {
 	if told {
 		d.res.Restore = &report
 	}
+	finished := told && out.OK()
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !finished:
 		return stopOf(ctx, fmt.Sprintf("; %s holds a part of snapshot %s", task.TargetDir, s.ID))
 	case !out.OK():
 		return diagnosed("restore snapshot "+s.ID, out)

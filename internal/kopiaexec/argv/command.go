@@ -30,6 +30,11 @@ type Command struct {
 	Args []string
 }
 
+// logSegmentBytes is how long a log file grows until the next one is begun and
+// the oldest removed. Kopia writes a few hundred bytes for each new content, and
+// the logs lie in a small memory volume.
+const logSegmentBytes = "2000000"
+
 // start begins a command with what every process is given: where its files
 // are, small logs, and no maintenance on the side.
 func start(command string, p Paths) []string {
@@ -39,6 +44,7 @@ func start(command string, p Paths) []string {
 		"--file-log-level=info",
 		"--log-dir-max-files=8",
 		"--content-log-dir-max-files=4",
+		"--max-log-file-segment-size="+logSegmentBytes,
 		"--no-auto-maintenance",
 	)
 }
@@ -193,7 +199,9 @@ type RestoreOptions struct {
 
 // SnapshotRestore writes a snapshot's files below a directory.
 func SnapshotRestore(p Paths, o RestoreOptions) Command {
-	args := append(start(CommandSnapshotRestore, p), progress(o.Progress, o.Extra)...)
+	// Kopia would make an archive of a target whose name ends as one's.
+	args := append(start(CommandSnapshotRestore, p), "--mode=local")
+	args = append(args, progress(o.Progress, o.Extra)...)
 	if o.SkipOwners && !sets(o.Extra, "skip-owners") {
 		args = append(args, "--skip-owners")
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-const common = "--config-file=/run/k/config --log-dir=/run/k/logs --file-log-level=info --log-dir-max-files=8 --content-log-dir-max-files=4 --no-auto-maintenance"
+const common = "--config-file=/run/k/config --log-dir=/run/k/logs --file-log-level=info --log-dir-max-files=8 --content-log-dir-max-files=4 --max-log-file-segment-size=2000000 --no-auto-maintenance"
 
 func vectors() map[string]struct {
 	command string
@@ -40,9 +40,9 @@ func vectors() map[string]struct {
 		"verify content":                                {CommandSnapshotVerify, SnapshotVerify(p, "k1", result.ProveContent), "snapshot verify COMMON --no-progress --json --verify-files-percent=100 k1"},
 		"list of one source":                            {CommandSnapshotList, SnapshotList(p, "u@h:/data"), "snapshot list COMMON --no-progress --json --incomplete u@h:/data"},
 		"list of all":                                   {CommandSnapshotList, SnapshotList(p, ""), "snapshot list COMMON --no-progress --json --incomplete --all"},
-		"restore":                                       {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1/app", Target: "/restore/data", Progress: true, SkipOwners: true}), "snapshot restore COMMON --progress --skip-owners k1/app /restore/data"},
-		"restore to where it runs":                      {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1"}), "snapshot restore COMMON --no-progress k1 ."},
-		"restore, owners said by users":                 {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1", SkipOwners: true, Extra: []string{"--no-skip-owners", "--progress"}}), "snapshot restore COMMON --no-skip-owners --progress k1 ."},
+		"restore":                                       {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1/app", Target: "/restore/data", Progress: true, SkipOwners: true}), "snapshot restore COMMON --mode=local --progress --skip-owners k1/app /restore/data"},
+		"restore to where it runs":                      {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1"}), "snapshot restore COMMON --mode=local --no-progress k1 ."},
+		"restore, owners said by users":                 {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1", SkipOwners: true, Extra: []string{"--no-skip-owners", "--progress"}}), "snapshot restore COMMON --mode=local --no-skip-owners --progress k1 ."},
 	}
 }
 
