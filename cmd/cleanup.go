@@ -78,11 +78,10 @@ func (f *Factory) cleanup(ctx context.Context, all, yes bool, removed time.Durat
 
 func (f *Factory) listRemains(remains k8s.Remains) {
 	for _, r := range remains.Runs {
-		hook := ""
-		if in := r.DueHook(); in != "" {
-			hook = ", and its after hook in " + in + " was not run"
+		fmt.Fprintf(f.Streams.Out, "run %s of %s: %s\n", r.ID, r.Object, whatIsLeft(r))
+		for _, o := range r.Copies() {
+			fmt.Fprintf(f.Streams.Out, "%s %s/%s: a copy of run %s%s\n", o.GetKind(), o.GetNamespace(), o.GetName(), r.ID, heldBy(o))
 		}
-		fmt.Fprintf(f.Streams.Out, "run %s of %s: %s, its command is dead%s\n", r.ID, r.Object, r.State, hook)
 	}
 	for i := range remains.Leases {
 		fmt.Fprintf(f.Streams.Out, "Lease %s/%s of a dead run\n", remains.Leases[i].Namespace, remains.Leases[i].Name)
@@ -94,6 +93,18 @@ func (f *Factory) listRemains(remains k8s.Remains) {
 		fmt.Fprintf(f.Streams.Out, "%s %s/%s: a copy whose run has no Job any more%s\n", o.GetKind(), o.GetNamespace(), o.GetName(), heldBy(o))
 	}
 	fmt.Fprintln(f.Streams.ErrOut, "Nothing was removed; --yes removes it.")
+}
+
+// whatIsLeft says what is to be done about a run.
+func whatIsLeft(r k8s.Run) string {
+	if r.State == k8s.RunCollected {
+		return string(r.State) + ", its copy could not be removed"
+	}
+	hook := ""
+	if in := r.DueHook(); in != "" {
+		hook = ", and its after hook in " + in + " was not run"
+	}
+	return string(r.State) + ", its command is dead" + hook
 }
 
 // heldBy says what holds an object that is being deleted.
@@ -124,11 +135,12 @@ func (f *Factory) removeRemains(ctx context.Context, c *k8s.Cluster, remains k8s
 	}
 	for i := range remains.Leases {
 		l := &remains.Leases[i]
-		if err := c.ReleaseDead(ctx, l); err != nil {
+		switch released, err := c.ReleaseDead(ctx, l); {
+		case err != nil:
 			left = append(left, fault.New(fault.Leftover, "delete it: %w", err).At("Lease "+l.Namespace+"/"+l.Name))
-			continue
+		case released:
+			fmt.Fprintf(f.Streams.Out, "Lease %s/%s: removed\n", l.Namespace, l.Name)
 		}
-		fmt.Fprintf(f.Streams.Out, "Lease %s/%s: removed\n", l.Namespace, l.Name)
 	}
 	for i := range remains.Probes {
 		if err := c.RemoveProbe(ctx, &remains.Probes[i]); err != nil {

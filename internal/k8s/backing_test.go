@@ -121,7 +121,7 @@ func TestTheCopiesOfADeadRunLeaveNothing(t *testing.T) {
 			mayNot(client, verb, "persistentvolumes")
 		}
 		claim := objectOfKind("v1", "PersistentVolumeClaim", testNamespace, "copy", map[string]any{"spec": map[string]any{"volumeName": "pv"}})
-		err := cluster.removeInOrder(t.Context(), []*unstructured.Unstructured{claim}, nil, cluster.seeGone)
+		_, err := cluster.removeInOrder(t.Context(), []*unstructured.Unstructured{claim}, nil, cluster.seeGone)
 		if fault.CodeOf(err) != c.code || c.code != 0 && !strings.Contains(err.Error(), "its class keeps PersistentVolume pv") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -18,7 +18,8 @@ import (
 
 // Remains are what dead runs left in a namespace.
 type Remains struct {
-	// Runs are dead: their command is gone, their mover never started or has ended.
+	// Runs are dead: their command is gone, their mover never started or has ended. Of
+	// those that were collected they are the ones whose copy could not be removed.
 	Runs []Run
 	// Leases are of dead runs that have no Job, or one that was collected.
 	Leases []coordinationv1.Lease
@@ -64,7 +65,8 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 	}
 	found := Remains{Probes: probes, Copies: withoutRun(copies, runs)}
 	for _, r := range runs {
-		if r.State != RunCollected && !taken[r.leaseKey()] {
+		r.copies = copiesOf(r.ID, copies)
+		if !taken[r.leaseKey()] && (r.State != RunCollected || r.leftSomething()) {
 			found.Runs = append(found.Runs, r)
 		}
 	}
@@ -74,6 +76,12 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 		}
 	}
 	return found, nil
+}
+
+// leftSomething reports whether a copy of a run that was collected is left, or its Job
+// waits for that to be removed.
+func (r Run) leftSomething() bool {
+	return len(r.copies) > 0 || r.job.Spec.TTLSecondsAfterFinished == nil && r.job.DeletionTimestamp == nil
 }
 
 // leaseKey is the namespace and name of the source's Lease.
@@ -127,7 +135,10 @@ func (c *Cluster) bury(ctx context.Context, r Run, res *result.Result, now func(
 		}
 		return nil, c.deleteJob(ctx, r.job)
 	case r.State == RunCollected:
-		return nil, c.removeCopies(ctx, r, now())
+		if err := c.removeCopies(ctx, r, now()); err != nil || r.job.Spec.TTLSecondsAfterFinished != nil {
+			return nil, err
+		}
+		return nil, c.keepCollected(ctx, r, r.Result)
 	case r.lost(now()):
 		say("run %s: node %s has not said for %s that its mover, which was told to stop, has ended; it counts as lost", r.ID, r.pod.Spec.NodeName, lostAfter)
 	case r.busy(now()):
@@ -143,10 +154,12 @@ func (c *Cluster) bury(ctx context.Context, r Run, res *result.Result, now func(
 	return c.collect(ctx, r, res, now, say)
 }
 
-// ReleaseDead deletes the Lease of a dead run, unless it has changed since.
-func (c *Cluster) ReleaseDead(ctx context.Context, l *coordinationv1.Lease) error {
-	if err := c.deleteLease(ctx, l); err != nil && !apierrors.IsNotFound(err) {
-		return err
+// ReleaseDead deletes the Lease of a dead run; released is false for one that has
+// changed since, for whoever has written it lives, and for one that is gone.
+func (c *Cluster) ReleaseDead(ctx context.Context, l *coordinationv1.Lease) (released bool, err error) {
+	err = c.deleteLease(ctx, l)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return false, nil
 	}
-	return nil
+	return err == nil, err
 }

@@ -81,9 +81,6 @@ func (c *Cluster) keepCollected(ctx context.Context, r Run, res *result.Result) 
 	if err != nil || keep == 0 || suspended(r.job) {
 		return c.deleteJob(ctx, r.job)
 	}
-	patch, err := collectedPatch(res, int32(keep))
-	if err != nil {
-		return err
-	}
-	return c.patchJob(ctx, r.job.Namespace, r.job.Name, patch)
+	_, err = c.markCollected(ctx, r.job, res, ptr(int32(keep)))
+	return err
 }

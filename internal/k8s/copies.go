@@ -39,9 +39,20 @@ func (c *Cluster) copies(ctx context.Context, namespace, selector string) ([]*un
 	return found, errors.Join(errs...)
 }
 
+// copiesOf are those of the run.
+func copiesOf(runID string, copies []*unstructured.Unstructured) []*unstructured.Unstructured {
+	var own []*unstructured.Unstructured
+	for _, o := range copies {
+		if o.GetLabels()[plan.LabelRun] == runID {
+			own = append(own, o)
+		}
+	}
+	return own
+}
+
 // withoutRun are the copies whose run is none of those that have a Job.
 func withoutRun(copies []*unstructured.Unstructured, runs []Run) []*unstructured.Unstructured {
-	return slices.DeleteFunc(copies, func(o *unstructured.Unstructured) bool {
+	return slices.DeleteFunc(slices.Clone(copies), func(o *unstructured.Unstructured) bool {
 		return slices.ContainsFunc(runs, func(r Run) bool { return r.ID == o.GetLabels()[plan.LabelRun] })
 	})
 }
@@ -49,7 +60,8 @@ func withoutRun(copies []*unstructured.Unstructured, runs []Run) []*unstructured
 // RemoveCopies deletes the claims and snapshots of runs that have no Job any more,
 // and sees them gone.
 func (c *Cluster) RemoveCopies(ctx context.Context, copies []*unstructured.Unstructured) error {
-	return c.removeInOrder(ctx, copies, nil, c.seeGone)
+	_, err := c.removeInOrder(ctx, copies, nil, c.seeGone)
+	return err
 }
 
 // removeCopies deletes the Job that has asked the repository, should its command
@@ -69,7 +81,8 @@ func (c *Cluster) removeCopies(ctx context.Context, r Run, now time.Time) error 
 	case slices.ContainsFunc(copies, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PersistentVolumeClaim" }):
 		errs = append(errs, c.removePods(ctx, r))
 	}
-	return errors.Join(append(errs, c.removeInOrder(ctx, copies, nil, c.seeGone))...)
+	_, err = c.removeInOrder(ctx, copies, nil, c.seeGone)
+	return errors.Join(append(errs, err)...)
 }
 
 // removeQuestion deletes the Job that has asked the repository for the run.

@@ -1,10 +1,15 @@
 package k8s
 
 import (
+	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -63,5 +68,157 @@ func TestARemovalThatDoesNotEndSaysWhatHoldsIt(t *testing.T) {
 		if !strings.Contains(report.String(), says) {
 			t.Errorf("does not say %q:\n%s", says, report.String())
 		}
+	}
+}
+
+// collected is the mover's Job after its run's command has kept it for its log.
+func collected(j *batchv1.Job) {
+	startedAgo(time.Hour)(j)
+	j.Annotations[plan.AnnotationCollected] = "true"
+	j.Spec.TTLSecondsAfterFinished = ptr(int32(3600))
+}
+
+// TestACopyOfACollectedRunIsFound: it did not go in time, and its run's Job is kept for
+// its log.
+func TestACopyOfACollectedRunIsFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(collected), moverPod(ended(good())))
+	stuck := w.copyOfRun(testRun)
+	remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now)
+	if err != nil || len(remains.Runs) != 1 || len(remains.Copies) > 0 {
+		t.Fatalf("%+v, %v", remains, err)
+	}
+	if left := remains.Runs[0].Copies(); len(left) != 1 || left[0].GetName() != stuck.GetName() {
+		t.Errorf("%v", left)
+	}
+	if err := w.cluster.Bury(t.Context(), remains.Runs[0], time.Now, t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	remains, err = w.cluster.Remains(t.Context(), testNamespace, time.Now)
+	if err != nil || len(remains.Runs)+len(remains.Leases)+len(remains.Copies) > 0 || *w.run().job.Spec.TTLSecondsAfterFinished != 3600 {
+		t.Errorf("still %+v, %v; %+v", remains, err, w.run().job.Spec)
+	}
+}
+
+// TestACopyOfACollectedRunIsLeftToItsHolder: the Job is marked before the Lease is
+// given back.
+func TestACopyOfACollectedRunIsLeftToItsHolder(t *testing.T) {
+	t.Parallel()
+	other := moverJob(startedAgo(time.Minute))
+	other.Name, other.UID, other.Labels = "vk-src-app-other", "other", labelsOf(plan.RoleMover)
+	other.Labels[plan.LabelRun] = "other"
+	w := newWorld(t, moverJob(collected), other)
+	w.copyOfRun(testRun)
+	if remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now); err != nil || len(remains.Runs)+len(remains.Copies) > 0 {
+		t.Errorf("%+v, %v", remains, err)
+	}
+}
+
+// TestACopyThatIsKeptOnPurposeKeepsItsJob: with its owner it would go, and what its
+// class keeps would stay without a trace.
+func TestACopyThatIsKeptOnPurposeKeepsItsJob(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		keep int32
+		end  func(*Target) error
+	}{
+		"of a run that has ended": {3600, func(x *Target) error {
+			return x.keep(t.Context(), plan.Step{Targets: []int{1}, KeepSeconds: ptr(int32(3600))}, ptr(good()))
+		}},
+		"and whose Job is not kept": {0, func(x *Target) error {
+			return x.keep(t.Context(), plan.Step{Targets: []int{1}, KeepSeconds: ptr(int32(0))}, ptr(good()))
+		}},
+		"of a run that never began": {0, func(x *Target) error {
+			return x.Undo(t.Context(), plan.Cleanup{Step: 1, Action: plan.CleanupDeleteUnstarted})
+		}},
+	} {
+		w := newWorld(t, moverJob(note(plan.AnnotationKeep, strconv.Itoa(int(c.keep)))))
+		claim, allow := w.retained()
+		p := plan.Plan{RunID: testRun, Object: testSource, Steps: []plan.Step{{ID: 9, Kind: plan.StepReclaim, Reclaim: &plan.Reclaim{Kind: "PersistentVolume"}}}}
+		x := NewTarget(w.cluster, p, Outcome{}, deaf{}, time.Now, func(error) {})
+		x.keepObject(1, untype(t, moverJob()))
+		x.keepObject(2, claim)
+		if err := x.remove(t.Context(), 2); fault.CodeOf(err) != 8 {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.end(x); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		x.Close()
+		if r := w.run(); r.State != RunCollected || r.job.Spec.TTLSecondsAfterFinished != nil {
+			t.Errorf("%s: %s, %+v", name, r.State, r.job.Spec)
+		}
+		l := w.leaseFor("next") // a later run is not kept from its work
+		if err := l.take(t.Context(), wantedLease("next"), t.Logf); err != nil {
+			t.Errorf("%s: the next run: %v", name, err)
+		}
+		if err := l.release(t.Context()); err != nil {
+			t.Error(err)
+		}
+		allow()
+		remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now)
+		if err != nil || len(remains.Runs) != 1 || len(remains.Runs[0].Copies()) != 1 {
+			t.Fatalf("%s: %+v, %v", name, remains, err)
+		}
+		if err := w.cluster.Bury(t.Context(), remains.Runs[0], time.Now, t.Logf); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if remains, err = w.cluster.Remains(t.Context(), testNamespace, time.Now); err != nil || len(remains.Runs) > 0 {
+			t.Errorf("%s: still %+v, %v", name, remains, err)
+		}
+	}
+}
+
+// retained puts a copy's claim into the cluster whose volume its class keeps, and
+// nobody may say otherwise until it is allowed.
+func (w *world) retained() (claim *unstructured.Unstructured, allow func()) {
+	w.t.Helper()
+	pv := objectOfKind("v1", "PersistentVolume", "", "pv", map[string]any{"spec": map[string]any{"persistentVolumeReclaimPolicy": "Retain"}})
+	claim = objectOfKind("v1", "PersistentVolumeClaim", testNamespace, "copy", map[string]any{"spec": map[string]any{"volumeName": "pv"}})
+	claim.SetLabels(map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelRole: plan.RoleCopy, plan.LabelRun: testRun})
+	volumes := resources()["PersistentVolume"]
+	if _, err := w.dynamic.Resource(volumes).Create(w.t.Context(), pv, metav1.CreateOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.dynamic.Resource(resources()["PersistentVolumeClaim"]).Namespace(testNamespace).Create(w.t.Context(), claim, metav1.CreateOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.dynamic.PrependReactor("delete", "persistentvolumeclaims", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return false, nil, w.dynamic.Tracker().Delete(volumes, "", "pv")
+	})
+	allowed := false
+	w.dynamic.PrependReactor("patch", "persistentvolumes", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return !allowed, nil, apierrors.NewForbidden(corev1.Resource("persistentvolumes"), "pv", errors.New("no"))
+	})
+	return claim, func() { allowed = true }
+}
+
+// TestAJobThatSomebodyHasRemovedNeedsNoMark: nothing is left of it.
+func TestAJobThatSomebodyHasRemovedNeedsNoMark(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource}, Outcome{}, deaf{}, time.Now, func(error) {})
+	defer x.Close()
+	x.keepObject(1, untype(t, moverJob()))
+	if err := x.keep(t.Context(), plan.Step{Targets: []int{1}, KeepSeconds: ptr(int32(3600))}, ptr(good())); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestALeaseThatHasChangedHandsIsLeft: it is a living run's now.
+func TestALeaseThatHasChangedHandsIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dead := w.heldBy(testRun)
+	l := w.leaseFor("next")
+	if err := l.seize(t.Context(), dead, wantedLease("next")); err != nil {
+		t.Fatal(err)
+	}
+	l.stop()
+	if released, err := w.cluster.ReleaseDead(t.Context(), dead); released || err != nil || labelOf(w.held()) != "next" {
+		t.Errorf("%v, %v, held by %v", released, err, w.held())
+	}
+	if released, err := w.cluster.ReleaseDead(t.Context(), w.held()); !released || err != nil || w.held() != nil {
+		t.Errorf("%v, %v", released, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -35,7 +37,9 @@ func (t *Target) remove(ctx context.Context, steps ...int) error {
 	if slices.ContainsFunc(copies, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PersistentVolumeClaim" }) {
 		pod = t.removePod(ctx)
 	}
-	return errors.Join(errors.Join(unknown...), pod, t.cluster.removeInOrder(ctx, copies, t.retained(), t.seeGone))
+	undeleted, err := t.cluster.removeInOrder(ctx, copies, t.retained(), t.seeGone)
+	t.undeleted = t.undeleted || len(undeleted) > 0
+	return errors.Join(errors.Join(unknown...), pod, err)
 }
 
 // podSettles is how long a pod whose container has ended may take to have its
@@ -91,7 +95,8 @@ func (t *Target) seeGone(ctx context.Context, o *unstructured.Unstructured) erro
 
 // removeUnstarted deletes the Job unless its mover has begun and goes on: then it
 // stays for its log, and its own limit of time removes it. A mover that was told to
-// stop has none any more, and a suspended Job no limit.
+// stop has none any more, and a suspended Job no limit. A copy that could not be
+// deleted would go with its owner, and leave what its class keeps.
 func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 	made, err := t.madeBy(ctx, step)
 	if made == nil {
@@ -99,6 +104,10 @@ func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 	}
 	if t.followed && !t.suspended || t.hooks.due() { // the Job says which hook is to be run
 		return nil
+	}
+	if pod, gone := t.view.pod(t.role); t.undeleted && (pod == nil || gone) {
+		_, err := t.cluster.markCollected(ctx, made, nil, nil)
+		return err
 	}
 	return t.removeJob(ctx, made)
 }
@@ -119,29 +128,44 @@ func (t *Target) removeJob(ctx context.Context, job *unstructured.Unstructured) 
 }
 
 // keep sets how long the Job stays now that its Result was collected. A
-// suspended Job never finishes, so that no limit of time applies to it.
+// suspended Job never finishes, so that no limit of time applies to it. With a copy
+// that could not be deleted it stays until cleanup has removed that.
 func (t *Target) keep(ctx context.Context, step plan.Step, mover *result.Result) error {
 	if err := t.endHooks(ctx); err != nil {
 		return err
 	}
 	job := t.object(step.Targets[0])
-	if t.suspended || *step.KeepSeconds == 0 {
+	switch {
+	case t.undeleted:
+		_, err := t.cluster.markCollected(ctx, job, mover, nil)
+		return err
+	case t.suspended || *step.KeepSeconds == 0:
 		return t.removeJob(ctx, job)
 	}
-	patch, err := collectedPatch(mover, *step.KeepSeconds)
-	if err != nil {
-		return err
-	}
-	kept, err := t.cluster.patchedJob(ctx, job.GetNamespace(), job.GetName(), patch)
-	if err == nil && suspended(kept) { // by somebody else: it would stay for ever
+	kept, err := t.cluster.markCollected(ctx, job, mover, step.KeepSeconds)
+	if kept != nil && suspended(kept) { // by somebody else: it would stay for ever
 		return t.removeJob(ctx, job)
 	}
 	return err
 }
 
-// collectedPatch marks a Job as collected, puts its Result on it, since its pod
-// may be gone, and sets how long it stays.
-func collectedPatch(r *result.Result, keepSeconds int32) ([]byte, error) {
+// markCollected marks a Job as collected, puts its Result on it, since its pod may be
+// gone, and sets how long it stays; nil: without a limit. It returns the Job, or nil:
+// somebody has removed it.
+func (c *Cluster) markCollected(ctx context.Context, job metav1.Object, r *result.Result, keepSeconds *int32) (*batchv1.Job, error) {
+	patch, err := collectedPatch(r, keepSeconds)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := c.patchedJob(ctx, job.GetNamespace(), job.GetName(), patch)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	return kept, err
+}
+
+// collectedPatch is the change of a Job that markCollected makes.
+func collectedPatch(r *result.Result, keepSeconds *int32) ([]byte, error) {
 	annotations := map[string]string{plan.AnnotationCollected: "true"}
 	if r != nil {
 		text, err := result.MarshalBounded(*r, result.TerminationMessageBytes)

@@ -12,6 +12,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -54,7 +55,12 @@ type Run struct {
 	// lease is the source's Lease as it was when the run was found dead; nil: there
 	// was none.
 	lease *coordinationv1.Lease
+	// copies are what is left of the copy of a run that was found dead.
+	copies []*unstructured.Unstructured
 }
+
+// Copies are what is left of the copy of a run that Remains has found, the claims first.
+func (r Run) Copies() []*unstructured.Unstructured { return r.copies }
 
 // Runs lists the runs of a namespace, oldest first; all namespaces when it is
 // empty.

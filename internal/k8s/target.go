@@ -53,6 +53,8 @@ type Target struct {
 	followed bool
 	// suspended is true when this run has told the mover to stop.
 	suspended bool
+	// undeleted is true when a copy could not be deleted, which its Job owns.
+	undeleted bool
 	// hooks is how far the application's hooks are.
 	hooks hooks
 }

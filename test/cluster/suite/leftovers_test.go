@@ -93,15 +93,25 @@ func (n *space) listedAndRestored(r result.Result) {
 	kopiatest.Compare(n.t, n.data, n.restored(r.Snapshot.ID))
 }
 
-// TestACopyThatDoesNotGoIsFoundByCleanup: its Job is gone, and what holds it is named
-// by the run and by cleanup, until it lets go.
+// TestACopyThatDoesNotGoIsFoundByCleanup, whether its Job is gone or is kept for its
+// log: what holds it is named by the run and by cleanup, until it lets go.
 func TestACopyThatDoesNotGoIsFoundByCleanup(t *testing.T) {
 	t.Parallel()
+	for _, keep := range []string{"0", "1h"} {
+		t.Run("keep-job="+keep, func(t *testing.T) {
+			t.Parallel()
+			copyThatDoesNotGo(t, keep)
+		})
+	}
+}
+
+func copyThatDoesNotGo(t *testing.T, keep string) {
+	t.Helper()
 	const held = "example.com/held"
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
 	before := n.inventory()
 	snapshots := shared.dynamic.Resource(inventoried()["snapshot"]).Namespace(n.name)
-	p := start(t, n.kubeconfig, "backup", "-f", n.file, "--keep-job=0", "--removed-timeout=5s")
+	p := start(t, n.kubeconfig, "backup", "-f", n.file, "--keep-job="+keep, "--removed-timeout=5s")
 	var name string
 	n.until("the run's snapshot has another finalizer", func(ctx context.Context) bool {
 		list, err := snapshots.List(ctx, metav1.ListOptions{})
@@ -116,8 +126,12 @@ func TestACopyThatDoesNotGoIsFoundByCleanup(t *testing.T) {
 	if end := p.wait(); end.code != 8 || !strings.Contains(end.stderr, name) || !strings.Contains(end.stderr, held) {
 		t.Errorf("exit code %d, want 8 and what holds the copy:\n%s", end.code, end.stderr)
 	}
-	n.leftNothing(before, "snapshot/"+name)
-	if end := call(t, "cleanup", "-n", n.name); !strings.Contains(end.stdout, name) || !strings.Contains(end.stdout, held) {
+	var job []string
+	if keep != "0" {
+		job = []string{"job/" + name}
+	}
+	n.leftNothing(before, append(job, "snapshot/"+name)...)
+	if end := call(t, "cleanup", "-n", n.name); !strings.Contains(end.stdout, "VolumeSnapshot "+n.name+"/"+name) || !strings.Contains(end.stdout, held) {
 		t.Errorf("cleanup lists %s\n%s", end.stdout, end.stderr)
 	}
 	if end := call(t, "cleanup", "-n", n.name, "--yes", "--removed-timeout=2s"); end.code != 8 || !strings.Contains(end.stderr, held) {
@@ -125,7 +139,7 @@ func TestACopyThatDoesNotGoIsFoundByCleanup(t *testing.T) {
 	}
 	_, err := snapshots.Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
 	n.must(err)
-	n.leftNothing(before)
+	n.leftNothing(before, job...)
 	if end := call(t, "cleanup", "-n", n.name); end.code != 0 || !strings.Contains(end.stdout, "Nothing is left") {
 		t.Errorf("cleanup ended with %d:\n%s%s", end.code, end.stdout, end.stderr)
 	}
