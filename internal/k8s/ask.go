@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
@@ -43,7 +44,7 @@ func (t *Target) removeAsk(ctx context.Context, job *unstructured.Unstructured) 
 	return t.cluster.deleteAndSee(context.WithoutCancel(ctx), job)
 }
 
-// askMover runs the Job that lists the source's snapshots.
+// askMover runs the Job that lists the repository's snapshots.
 func (t *Target) askMover(ctx context.Context, step plan.Step) (*result.Result, error) {
 	object, err := t.fill(step.Object)
 	if err != nil {
@@ -66,7 +67,11 @@ func (t *Target) askMover(ctx context.Context, step plan.Step) (*result.Result, 
 	if err := t.view.until(ctx, func() (bool, error) { pod, _, err := f.pod(); return pod != nil, err }); err != nil {
 		return nil, err
 	}
-	return f.watchOnly(ctx)
+	r, err := f.watchOnly(ctx)
+	if err == nil && r.Outcome == result.Succeeded && !f.collect.Ended() { // its last words hold no list
+		return nil, fault.New(fault.Failed, "its list did not arrive")
+	}
+	return r, err
 }
 
 // answer puts what the repository holds of the run into its Result.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -44,5 +45,28 @@ func TestAQuestionThatIsNotAnsweredIsRemoved(t *testing.T) {
 	}
 	if _, err := client.Resource(resources()["Job"]).Namespace(testNamespace).Get(t.Context(), "vk-ask", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("its Job: %v", err)
+	}
+}
+
+// TestAListThatDidNotArriveIsNoAnswer: the log could not be read, and the last words
+// have no room for a list.
+func TestAListThatDidNotArriveIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource}, Outcome{}, &heard{}, time.Now, func(error) {})
+	defer x.Close()
+	job := moverJob(startedAgo(0))
+	job.Name, job.Labels = "vk-ask", labelsOf(plan.RoleAsk)
+	x.view.note("Pod", untype(t, moverPod(ended(good()), func(p *corev1.Pod) {
+		p.Labels = labelsOf(plan.RoleAsk)
+		p.Status.ContainerStatuses[0].State.Terminated.Message = `{"apiVersion":"` + result.APIVersion + `","kind":"Result","operation":"list","runID":"` + testRun + `","outcome":"Succeeded","exitCode":0}`
+	})), false)
+	mover := &result.Result{RunID: testRun, Outcome: result.Unknown, Message: "nothing was left"}
+	step := plan.Step{ID: 7, Kind: plan.StepAsk, Object: plan.Template(untype(t, job).Object), Waits: []plan.Wait{{For: plan.UntilEnded, Timeout: result.Duration(time.Minute)}}}
+	if err := x.ask(t.Context(), step, mover); err != nil {
+		t.Errorf("%v", err)
+	}
+	if !strings.HasSuffix(mover.Message, "the repository could not be asked: its list did not arrive") {
+		t.Errorf("%s", mover.Message)
 	}
 }

@@ -56,7 +56,7 @@ func (c *Cluster) settle(ctx context.Context, r Run, res *result.Result, now fun
 		return unwritten, err
 	}
 	if r.lost(now()) && suspended(r.job) {
-		return unwritten, c.forgetJob(ctx, r.job)
+		return unwritten, c.forgetJob(ctx, identified("Job", r.job))
 	}
 	return unwritten, c.keepCollected(ctx, r, res)
 }

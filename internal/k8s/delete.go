@@ -100,8 +100,8 @@ func (c *Cluster) deleteJob(ctx context.Context, job *batchv1.Job) error {
 }
 
 // forgetJob deletes a Job without waiting for its pod, which may never go.
-func (c *Cluster) forgetJob(ctx context.Context, job *batchv1.Job) error {
-	return c.deleteWith(ctx, identified("Job", job), metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)})
+func (c *Cluster) forgetJob(ctx context.Context, job *unstructured.Unstructured) error {
+	return c.deleteWith(ctx, job, metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)})
 }
 
 // forgetPod deletes a pod at once; should its kubelet come back, it ends what it has

@@ -137,13 +137,13 @@ func (f *following) budget(c plan.Condition) time.Duration {
 	return 0
 }
 
-// ended reports whether the pod has ended or is gone.
+// ended reports whether the pod has ended, is gone or counts as lost.
 func (f *following) ended() (bool, error) {
 	pod, gone, err := f.pod()
 	if err != nil || pod == nil {
 		return false, err
 	}
-	return gone || terminated(pod) != nil || pod.Status.Phase == corev1.PodFailed, nil
+	return gone || terminated(pod) != nil || pod.Status.Phase == corev1.PodFailed || overdue(pod, f.target.now()), nil
 }
 
 // readLog reads the log until it is complete.

@@ -1,12 +1,15 @@
 package k8s
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -270,5 +273,40 @@ func TestAnEarlierSuccessDoesNotStandForARunThatCannotBeCollected(t *testing.T) 
 		if got := standings[0].Results; len(got) != 2 || got[1].Outcome != want || got[1].RunID != testRun {
 			t.Errorf("%+v, want %s last", got, want)
 		}
+	}
+}
+
+// TestARunThatStartsMeanwhileIsNotGone: to collect others takes its time.
+func TestARunThatStartsMeanwhileIsNotGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(startedAgo(time.Hour)), moverPod(ended(good())))
+	other := testSource
+	other.Name = "other"
+	job := moverJob(startedAgo(0), note(plan.AnnotationObject, other.String()))
+	job.Name, job.UID, job.Labels = "vk-src-other", "other", labelsOf(plan.RoleMover)
+	job.Labels[plan.LabelRun], job.Labels[plan.LabelSource] = "later", plan.SourceLabel(other)
+	started := run.Uncollected(&result.Task{RunID: "later", Operation: result.OperationBackup, Object: other}, time.Now())
+	text, err := json.Marshal(started)
+	if err != nil {
+		t.Fatal(err)
+	}
+	history := historyOf(other)
+	history.Data = map[string]string{startedPrefix + "later": string(text)}
+	var once sync.Once
+	w.typed.PrependReactor("list", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		once.Do(func() {
+			tracker := w.typed.Tracker()
+			if err := errors.Join(
+				tracker.Create(batchv1.SchemeGroupVersion.WithResource("jobs"), job, testNamespace),
+				tracker.Create(corev1.SchemeGroupVersion.WithResource("configmaps"), history, testNamespace),
+			); err != nil {
+				t.Error(err)
+			}
+		})
+		return false, nil, nil
+	})
+	standings, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, t.Logf)
+	if err != nil || len(standings) != 2 || len(standings[1].Results) > 0 || standings[1].Running != "later" || len(standings[0].Results) != 1 {
+		t.Errorf("%+v, %v", standings, err)
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
@@ -210,4 +212,38 @@ func TestADeadRunIsEndedThoughItsLeaseIsGone(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, runs, err)
 		}
 	}
+}
+
+// TestALeaseThatCannotBeWatchedIsNotWatchedForEver: what is not seen is not observed,
+// and no run waits for a server that stays away.
+func TestALeaseThatCannotBeWatchedIsNotWatchedForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		held := w.heldBy(testRun)
+		w.typed.PrependReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewServiceUnavailable("away")
+		})
+		began := time.Now()
+		_, err := w.leaseFor("next").outlast(t.Context(), held, t.Logf)
+		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "watch the Lease") || took > 2*patience {
+			t.Errorf("%v, after %s", err, took)
+		}
+	})
+}
+
+// TestWhatWasNotSeenOfALeaseWasNotObserved: a holder may have renewed it meanwhile.
+func TestWhatWasNotSeenOfALeaseWasNotObserved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		held := w.heldBy(testRun)
+		away := time.Now().Add(30 * time.Second)
+		w.typed.PrependReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return time.Now().Before(away), nil, apierrors.NewServiceUnavailable("away")
+		})
+		if _, err := w.leaseFor("next").outlast(t.Context(), held, t.Logf); err != nil || time.Since(away) < durationOf(held) {
+			t.Errorf("%v, %s after the server was back", err, time.Since(away))
+		}
+	})
 }

@@ -112,14 +112,21 @@ func (l *lease) outlast(ctx context.Context, held *coordinationv1.Lease, say fun
 		if err := pause(ctx, duration/renewals); err != nil {
 			return nil, err
 		}
-		now, err := l.client().Get(ctx, held.Name, metav1.GetOptions{})
+		var now *coordinationv1.Lease
+		unseen := false
+		err := patiently(ctx, func(ctx context.Context) error {
+			var err error
+			now, err = l.client().Get(ctx, held.Name, metav1.GetOptions{})
+			unseen = unseen || err != nil
+			return err
+		})
 		switch {
 		case apierrors.IsNotFound(err):
 			return held, nil
-		case err != nil && transient(err):
-			began = l.now() // what was not seen was not observed
 		case err != nil:
 			return nil, cannot(err, "watch the Lease").At("Lease " + held.Name)
+		case now.ResourceVersion == held.ResourceVersion && unseen:
+			began = l.now() // what was not seen was not observed
 		case now.ResourceVersion == held.ResourceVersion:
 		case isCollector(now) && l.now().Sub(arrived) < collectorPatience:
 			held, began = now, l.now()

@@ -196,3 +196,33 @@ func TestWhoHasStoppedAMoverIsNamed(t *testing.T) {
 		x.Close()
 	}
 }
+
+// TestALostMoverEndsItsOwnCommandsWait, too, and the run's copy and Job go without the
+// kubelet's word.
+func TestALostMoverEndsItsOwnCommandsWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(toldToStop), moverPod(running, deletionDue(lostAfter+time.Minute)))
+	x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun}}, Outcome{}, deaf{}, time.Now, func(error) {})
+	defer x.Close()
+	x.keepObject(1, untype(t, moverJob()))
+	x.keepObject(2, objectOfKind("v1", "PersistentVolumeClaim", testNamespace, "copy", nil))
+	x.view.note("Pod", untype(t, moverPod(running, deletionDue(lostAfter-time.Minute))), false)
+	if ended, err := (&following{target: x}).ended(); ended || err != nil {
+		t.Errorf("before its time: %v, %v", ended, err)
+	}
+	x.view.note("Pod", untype(t, moverPod(running, deletionDue(lostAfter+time.Minute))), false)
+	r, err := x.follow(t.Context(), plan.Step{Targets: []int{1}})
+	if err != nil || r.Outcome != result.Unknown || !strings.Contains(r.Message, "node node-1 has not said") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := x.remove(t.Context(), 2); err != nil || !w.forgot() {
+		t.Errorf("its pod keeps the claim that it names: %v", err)
+	}
+	x.suspended = true
+	if err := x.keep(t.Context(), plan.Step{Targets: []int{1}, KeepSeconds: ptr(int32(3600))}, r); err != nil {
+		t.Error(err)
+	}
+	if runs, err := w.cluster.Runs(t.Context(), testNamespace); err != nil || len(runs) > 0 {
+		t.Errorf("%+v, %v", runs, err)
+	}
+}

@@ -64,11 +64,23 @@ func (t *Target) removePod(ctx context.Context) error {
 	if pod == nil || gone {
 		return nil
 	}
+	if lost := t.lostPod(); lost != nil {
+		return t.cluster.forgetPod(ctx, lost)
+	}
 	t.letPodSettle(ctx)
 	if err := t.cluster.delete(ctx, pod); err != nil {
 		return err
 	}
 	return t.seeGone(ctx, pod)
+}
+
+// lostPod is the mover's pod if its node counts as lost; nil: it does not.
+func (t *Target) lostPod() *corev1.Pod {
+	pod, gone, err := t.pod()
+	if err != nil || pod == nil || gone || hasEnded(pod) || terminated(pod) != nil || !overdue(pod, t.now()) {
+		return nil
+	}
+	return pod
 }
 
 // removalIsSlow is how long a removal takes before it is said what holds it: a moment
@@ -115,6 +127,9 @@ func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 // removeJob deletes the mover's Job and sees it gone. It goes after its pod, which is
 // watched: the Job is asked for when that is gone.
 func (t *Target) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
+	if t.lostPod() != nil {
+		return t.cluster.forgetJob(ctx, job)
+	}
 	t.letPodSettle(ctx)
 	if err := t.cluster.delete(ctx, job); err != nil {
 		return err

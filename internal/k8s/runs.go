@@ -169,7 +169,13 @@ const lostAfter = 15 * time.Minute
 // unproved. Nothing is won by waiting for it.
 func (r Run) lost(now time.Time) bool {
 	unended := r.State == RunStopping || r.State == RunRunning
-	return unended && r.pod != nil && r.pod.DeletionTimestamp != nil && now.Sub(r.pod.DeletionTimestamp.Time) > lostAfter
+	return unended && r.pod != nil && overdue(r.pod, now)
+}
+
+// overdue reports whether a pod should have been gone for so long that its node counts
+// as lost.
+func overdue(pod *corev1.Pod, now time.Time) bool {
+	return pod.DeletionTimestamp != nil && now.Sub(pod.DeletionTimestamp.Time) > lostAfter
 }
 
 // stuck reports whether the mover was allowed to start and has not, for longer than

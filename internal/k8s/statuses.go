@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,19 +40,22 @@ type Standing struct {
 // is empty. Movers that have ended or cannot start, and whose command is dead, are
 // collected first; say tells people what is done for that.
 func (c *Cluster) Standings(ctx context.Context, namespace string, now func() time.Time, say func(string, ...any)) ([]Standing, error) {
-	runs, err := c.Runs(ctx, namespace)
+	histories, runs, err := c.historiesAndRuns(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
 	var failed error
 	if slices.ContainsFunc(runs, func(r Run) bool { return r.collectable(now()) }) {
 		failed = c.collectDead(ctx, namespace, now, say)
+		if histories, runs, err = c.historiesAndRuns(ctx, namespace); err != nil {
+			return nil, errors.Join(failed, err)
+		}
 	}
 	found := map[string]*Standing{}
 	if err := c.readSources(ctx, namespace, found); err != nil {
 		return nil, err
 	}
-	if err := c.readHistories(ctx, namespace, runs, found); err != nil {
+	if err := readHistories(histories, runs, found); err != nil {
 		return nil, err
 	}
 	for _, r := range runs {
@@ -146,21 +150,28 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 	return nil
 }
 
-// readHistories reads what this tool has kept of runs. A run that has started, whose
-// Job is gone and of whose end nothing was written has expired uncollected.
-func (c *Cluster) readHistories(ctx context.Context, namespace string, runs []Run, found map[string]*Standing) error {
+// historiesAndRuns lists the histories and then the runs: a start is noted when its
+// Job exists, so that a run without one is over.
+func (c *Cluster) historiesAndRuns(ctx context.Context, namespace string) ([]corev1.ConfigMap, []Run, error) {
 	list, err := c.typed.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleHistory,
 	})
 	if err != nil {
-		return cannot(err, "list the histories")
+		return nil, nil, cannot(err, "list the histories")
 	}
-	for i := range list.Items {
-		h, err := decodeHistory(&list.Items[i])
+	runs, err := c.Runs(ctx, namespace)
+	return list.Items, runs, err
+}
+
+// readHistories reads what this tool has kept of runs. A run that has started, whose
+// Job is gone and of whose end nothing was written has expired uncollected.
+func readHistories(histories []corev1.ConfigMap, runs []Run, found map[string]*Standing) error {
+	for i := range histories {
+		h, err := decodeHistory(&histories[i])
 		if err != nil {
 			return err
 		}
-		for _, r := range startedRuns(&list.Items[i]) {
+		for _, r := range startedRuns(&histories[i]) {
 			h.Object = r.Object
 			if !slices.ContainsFunc(runs, func(held Run) bool { return held.ID == r.RunID }) {
 				h.Results = append(h.Results, r)

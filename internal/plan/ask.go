@@ -59,16 +59,18 @@ func AskStep(mover *batchv1.Job, object result.ObjectRef, task *result.Task) (St
 	return Step{ID: 2, Kind: StepAsk, Title: "Job " + job.Name, Object: template, Waits: []Wait{{UntilEnded, askTimeout}}}, nil
 }
 
-// question is the mover's Task as one that lists the source's snapshots.
+// question is the mover's Task as one that lists the snapshots of every identity: the
+// mover alone knows by which path it has recorded the volume, and the run's tag tells
+// its snapshot from the others.
 func question(task *result.Task) *result.Task {
 	q := *task
 	q.Operation, q.Backup = result.OperationList, nil
 	q.Repository.Create = result.CreateNever
-	q.List = &result.ListTask{}
+	q.List = &result.ListTask{All: true}
 	return &q
 }
 
-// askOf is a Job that lists the source's snapshots: the mover's own, but for the
+// askOf is a Job that lists the snapshots: the mover's own, but for the
 // data volume, which may be gone or busy. It starts at once.
 func askOf(mover *batchv1.Job, meta metav1.ObjectMeta, task string) *batchv1.Job {
 	ask := mover.DeepCopy()

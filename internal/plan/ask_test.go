@@ -52,7 +52,7 @@ func TestTheQuestionIsMadeFromAMoversJob(t *testing.T) {
 		t.Errorf("%+v", ask.ObjectMeta)
 	}
 	asked, err := result.DecodeTask([]byte(pod.Annotations[plan.AnnotationTask]))
-	if err != nil || asked.Operation != result.OperationList || asked.Backup != nil || asked.Repository.Create != result.CreateNever {
+	if err != nil || asked.Operation != result.OperationList || asked.Backup != nil || asked.List == nil || !asked.List.All || asked.Repository.Create != result.CreateNever {
 		t.Errorf("%+v, %v", asked, err)
 	}
 	if ours[plan.LabelRole] != plan.RoleMover || mover.Spec.Template.Labels[plan.LabelRole] != plan.RoleMover {
