@@ -77,7 +77,7 @@ func openingClasses() []class {
 		{
 			[]string{"kopia.repository blob", "BLOB not found"},
 			fault.Repository, ReasonNotInitialized,
-			"the storage is reachable and holds no repository", "check the bucket, prefix or path, or allow creation with --create-repository=always",
+			"the storage is reachable and holds no repository", "check the bucket, prefix or path; backup --create-repository=always makes a new one there",
 		},
 		{
 			[]string{"cannot access storage path", "no such file or directory"},
@@ -140,7 +140,7 @@ func workingClasses() []class {
 		{
 			[]string{"open repository:", "permission denied"},
 			fault.Repository, ReasonPermissionDenied,
-			"the mover's user may not read the repository's directory", "set spec.kopia.moverSecurityContext.runAsUser or fsGroup to its owner",
+			"the mover's user may not read the repository's directory", "run as its owner; in a cluster, set spec.kopia.moverSecurityContext.runAsUser or fsGroup to it",
 		},
 		{[]string{": error: ", "try --help"}, fault.Failed, ReasonBadArgument, "kopia does not accept an argument", ""},
 	}

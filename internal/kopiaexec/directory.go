@@ -18,6 +18,8 @@ const (
 	// formatFile is the format blob of a repository in a directory. Kopia keeps
 	// names this short at the top, unless shardsFile says otherwise.
 	formatFile = "kopia.repository.f"
+	// volumeDir is where the repository of a repositoryPVC lies on its volume.
+	volumeDir = "repository"
 	// shardsFile says how kopia spreads files over directories. It writes one
 	// wherever it looks for a repository.
 	shardsFile = ".shards"
@@ -40,7 +42,11 @@ func DiagnoseDirectory(dir string) (Diagnosis, bool) {
 			return Diagnosis{}, false
 		}
 	}
-	return seen(ReasonNotInitialized, fmt.Sprintf("%s holds no %s", dir, formatFile)), true
+	d := seen(ReasonNotInitialized, fmt.Sprintf("%s holds no %s", dir, formatFile))
+	if inner := filepath.Join(dir, volumeDir); HoldsFormat(inner) {
+		d.Hint = inner + " holds a repository: name that directory"
+	}
+	return d, true
 }
 
 // HoldsFormat reports whether dir holds a repository's format blob where kopia

@@ -138,3 +138,18 @@ func namesBelow(t *testing.T, dir string) []string {
 	}
 	return names
 }
+
+// One directory too high is a likely mistake: to make a repository there would be
+// the wrong way out.
+func TestDiagnoseDirectoryAboveTheRepository(t *testing.T) {
+	t.Parallel()
+	volume := t.TempDir()
+	if d, _ := kopiaexec.DiagnoseDirectory(volume); !strings.Contains(d.Hint, "backup --create-repository=always") {
+		t.Errorf("hint %q", d.Hint)
+	}
+	kopiatest.Write(t, volume+"/repository/kopia.repository.f", "x")
+	d, certain := kopiaexec.DiagnoseDirectory(volume)
+	if want := volume + "/repository holds a repository: name that directory"; !certain || d.Hint != want {
+		t.Errorf("%v, hint %q, want %q", certain, d.Hint, want)
+	}
+}

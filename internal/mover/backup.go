@@ -173,7 +173,7 @@ func (d *driver) follow(ctx context.Context, a attempt) error {
 	case cancelled:
 		return d.cancelledWith(ctx, a)
 	case notSaved:
-		return final(notSavedError(a.out))
+		return final(d.notSavedError(a.out))
 	case unchanged:
 		return d.proveNewest(ctx)
 	case complete, incomplete, doubtful: // to be proved

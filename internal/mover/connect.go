@@ -11,6 +11,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -31,7 +32,8 @@ func (d *driver) readSecret() error {
 	}
 	if place.Type() != string(storage.Filesystem) {
 		return refused("BackendNotSupported", fault.New(fault.Refused,
-			"the repository is %s storage, and this build runs filesystem repositories only", place.Type()).At(d.secretName()))
+			"the repository is %s storage, and this build runs filesystem repositories only", place.Type()).At(d.secretName()).
+			WithHint("use a filesystem:// repository or a repositoryPVC; the other backends come with a later release"))
 	}
 	d.place = place
 	d.res.Repository = &result.RepositoryInfo{Type: place.Type()}
@@ -160,9 +162,9 @@ func (d *driver) configure() error {
 		return failed("Config", err)
 	}
 	if d.task.Operation == result.OperationBackup { // the others upload nothing
-		d.sayLimit("Upload speed limit", limits.UploadBytesPerSecond, d.task.Repository.UploadBytesPerSecond)
+		d.sayLimit(policy.SettingUpload, "Upload speed limit", limits.UploadBytesPerSecond, d.task.Repository.UploadBytesPerSecond)
 	}
-	d.sayLimit("Download speed limit", limits.DownloadBytesPerSecond, d.task.Repository.DownloadBytesPerSecond)
+	d.sayLimit(policy.SettingDownload, "Download speed limit", limits.DownloadBytesPerSecond, d.task.Repository.DownloadBytesPerSecond)
 	return nil
 }
 
@@ -173,13 +175,12 @@ func (d *driver) runsPolicyActions() bool {
 	return d.task.Policy.AllowActions && (on == nil || *on) && d.settings.Desired.HasActions()
 }
 
-// sayLimit names a speed limit. One that is not the Task's own, but may come
-// from a Secret, is named without its value.
-func (d *driver) sayLimit(what string, bytesPerSecond, planned int64) {
-	fromSecret := d.task.Policy.FromSecret || len(d.keys.ManualConfig().Reveal()) > 0
+// sayLimit names a speed limit. One that is not the Task's own, but a Secret's, is
+// named without its value.
+func (d *driver) sayLimit(setting policy.Setting, what string, bytesPerSecond, planned int64) {
 	switch {
 	case bytesPerSecond <= 0:
-	case planned <= 0 && fromSecret:
+	case planned <= 0 && d.settings.Origins[setting].Sensitive:
 		d.log.sayf("%s: set by a Secret", what)
 	default:
 		d.log.sayf("%s: %s/s (%d bytes per second)", what, size(bytesPerSecond), bytesPerSecond)

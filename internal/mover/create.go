@@ -19,6 +19,9 @@ import (
 // backedUpBefore is why an automatic creation does not happen.
 const backedUpBefore = "it is not created anew, for this source has been backed up before"
 
+// mayWriteHint is the way out where the volume of a repository belongs to root.
+const mayWriteHint = "set spec.kopia.moverSecurityContext.fsGroup, so that the mover may write to the volume"
+
 // create makes the repository, if nothing speaks against it and no other run
 // has made it meanwhile. An automatic creation needs proof that nothing was
 // there: an unmounted export or a mistyped path must not become a new, empty
@@ -36,7 +39,10 @@ func (d *driver) create(ctx context.Context, why kopiaexec.Diagnosis) error {
 	notCreated := func(err error) error {
 		return failed(string(why.Reason), fault.New(fault.Repository, "the repository is not created: %w", err).WithHint(why.Hint))
 	}
-	if err := makeDirectory(place); err != nil {
+	if err := makeDirectory(place); errors.Is(err, fs.ErrPermission) {
+		why.Reason, why.Hint = kopiaexec.ReasonPermissionDenied, mayWriteHint
+		return notCreated(err)
+	} else if err != nil {
 		return notCreated(err)
 	}
 	release, err := d.holdForCreation(ctx, place.Path)

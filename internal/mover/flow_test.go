@@ -27,7 +27,7 @@ func TestRefusalsWriteNothing(t *testing.T) {
 		"sourcePath is not there":          {func(_ *testing.T, w *world) { w.task.Backup.SourcePath = "sub dir/gone/deep" }, 5, "SourcePathMissing", "random.bin"},
 		"the volume is not there":          {func(_ *testing.T, w *world) { w.task.Backup.Root = w.dir + "/gone" }, 5, "SourceMissing", "gone"},
 		"the Secret has no password":       {func(t *testing.T, w *world) { w.secret(t, "KOPIA_PASSWORD", " \n") }, 5, "RepositorySecret", "add the password"},
-		"the Secret names a bucket":        {func(t *testing.T, w *world) { w.secret(t, "KOPIA_S3_BUCKET", "b") }, 5, "BackendNotSupported", "filesystem repositories only"},
+		"the Secret names a bucket":        {func(t *testing.T, w *world) { w.secret(t, "KOPIA_S3_BUCKET", "b") }, 5, "BackendNotSupported", "use a filesystem:// repository or a repositoryPVC"},
 		"the Secret is for other storage":  {secretOfOtherStorage, 5, "RepositorySecret", "the repository is to be filesystem storage (/srv/repo), but the Secret's KOPIA_REPOSITORY says s3"},
 		"the Secret is not mounted":        {func(_ *testing.T, w *world) { w.task.Repository.SecretDir = w.dir + "/gone" }, 5, "SecretUnreadable", "gone"},
 		"the custom CA is not there":       {func(_ *testing.T, w *world) { w.task.Repository.CustomCAFile = w.dir + "/ca.crt" }, 5, "CustomCA", "ca.crt"},

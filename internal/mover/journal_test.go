@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
@@ -97,22 +98,22 @@ func TestGracePeriodIsSharedByKopiaAndTheAfterAction(t *testing.T) {
 
 func TestAValueThatMayBeASecretsIsNotSaid(t *testing.T) {
 	t.Parallel()
+	upload := func(sensitive bool) map[policy.Setting]policy.Origin {
+		return map[policy.Setting]policy.Origin{policy.SettingUpload: {Sensitive: sensitive}, policy.SettingDownload: {Sensitive: !sensitive}}
+	}
 	rows := map[string]struct {
-		fromSecret bool
-		manual     string
-		planned    int64
-		says       string
+		origins map[policy.Setting]policy.Origin
+		planned int64
+		says    string
 	}{
-		"from a ConfigMap":          {false, "", 0, "limit: 5.0 MB/s (5000000 bytes per second)"},
-		"from a policy Secret":      {true, "", 0, "limit: set by a Secret"},
-		"from the manual config":    {false, "{}", 0, "limit: set by a Secret"},
-		"from the task's arguments": {true, "{}", 5_000_000, "limit: 5.0 MB/s (5000000 bytes per second)"},
+		"from a ConfigMap or the manifest": {upload(false), 0, "limit: 5.0 MB/s (5000000 bytes per second)"},
+		"from a Secret":                    {upload(true), 0, "limit: set by a Secret"},
+		"from the task's arguments":        {upload(true), 5_000_000, "limit: 5.0 MB/s (5000000 bytes per second)"},
 	}
 	for name, row := range rows {
 		var out bytes.Buffer
-		d := &driver{log: &journal{out: &out, clock: time.Now}, keys: storage.Keys{"KOPIA_MANUAL_CONFIG": secret.New([]byte(row.manual))}}
-		d.task.Policy.FromSecret = row.fromSecret
-		d.sayLimit("limit", 5_000_000, row.planned)
+		d := &driver{log: &journal{out: &out, clock: time.Now}, settings: policy.Resolution{Origins: row.origins}}
+		d.sayLimit(policy.SettingUpload, "limit", 5_000_000, row.planned)
 		if got := strings.TrimSpace(out.String()); got != row.says {
 			t.Errorf("%s: %q, want %q", name, got, row.says)
 		}

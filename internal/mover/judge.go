@@ -1,6 +1,7 @@
 package mover
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -103,13 +104,30 @@ func contains(lines []string, text string) bool {
 	return false
 }
 
-// notSavedError describes a run that left no snapshot.
-func notSavedError(out kopiaexec.Output) error {
+// notSavedError describes a run that named no snapshot. Kopia prints one only
+// after it has saved it, applied the retention and marked the source: when one of
+// these fails, the snapshot is there all the same.
+func (d *driver) notSavedError(out kopiaexec.Output) error {
 	if out.OK() {
 		return failed("NoSnapshot", fault.New(fault.Failed, "kopia ended without an error and without a snapshot"))
 	}
-	return diagnosed("make the snapshot", out)
+	err := diagnosed("make the snapshot", out)
+	if !contains(out.Log, snapshotBegun) || contains(out.Log, uploadFailed) {
+		return err
+	}
+	more := fault.New(fault.KindOf(err), "%w; the repository may hold it, tagged %s:%s", err, result.RunTag, d.task.RunID)
+	if why := (*fault.Error)(nil); errors.As(err, &why) {
+		more = more.WithWhy(why.Why).WithHint(why.Hint)
+	}
+	return failed(reasonOf(err), more)
 }
+
+// snapshotBegun is in kopia's log when it has begun to read the source, and
+// uploadFailed when it did not come to its end.
+const (
+	snapshotBegun = "Snapshotting "
+	uploadFailed  = "upload error: "
+)
 
 // incompleteError describes a snapshot that exists and lacks something.
 func incompleteError(s *result.Snapshot) error {
@@ -124,7 +142,7 @@ func incompleteError(s *result.Snapshot) error {
 	reason := "CutShort"
 	if s.Failed > 0 {
 		reason = "FilesUnreadable"
-		err = err.WithHint("set spec.kopia.moverSecurityContext.runAsUser to the owner of the data, or ignore the files by policy")
+		err = err.WithHint(ownerHint + ", or ignore the files by policy")
 	}
 	return failed(reason, err)
 }

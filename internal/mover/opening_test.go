@@ -48,6 +48,11 @@ func openingRows() map[string]openingRow {
 			t.Helper()
 			chmod(t, w.repo.Dir, 0o300)
 		}, reason: "RepositoryNotInitialized", says: "the repository is not created: open ", hint: "--create-repository=always", asNobody: true},
+		"a volume that may not be written to": {prepare: func(t *testing.T, w *world) {
+			t.Helper()
+			w.repositoryPVC(t)
+			chmod(t, w.repo.Dir, 0o555)
+		}, reason: "StoragePermissionDenied", says: "the repository is not created: mkdir ", hint: "moverSecurityContext.fsGroup", asNobody: true},
 		"a read-only file system": {
 			prepare: readOnlyDirectory,
 			reason:  "StorageReadOnly", says: "create the repository: ", hint: "mount it read-write", processes: 1,
@@ -56,6 +61,15 @@ func openingRows() map[string]openingRow {
 		rows[name] = row
 	}
 	return rows
+}
+
+// repositoryPVC has the repository below the root of an empty volume.
+func (w *world) repositoryPVC(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(w.secrets, "KOPIA_REPOSITORY")); err != nil {
+		t.Fatal(err)
+	}
+	w.task.Repository.Storage.Filesystem = &result.FilesystemStorage{Path: w.repo.Dir + "/repository", MakeOnEmptyVolume: true}
 }
 
 // directoryRows are recognised without a process, but for one.
@@ -91,7 +105,7 @@ func directoryRows() map[string]openingRow {
 			elsewhere := t.TempDir()
 			kopiatest.Write(t, elsewhere+"/data/x", "x")
 			w.task.Backup.Root, w.task.CacheDir, w.task.WorkDir = elsewhere+"/data", elsewhere+"/cache", elsewhere+"/work"
-		}, reason: "RepositoryNotInitialized", says: "holds no kopia.repository.f", hint: "check the bucket, prefix or path"},
+		}, reason: "RepositoryNotInitialized", says: "holds no kopia.repository.f", hint: "/repository holds a repository: name that directory"},
 		"a directory that an earlier attempt has left its note in": {prepare: func(t *testing.T, w *world) {
 			t.Helper()
 			never(w)

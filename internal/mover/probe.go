@@ -41,6 +41,7 @@ func (d *driver) probe(ctx context.Context) error {
 		return failed("Policy", err)
 	}
 	d.begin("policy")
+	d.chooseIdentity(now)
 	if err := d.checkActions(now); err != nil {
 		return err // as the run would be
 	}
@@ -48,6 +49,21 @@ func (d *driver) probe(ctx context.Context) error {
 	d.res.Policy = &result.PolicyReport{Changes: diff.Changes, Unchanged: diff.Same, NotManaged: diff.NotManaged}
 	d.res.Message = fmt.Sprintf("a %s repository; a run would change %s", d.place.Type(), count(int64(len(diff.Changes)), "policy value", "policy values"))
 	return nil
+}
+
+// chooseIdentity takes the other identity where only that one has been backed up:
+// which one a run will use depends on the volume, and a probe has none.
+func (d *driver) chooseIdentity(now policy.Export) {
+	other := d.task.Otherwise
+	if other == nil {
+		return
+	}
+	target := policy.SourceTarget(*other)
+	_, first := now[policy.SourceTarget(d.task.Identity)]
+	if _, second := now[target]; second && !first {
+		d.res.Identity = *other
+		d.settings.Desired = d.settings.Desired.For(target)
+	}
 }
 
 // checkProbeWritesNothing refuses the one place that kopia would write to: a

@@ -249,3 +249,30 @@ func TestAProbeFailsAsARunDoes(t *testing.T) {
 		})
 	}
 }
+
+// Which identity a run takes depends on its volume, which a probe has not: it
+// looks at the one that has been backed up.
+func TestAProbeLooksUnderBothIdentities(t *testing.T) {
+	t.Parallel()
+	w := probed(newWorld(t, kopiatest.Kopia(t)))
+	long, short := result.Identity{Username: "app", Hostname: "prod", Path: "/data/data/x"}, result.Identity{Username: "app", Hostname: "prod", Path: "/data/x"}
+	w.task.Identity, w.task.Otherwise = long, &short
+	for _, row := range []struct {
+		backedUp string
+		want     result.Identity
+		before   string
+	}{{"", long, ""}, {short.String(), short, "4"}, {long.String(), long, "4"}} {
+		if row.backedUp != "" {
+			w.repo.Run(t, "policy", "set", row.backedUp, "--keep-daily=4")
+		}
+		o := w.run(t)
+		o.want(t, result.Succeeded, 0, "")
+		if o.Identity != row.want {
+			t.Errorf("%q is backed up: identity %s, want %s", row.backedUp, o.Identity, row.want)
+		}
+		wantChanges(t, o, []result.PolicyChange{
+			{Target: row.want.String(), Path: "retention.keepDaily", Before: row.before, After: "7", From: "spec.kopia.retain"},
+			{Target: row.want.String(), Path: "retention.keepHourly", After: "3", From: "spec.kopia.retain"},
+		}, nil)
+	}
+}

@@ -14,6 +14,9 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
+// ownerHint is the way out where the source cannot be read.
+const ownerHint = "run as the owner of the data; in a cluster, set spec.kopia.moverSecurityContext.runAsUser to it"
+
 // lostFound is made by ext file systems at their root and is no user data.
 const lostFound = "lost+found"
 
@@ -151,7 +154,7 @@ func (s source) empty() (bool, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return false, refused("SourceUnreadable", fault.New(fault.Refused, "read the source as uid %d: %w", os.Geteuid(), err).
-			WithHint("set spec.kopia.moverSecurityContext.runAsUser to the owner of the data"))
+			WithHint(ownerHint))
 	}
 	for _, entry := range entries {
 		if s.rel != "." || entry.Name() != lostFound {

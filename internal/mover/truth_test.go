@@ -55,7 +55,7 @@ func (row truthRow) cause(t *testing.T, w *world) {
 func fileRows() []truthRow {
 	return []truthRow{
 		{"an unreadable file is saved around and named", runUnreadable, result.Incomplete, 4, "FilesUnreadable", 1, func(t *testing.T, _ *world, o outcome) {
-			if o.Snapshot == nil || o.Snapshot.Failed != 1 || o.Snapshot.Proved != result.ProveBlobs || !strings.Contains(o.Message, "private.key") {
+			if o.Snapshot == nil || o.Snapshot.Failed != 1 || o.Snapshot.Proved != result.ProveBlobs || !strings.Contains(o.Message, "private.key") || !strings.Contains(o.Hint, "run as the owner of the data; in a cluster, ") {
 				t.Errorf("snapshot %+v, message %q", o.Snapshot, o.Message)
 			}
 		}},
@@ -136,6 +136,22 @@ func savingRows() []truthRow {
 		}, result.Failed, 1, "KopiaFailed", 1, func(t *testing.T, w *world, o outcome) {
 			if o.Snapshot == nil || o.Snapshot.ID != w.repo.Snapshots(t)[0].ID || o.Snapshot.Proved != result.ProveBlobs || !strings.Contains(o.Message, "broken at the end") {
 				t.Errorf("snapshot %+v, message %q", o.Snapshot, o.Message)
+			}
+		}},
+		{"kopia fails after it has saved a snapshot that it has not named", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"snapshot create"*) "$KOPIA" "$@" >/dev/null; echo "unable to apply retention policy: gone" >&2; exit 1;; esac`)
+			return w.run(t)
+		}, result.Failed, 1, "KopiaFailed", 1, func(t *testing.T, _ *world, o outcome) {
+			if o.Snapshot != nil || !strings.Contains(o.Message, "retention policy: gone; the repository may hold it, tagged volsync-kopia-run:run-1") {
+				t.Errorf("snapshot %+v, message %q", o.Snapshot, o.Message)
+			}
+		}},
+		{"kopia fails before it has saved a snapshot", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"snapshot create"*) echo "Snapshotting it ..." >&2; echo "upload error: broken" >&2; exit 1;; esac`)
+			return w.run(t)
+		}, result.Failed, 1, "KopiaFailed", 0, func(t *testing.T, _ *world, o outcome) {
+			if strings.Contains(o.Message, "may hold it") {
+				t.Errorf("message %q", o.Message)
 			}
 		}},
 		{"kopia fails after it has printed an id, and the snapshot is not there", func(t *testing.T, w *world) outcome {

@@ -17,6 +17,7 @@ func (p *Plan) AddProbe(r result.Result) {
 	exists := r.Repository.Absent == nil
 	p.Repository.Exists, p.Repository.Absent = &exists, r.Repository.Absent
 	p.Repository.Backend, p.Repository.UniqueID = r.Repository.Type, r.Repository.UniqueID
+	p.takeIdentity(r.Identity)
 	report := r.Policy
 	switch {
 	case !exists:
@@ -26,6 +27,19 @@ func (p *Plan) AddProbe(r result.Result) {
 	}
 	for i := range p.Policy {
 		p.Policy[i].addProbe(report)
+	}
+}
+
+// takeIdentity shows the source's policy under the identity that the repository
+// knows, where that is the other one.
+func (p *Plan) takeIdentity(id result.Identity) {
+	if p.Otherwise == nil || id != *p.Otherwise {
+		return
+	}
+	for i := range p.Policy {
+		if t := &p.Policy[i]; t.Target == p.Identity.String() {
+			t.Target = id.String()
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func BuildProbe(in Input) (Plan, problem.List) {
 	plan.Repository = b.repository(place, p)
 	plan.Mover = Mover{Image: in.Env.Image, Kopia: place.kopia}
 	task := b.taskFor(place, plan.Identity, p, plan.Cache)
-	task.Operation = result.OperationProbe
+	task.Operation, task.Otherwise = result.OperationProbe, plan.Otherwise
 	if in.Env.Local != nil {
 		b.planLocal(place)
 		b.dropSteps(StepStatus) // nothing is recorded of what only reads

@@ -185,3 +185,26 @@ func TestACutAnswerLeavesTheRestUnknown(t *testing.T) {
 		}
 	}
 }
+
+// A sourcePath with the mount path in front has two identities: the answer tells
+// which one the repository knows.
+func TestAnAnswerForTheOtherIdentity(t *testing.T) {
+	t.Parallel()
+	in := load(t, "source-path-data")
+	probe, _ := plan.BuildProbe(in)
+	p, _ := plan.BuildBackup(in)
+	task := probe.Task
+	if task == nil || task.Otherwise == nil || *task.Otherwise != *p.Otherwise {
+		t.Fatalf("the probe's task is %+v", task)
+	}
+	p.AddProbe(result.Result{
+		Repository: &result.RepositoryInfo{Type: "s3"}, Identity: *p.Otherwise,
+		Policy: &result.PolicyReport{Changes: []result.PolicyChange{
+			{Target: p.Otherwise.String(), Path: "retention.keepDaily", Before: "4"},
+		}},
+	})
+	source := p.Policy[0]
+	if now := source.Values[len(source.Values)-1].Now; source.Target != p.Otherwise.String() || now == nil || *now != "4" {
+		t.Errorf("the source's policy is %+v", source)
+	}
+}

@@ -30,6 +30,15 @@ type Value struct {
 	Sensitive bool
 }
 
+// For returns the same for a source that is recorded under another name.
+func (d Desired) For(source Target) Desired {
+	targets := maps.Clone(d.targets)
+	delete(targets, d.source)
+	targets[source] = d.targets[d.source]
+	d.source, d.targets = source, targets
+	return d
+}
+
 // Targets returns the targets that the manifest speaks of, Global first.
 func (d Desired) Targets() []Target { return slices.Sorted(maps.Keys(d.targets)) }
 
