@@ -34,7 +34,7 @@ type Remains struct {
 // while this process looks on, for as long as the Lease says. A mover that runs or
 // stops is never dead, and the other runs of its source are left to it.
 func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time.Time) (Remains, error) {
-	copies, err := c.copies(ctx, namespace, plan.LabelManagedBy+"="+plan.ManagedBy+","+plan.LabelRole+"="+plan.RoleCopy)
+	copies, err := c.copies(ctx, namespace, plan.LabelManagedBy+"="+plan.ManagedBy+","+plan.LabelRole+"="+plan.RoleCopy, nil)
 	if err != nil {
 		return Remains{}, err
 	}

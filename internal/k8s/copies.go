@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,8 +16,12 @@ import (
 )
 
 // copies lists the claims and then the snapshots that a selector chooses. One kind
-// that cannot be listed does not hide the other.
-func (c *Cluster) copies(ctx context.Context, namespace, selector string) ([]*unstructured.Unstructured, error) {
+// that cannot be listed does not hide the other. none reports, after what was found
+// before, that there are none of a kind, which then need not be listed by who may not;
+// nil: nobody knows.
+func (c *Cluster) copies(
+	ctx context.Context, namespace, selector string, none func(kind string, found []*unstructured.Unstructured) bool,
+) ([]*unstructured.Unstructured, error) {
 	var found []*unstructured.Unstructured
 	var errs []error
 	for _, kind := range []string{"PersistentVolumeClaim", "VolumeSnapshot"} {
@@ -25,10 +30,12 @@ func (c *Cluster) copies(ctx context.Context, namespace, selector string) ([]*un
 			return nil, err
 		}
 		list, err := listed(ctx, objects.List, metav1.ListOptions{LabelSelector: selector})
-		if apierrors.IsNotFound(err) { // without the snapshot API there are none
+		switch {
+		case apierrors.IsNotFound(err): // without the snapshot API there are none
 			continue
-		}
-		if err != nil {
+		case apierrors.IsForbidden(err) && none != nil && none(kind, found):
+			continue
+		case err != nil:
 			errs = append(errs, cannot(err, "list the copies of runs"))
 			continue
 		}
@@ -37,6 +44,20 @@ func (c *Cluster) copies(ctx context.Context, namespace, selector string) ([]*un
 		}
 	}
 	return found, errors.Join(errs...)
+}
+
+// madeNone reports whether the run has made no copy of a kind, as far as its Job says,
+// which names the copy's claim, and that claim, which names what it was made from. A
+// run needs no right to what it does not make, nor does who ends it.
+func (r Run) madeNone(kind string, claims []*unstructured.Unstructured) bool {
+	copied := slices.ContainsFunc(r.job.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool {
+		return v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == r.job.Name
+	})
+	cloned := slices.ContainsFunc(claims, func(o *unstructured.Unstructured) bool {
+		from, _, _ := unstructured.NestedString(o.Object, "spec", "dataSource", "kind")
+		return from == "PersistentVolumeClaim"
+	})
+	return !copied || kind == "VolumeSnapshot" && cloned
 }
 
 // copiesOf are those of the run.
@@ -71,7 +92,7 @@ func (c *Cluster) RemoveCopies(ctx context.Context, copies []*unstructured.Unstr
 // its kubelet's word, which does not come.
 func (c *Cluster) removeCopies(ctx context.Context, r Run, now time.Time) error {
 	errs := []error{c.removeQuestion(ctx, r)}
-	copies, err := c.copies(ctx, r.Object.Namespace, plan.LabelRun+"="+r.ID)
+	copies, err := c.copies(ctx, r.Object.Namespace, plan.LabelRun+"="+r.ID, r.madeNone)
 	if err != nil {
 		errs = append(errs, fault.New(fault.Leftover, "run %s: %w", r.ID, err))
 	}

@@ -222,3 +222,47 @@ func TestALeaseThatHasChangedHandsIsLeft(t *testing.T) {
 		t.Errorf("%v, %v", released, err)
 	}
 }
+
+// TestARunIsEndedWithTheRightsOfItsKind: who runs Direct backups may list no claims and
+// no snapshots, and who clones no snapshots.
+func TestARunIsEndedWithTheRightsOfItsKind(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		copied bool
+		from   string
+		denied []string
+		code   fault.ExitCode
+	}{
+		"Direct":                          {false, "", []string{"persistentvolumeclaims", "volumesnapshots"}, 0},
+		"a clone":                         {true, "PersistentVolumeClaim", []string{"volumesnapshots"}, 0},
+		"a clone, and nobody may see it":  {true, "PersistentVolumeClaim", []string{"persistentvolumeclaims", "volumesnapshots"}, 8},
+		"a snapshot, and nobody may see":  {true, "VolumeSnapshot", []string{"volumesnapshots"}, 8},
+		"a copy whose claim was not made": {true, "", []string{"volumesnapshots"}, 8},
+		"a snapshot, and all may be seen": {true, "VolumeSnapshot", nil, 0},
+		"Direct, and all may be seen":     {false, "", nil, 0},
+		"a clone, and all may be seen":    {true, "PersistentVolumeClaim", nil, 0},
+	} {
+		w := newWorld(t, moverJob(func(j *batchv1.Job) {
+			claim := "the-source"
+			if c.copied {
+				claim = j.Name
+			}
+			j.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
+			}}}
+		}))
+		if c.from != "" {
+			claim := objectOfKind("v1", "PersistentVolumeClaim", testNamespace, testJob, map[string]any{"spec": map[string]any{"dataSource": map[string]any{"kind": c.from}}})
+			claim.SetLabels(labelsOf(plan.RoleCopy))
+			if _, err := w.dynamic.Resource(resources()["PersistentVolumeClaim"]).Namespace(testNamespace).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, kind := range c.denied {
+			mayNot(w.dynamic, "list", kind)
+		}
+		if _, err := w.cluster.bury(t.Context(), w.run(), nil, time.Now, t.Logf); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -180,13 +180,12 @@ func (f *following) conclude(ctx context.Context, stop error) *result.Result {
 		pod = nil
 	}
 	r := concluded(&f.collect, pod, gone)
-	var f0 *fault.Error
 	switch {
-	case stop != nil && ctx.Err() == nil && errors.As(stop, &f0) && r.Outcome == result.Cancelled:
-		// A budget of this run, which the executor knows nothing of.
-		r.Outcome, r.ExitCode, r.Hint = result.OutcomeOf(f0.Kind), int(f0.Kind.ExitCode()), f0.Hint
-		r.Message = f0.Error() + ": " + r.Message
-	case stop != nil && ctx.Err() == nil && r.Outcome == result.Unknown:
+	case stop != nil && ctx.Err() == nil: // a budget of this run, which the executor knows nothing of
+		var f0 *fault.Error
+		if r.Outcome == result.Cancelled && errors.As(stop, &f0) {
+			r.Hint = f0.Hint
+		}
 		r = run.Settle(r, stop)
 	case stop == nil:
 		nameWhoStopped(r, nil, pod)

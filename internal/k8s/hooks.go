@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -28,6 +29,8 @@ type hooks struct {
 	begun, done bool
 	// warning is what the run's Result does not say yet.
 	warning *result.Warning
+	// stillDue is what was said of a hook that is due although its step was done.
+	stillDue string
 }
 
 // due reports whether the after hook is still to be run.
@@ -44,7 +47,8 @@ func (t *Target) hook(ctx context.Context, step plan.Step, mover *result.Result)
 		return nil, t.beforeHook(ctx, *step.Exec)
 	}
 	if err := t.afterHook(ctx, *step.Exec, false); err != nil {
-		t.warnOfHook(err.Error()) // what is still due stops no copy: the end of the run tries again
+		t.hooks.stillDue = err.Error()
+		t.warnOfHook(t.hooks.stillDue) // it stops no copy: the end of the run tries again
 	}
 	return t.amend(mover), nil
 }
@@ -135,6 +139,26 @@ func (t *Target) endHooks(ctx context.Context) error {
 		return nil
 	}
 	return t.afterHook(ctx, *t.plan.Cleanup[i].Exec, true)
+}
+
+// lateHook tries once more to run a hook that is still due, before the run's outcome is
+// written, and has the Result say what became of it. What comes after it has the time
+// that it would have had without.
+func (t *Target) lateHook(ctx context.Context, r *result.Result) (context.Context, context.CancelFunc) {
+	if !t.hooks.due() || t.endHooks(ctx) != nil {
+		return context.WithCancel(ctx)
+	}
+	i := slices.IndexFunc(r.Warnings, func(w result.Warning) bool { return w.Code == plan.CodeHookFailed && w.Message == t.hooks.stillDue })
+	if i >= 0 {
+		r.Warnings = slices.Clone(r.Warnings)
+		r.Warnings[i].Message = "the after hook was run at the end of the run: " + strings.Replace(t.hooks.stillDue, " is still due: ", " could not be run before: ", 1)
+	}
+	*r = *t.amend(r)
+	after := context.WithoutCancel(ctx)
+	if limit := time.Duration(t.plan.CleanupTimeout); limit > 0 {
+		return context.WithTimeout(after, limit)
+	}
+	return context.WithCancel(after)
 }
 
 // warnOfHook tells the observer at once, and the run's Result when there is one.

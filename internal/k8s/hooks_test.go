@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -140,8 +141,16 @@ func TestAnAfterHookThatCannotBeRunStaysDue(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	a.refuse = 0
-	if err := target.endHooks(t.Context()); err != nil || a.state() != plan.ExecDone {
+	a.cluster.dynamic = objectsOf()
+	history, err := runtime.DefaultUnstructuredConverter.ToUnstructured(historyOf(target.plan.Object))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := target.Do(t.Context(), plan.Step{ID: 8, Kind: plan.StepStatus, Object: history, Status: &plan.Status{}}, r); err != nil || a.state() != plan.ExecDone {
 		t.Errorf("%v; the Job says %s", err, a.state())
+	}
+	if len(r.Warnings) != 1 || strings.Contains(r.Warnings[0].Message, "still due") || !strings.Contains(r.Warnings[0].Message, "was run at the end of the run") {
+		t.Errorf("the Result says %+v", r.Warnings)
 	}
 }
 

@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -66,15 +67,24 @@ func (l *lease) renew(ctx context.Context, every time.Duration) {
 	}
 }
 
-// renewOnce writes the Lease again. A request that fails is no loss yet: only
-// somebody else in it, or its absence, is.
+// renewOnce writes the Lease again. A request that fails is no loss yet.
 func (l *lease) renewOnce(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held == nil || l.paused {
 		return nil
 	}
-	return l.write(ctx, func(*coordinationv1.Lease) {})
+	if err := l.write(ctx, func(*coordinationv1.Lease) {}); isLoss(err) {
+		return err
+	}
+	return nil
+}
+
+// isLoss reports whether an error of write is its own, that the Lease is lost: only
+// somebody else in it, or its absence, is a loss.
+func isLoss(err error) bool {
+	var lost *fault.Error
+	return errors.As(err, &lost)
 }
 
 // write changes and renews the Lease. The caller holds the mutex.
@@ -102,10 +112,10 @@ func (l *lease) write(ctx context.Context, change func(*coordinationv1.Lease)) e
 	case apierrors.IsNotFound(err):
 		return fault.New(fault.Refused, "the Lease of this run was deleted").At("Lease " + wanted.Name)
 	}
-	return nil
+	return err
 }
 
-// adopt makes owner the Lease's owner.
+// adopt makes owner the Lease's owner. It is tried again unless somebody says why not.
 func (l *lease) adopt(ctx context.Context, owner metav1.OwnerReference) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,15 +123,12 @@ func (l *lease) adopt(ctx context.Context, owner metav1.OwnerReference) error {
 		return fault.New(fault.Failed, "the Lease is not held")
 	}
 	owned := func(h *coordinationv1.Lease) { h.OwnerReferences = []metav1.OwnerReference{owner} }
-	return patiently(ctx, func(ctx context.Context) error {
-		if err := l.write(ctx, owned); err != nil {
-			return err
-		}
-		if len(l.held.OwnerReferences) == 0 {
-			return apierrors.NewServiceUnavailable("the Lease could not be written")
-		}
-		return nil
-	})
+	again := func(err error) bool { return !isLoss(err) && (apierrors.IsConflict(err) || !isAnswer(err)) }
+	err := retrying(ctx, again, func(ctx context.Context) error { return l.write(ctx, owned) })
+	if err != nil && !isLoss(err) {
+		return cannot(err, "make it go with the run's Job").At("Lease " + l.held.Name)
+	}
+	return err
 }
 
 // rest stops the renewal while the mover runs; wake renews at once and goes on.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -244,6 +245,45 @@ func TestWhatWasNotSeenOfALeaseWasNotObserved(t *testing.T) {
 		})
 		if _, err := w.leaseFor("next").outlast(t.Context(), held, t.Logf); err != nil || time.Since(away) < durationOf(held) {
 			t.Errorf("%v, %s after the server was back", err, time.Since(away))
+		}
+	})
+}
+
+// TestWhyALeaseCannotBeWrittenIsTold at once, and what may pass is tried again.
+func TestWhyALeaseCannotBeWrittenIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		leases := coordinationv1.Resource("leases")
+		for name, c := range map[string]struct {
+			answer error
+			often  int
+			code   fault.ExitCode
+		}{
+			"forbidden":      {apierrors.NewForbidden(leases, "", errors.New("the webhook says no")), 9, 5},
+			"invalid":        {apierrors.NewInvalid(coordinationv1.SchemeGroupVersion.WithKind("Lease").GroupKind(), "the webhook says no", nil), 9, 1},
+			"away":           {apierrors.NewServiceUnavailable("away"), 3, 0},
+			"no answer":      {errors.New("no route to host"), 3, 0},
+			"somebody wrote": {apierrors.NewConflict(leases, "", errors.New("newer")), 4, 0},
+		} {
+			w := newWorld(t)
+			l := w.leaseFor(testRun)
+			l.held = w.heldBy(testRun)
+			tries := 0
+			w.typed.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+				tries++
+				return tries <= c.often, nil, c.answer
+			})
+			if err := l.renewOnce(t.Context()); err != nil {
+				t.Errorf("%s: a renewal that fails is no loss: %v", name, err)
+			}
+			tries = 0
+			err := l.adopt(t.Context(), metav1.OwnerReference{Name: testJob})
+			if fault.CodeOf(err) != c.code || c.code != 0 && (tries != 1 || !strings.Contains(err.Error(), "the webhook says no")) {
+				t.Errorf("%s: %v, after %d tries", name, err, tries)
+			}
+			if c.code == 0 && len(w.held().OwnerReferences) != 1 {
+				t.Errorf("%s: %+v", name, w.held())
+			}
 		}
 	})
 }

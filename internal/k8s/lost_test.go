@@ -226,3 +226,26 @@ func TestALostMoverEndsItsOwnCommandsWait(t *testing.T) {
 		t.Errorf("%+v, %v", runs, err)
 	}
 }
+
+// TestALiveRunAndACollectedOneAgreeOnWhyItWasStopped by a limit of its own command.
+func TestALiveRunAndACollectedOneAgreeOnWhyItWasStopped(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []*fault.Error{
+		fault.New(fault.TimedOut, "the mover ran longer than 1h0m0s").WithHint("--timeout sets the limit"),
+		fault.New(fault.Failed, "the mover cannot start: FailedMount"),
+	} {
+		w := newWorld(t, moverJob(startedAgo(time.Minute)))
+		x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource, Task: &result.Task{RunID: testRun}}, Outcome{}, deaf{}, time.Now, func(error) {})
+		x.keepObject(1, untype(t, moverJob()))
+		x.view.note("Pod", untype(t, moverPod(ended(cutShort()))), true)
+		live, err := x.followUntil(t.Context(), plan.Step{Targets: []int{1}}, cause)
+		x.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead := w.run().settled(ptr(cutShort()))
+		if live.Outcome != dead.Outcome || live.ExitCode != dead.ExitCode || live.Reason != dead.Reason || live.Message != dead.Message || live.Hint != cause.Hint {
+			t.Errorf("live %+v\ncollected %+v", live, dead)
+		}
+	}
+}

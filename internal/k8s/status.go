@@ -32,6 +32,8 @@ func (t *Target) writeStatus(ctx context.Context, step plan.Step, r *result.Resu
 	if r == nil {
 		return nil
 	}
+	ctx, cancel := t.lateHook(ctx, r)
+	defer cancel()
 	history, err := t.fill(step.Object)
 	if err != nil {
 		return err
