@@ -97,8 +97,11 @@ func (f *Factory) listRemains(remains k8s.Remains) {
 
 // whatIsLeft says what is to be done about a run.
 func whatIsLeft(r k8s.Run) string {
-	if r.State == k8s.RunCollected {
+	switch {
+	case r.State == k8s.RunCollected && len(r.Copies()) > 0:
 		return string(r.State) + ", its copy could not be removed"
+	case r.State == k8s.RunCollected:
+		return string(r.State) + ", its Job was kept for a copy that is gone"
 	}
 	hook := ""
 	if in := r.DueHook(); in != "" {

@@ -54,7 +54,9 @@ func (p *planFlags) readNamed(ctx context.Context, f *Factory, names []string) e
 	case p.facts != "":
 		return fault.New(fault.Usage, "a name is read from the cluster, and --facts stand in for it").WithHint("give the manifest with -f")
 	}
-	return f.readNamed(ctx, &p.manifests, names)
+	ctx, cancel := p.limited(ctx, "reading the source")
+	defer cancel()
+	return endedBy(ctx, f.readNamed(ctx, &p.manifests, names))
 }
 
 // readNamed reads the sources of the names from the cluster, in place of -f.
@@ -77,7 +79,7 @@ func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []strin
 		return err
 	}
 	for _, name := range names {
-		text, err := c.Manifest(ctx, spec.KindReplicationSource, namespace, name)
+		text, err := c.Manifest(k8s.Telling(ctx, f.note), spec.KindReplicationSource, namespace, name)
 		if err != nil {
 			return err
 		}

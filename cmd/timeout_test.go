@@ -22,7 +22,7 @@ func TestTimeoutLimitsEveryCommandThatHasIt(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "source.yaml")
 	kopiatest.Write(t, source, "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: app, namespace: prod}\n"+
 		"spec:\n  sourcePVC: data\n  kopia: {repository: vault}\n")
-	for _, args := range []string{"plan -f " + source, "doctor -f " + source, "doctor", "backup -f " + source, "backup --dry-run=client -f " + source} {
+	for _, args := range []string{"plan -f " + source, "doctor -f " + source, "doctor", "doctor app", "plan app", "backup app", "backup -f " + source, "backup --dry-run=client -f " + source} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
 			var out, stderr bytes.Buffer

@@ -116,7 +116,7 @@ func entryOf(m *corev1.ConfigMap, runID string) (*entry, error) {
 // addHistory adds the run to the history ConfigMap, which is made if need be, and
 // returns what that said of it before; nil: nothing, it was not in it.
 func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended status.Run) (before *entry, err error) {
-	known := w.history
+	known, sent := w.history, false
 	err = w.writing(ctx, wanted, func(ctx context.Context) error {
 		found := known
 		known = nil // the API server refuses it if it has changed, and then it is read
@@ -132,12 +132,16 @@ func (w writer) addHistory(ctx context.Context, wanted *corev1.ConfigMap, ended 
 		}
 		var err error
 		if before, err = entryOf(found, ended.Result.RunID); before != nil || err != nil {
+			if sent { // it is this command's own, whose answer was lost
+				before = nil
+			}
 			return err
 		}
 		data, err := encodeHistory(found, ended)
 		if err != nil {
 			return err
 		}
+		sent = true
 		if missing {
 			_, err := w.createHistory(ctx, wanted, map[string]string{historyKey: *data[historyKey]})
 			return err

@@ -276,6 +276,26 @@ func TestAnEarlierSuccessDoesNotStandForARunThatCannotBeCollected(t *testing.T) 
 	}
 }
 
+// TestAnOutcomeWhoseAnswerIsLostIsStillTheCommandsOwn: it is told by an Event, once.
+func TestAnOutcomeWhoseAnswerIsLostIsStillTheCommandsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var once sync.Once
+	w.typed.PrependReactor("create", "configmaps", func(a clienttesting.Action) (handled bool, _ runtime.Object, err error) {
+		once.Do(func() {
+			m := a.(clienttesting.CreateAction).GetObject()
+			handled, err = true, errors.Join(w.typed.Tracker().Create(a.GetResource(), m, a.GetNamespace()), apierrors.NewServiceUnavailable("it restarts"))
+		})
+		return handled, nil, err
+	})
+	ended := good()
+	ended.Object = testSource
+	remembered, err := writer{cluster: w.cluster, object: testSource}.write(t.Context(), historyOf(testSource), status.Run{Result: ended})
+	if err != nil || !remembered || len(w.history()) != 1 || len(w.events()) != 1 {
+		t.Errorf("%v, %v: %d in the history, %d Events", remembered, err, len(w.history()), len(w.events()))
+	}
+}
+
 // TestARunThatStartsMeanwhileIsNotGone: to collect others takes its time.
 func TestARunThatStartsMeanwhileIsNotGone(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,15 @@ func (d *driver) checkActions(now policy.Export) error {
 	}
 	return refused("ForeignActions", fault.New(fault.Refused,
 		"the repository's policies hold actions that are not this manifest's, and kopia would run them with it: %s", which).
-		WithHint(fmt.Sprintf("remove them: kopia policy edit %s; or run without --allow-policy-actions, then kopia runs none", foreign[0].Target)))
+		WithHint(fmt.Sprintf("remove them: kopia policy edit %s; or run without --allow-policy-actions, then kopia runs none", argument(foreign[0].Target))))
+}
+
+// argument is a policy's target as a shell and kopia take it.
+func argument(target policy.Target) string {
+	if target == policy.Global {
+		return "--global"
+	}
+	return "'" + strings.ReplaceAll(string(target), "'", `'\''`) + "'"
 }
 
 // checkSchedule refuses a source that kopia could not mark as manual, which it
@@ -44,5 +52,5 @@ func (d *driver) checkSchedule(now policy.Export, src source) error {
 	return refused(string(kopiaexec.ReasonScheduledSource), fault.New(fault.Refused,
 		"the policy of %s in the repository has a schedule of its own", d.res.Identity).
 		WithWhy("kopia marks a source whose snapshots are recorded under another path than they are read from as manual, and cannot where there is a schedule").
-		WithHint(fmt.Sprintf("remove that schedule from the repository: kopia policy delete %s", d.res.Identity)))
+		WithHint(fmt.Sprintf("remove that schedule from the repository: kopia policy delete %s", argument(policy.SourceTarget(d.res.Identity)))))
 }

@@ -54,6 +54,9 @@ func TestActionsOfTheRepositoryAreToldAndNeverRun(t *testing.T) {
 				o := w.run(t)
 				o.want(t, result.Refused, 5, "ForeignActions")
 				target := strings.Replace(set[0], "--global", "(global)", 1)
+				if set[0] == "--global" && !strings.Contains(o.Hint, "kopia policy edit --global;") {
+					t.Errorf("hint %q", o.Hint)
+				}
 				if !strings.Contains(o.Message, " of "+target) || strings.Contains(o.Message+o.log, "theirs.sh") {
 					t.Errorf("message %q\n%s", o.Message, o.log)
 				}
@@ -99,7 +102,7 @@ func TestASourceWithAScheduleIsRefusedBeforeTheSnapshot(t *testing.T) {
 		before := content(t, w.repo.Dir)
 		o := w.run(t)
 		o.want(t, result.Refused, 5, "SourceHasSchedule")
-		if !strings.Contains(o.Hint, "kopia policy delete app@prod:/data") {
+		if !strings.Contains(o.Hint, "kopia policy delete 'app@prod:/data'") {
 			t.Errorf("hint %q", o.Hint)
 		}
 		sameFiles(t, before, content(t, w.repo.Dir))
