@@ -1,7 +1,6 @@
 package mover
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -31,7 +30,7 @@ func (d *driver) checkActions(now policy.Export) error {
 	}
 	return refused("ForeignActions", fault.New(fault.Refused,
 		"the repository's policies hold actions that are not this manifest's, and kopia would run them with it: %s", which).
-		WithHint(fmt.Sprintf("remove them: kopia policy edit %s; or run without --allow-policy-actions, then kopia runs none", argument(foreign[0].Target))))
+		WithHint("remove them: kopia policy edit "+argument(foreign[0].Target)+"; or run without --allow-policy-actions, then kopia runs none"))
 }
 
 // argument is a policy's target as a shell and kopia take it.
@@ -52,5 +51,5 @@ func (d *driver) checkSchedule(now policy.Export, src source) error {
 	return refused(string(kopiaexec.ReasonScheduledSource), fault.New(fault.Refused,
 		"the policy of %s in the repository has a schedule of its own", d.res.Identity).
 		WithWhy("kopia marks a source whose snapshots are recorded under another path than they are read from as manual, and cannot where there is a schedule").
-		WithHint(fmt.Sprintf("remove that schedule from the repository: kopia policy delete %s", argument(policy.SourceTarget(d.res.Identity)))))
+		WithHint("remove that schedule from the repository: kopia policy delete "+argument(policy.SourceTarget(d.res.Identity))))
 }
