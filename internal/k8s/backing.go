@@ -57,21 +57,21 @@ func (t *Target) retained() map[string]bool {
 
 // removeInOrder deletes a run's claims and snapshots, in this order, and then sees
 // them gone by seeGone, and what stands behind them where the caller may look at it.
-// It returns those that it could not delete.
+// refused is true when one could not be deleted.
 //
 // retained says which kinds of backing would stay, and must be told to go first;
 // nil: nobody knows. One that cannot be told keeps its claim or snapshot, which
 // carries the run's label: without it nobody would find it again.
 func (c *Cluster) removeInOrder(
 	ctx context.Context, copies []*unstructured.Unstructured, retained map[string]bool, seeGone func(context.Context, *unstructured.Unstructured) error,
-) (undeleted []*unstructured.Unstructured, err error) {
+) (refused bool, err error) {
 	var errs []error
 	var deleted []*unstructured.Unstructured
 	behind := map[*unstructured.Unstructured]*backing{}
 	for _, o := range copies {
 		b, err := c.deleteCopy(ctx, o, retained)
 		if err != nil {
-			errs, undeleted = append(errs, err), append(undeleted, o)
+			errs, refused = append(errs, err), true
 			continue
 		}
 		deleted = append(deleted, o)
@@ -88,7 +88,7 @@ func (c *Cluster) removeInOrder(
 	for _, b := range going {
 		errs = append(errs, c.seeBackingGone(ctx, *b))
 	}
-	return undeleted, errors.Join(errs...)
+	return refused, errors.Join(errs...)
 }
 
 // deleteCopy deletes a claim or a snapshot, and returns what stands behind it.

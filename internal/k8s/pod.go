@@ -199,7 +199,7 @@ func (t *Target) cannotMount(c complaint) error {
 		return nil
 	}
 	absent := strings.Contains(c.text, "not found") && (strings.Contains(c.text, "secret") || strings.Contains(c.text, "configmap"))
-	if !absent && (c.last.Sub(c.first) < mountGrace) {
+	if !absent && c.last.Sub(c.first) < mountGrace {
 		return nil
 	}
 	f := fault.New(fault.Failed, "the mover cannot start: %s", c.text).At("pod " + t.plan.Object.Namespace + "/" + c.name)

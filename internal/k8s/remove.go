@@ -37,8 +37,8 @@ func (t *Target) remove(ctx context.Context, steps ...int) error {
 	if slices.ContainsFunc(copies, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PersistentVolumeClaim" }) {
 		pod = t.removePod(ctx)
 	}
-	undeleted, err := t.cluster.removeInOrder(ctx, copies, t.retained(), t.seeGone)
-	t.undeleted = t.undeleted || len(undeleted) > 0
+	refused, err := t.cluster.removeInOrder(ctx, copies, t.retained(), t.seeGone)
+	t.undeleted = t.undeleted || refused
 	return errors.Join(errors.Join(unknown...), pod, err)
 }
 
