@@ -58,7 +58,7 @@ func TestTheSecondRunUsesTheKeptCache(t *testing.T) {
 	for _, path := range aged {
 		n.must(os.Chtimes(path, old, old))
 	}
-	before := n.objects()
+	before := n.atRest().objects()
 	second := n.backup(0)
 	if second.Outcome != result.Succeeded || second.Cache == nil || second.Cache.UsedBytes == 0 {
 		t.Fatalf("%+v", second)

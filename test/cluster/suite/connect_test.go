@@ -36,7 +36,7 @@ type connected struct {
 func TestPlanConnect(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Direct", Kopia: "    retain: {daily: 7}"})
-	before, blobs := n.objects(), filesOf(t, filepath.Dir(n.repository))
+	before, blobs := n.atRest().objects(), filesOf(t, filepath.Dir(n.repository))
 	absent := n.connect(0)
 	if r := absent.Repository; r.Exists == nil || *r.Exists || r.Absent == nil || r.Absent.Barred != "" || r.Backend != "filesystem" {
 		t.Errorf("before the first run: %+v", r)
@@ -46,7 +46,7 @@ func TestPlanConnect(t *testing.T) {
 	n.sameBlobs(blobs)
 
 	first := n.backup(0, "--keep-job=0")
-	before, blobs = n.objects(), filesOf(t, filepath.Dir(n.repository))
+	before, blobs = n.atRest().objects(), filesOf(t, filepath.Dir(n.repository))
 	there := n.connect(0)
 	if r := there.Repository; r.Exists == nil || !*r.Exists || r.UniqueID != first.Repository.UniqueID {
 		t.Errorf("after it: %+v, the run has found %+v", r, first.Repository)
@@ -59,7 +59,7 @@ func TestPlanConnect(t *testing.T) {
 	n.sameBlobs(blobs)
 
 	n.secretIs("KOPIA_PASSWORD", "canary-wrong-password")
-	before = n.objects()
+	before = n.atRest().objects()
 	began := time.Now()
 	wrong := n.connect(7)
 	if took := time.Since(began); took > 2*passwordKnown {
@@ -110,7 +110,7 @@ func (n *space) sameBlobs(before []string) {
 func TestAKilledPlanConnectLeavesNothing(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Direct"})
-	before := n.inventory()
+	before := n.atRest().inventory()
 	asking := start(t, n.kubeconfig, "plan", "-f", n.file, "--connect")
 	n.until("the probe's Job is there", func(ctx context.Context) bool {
 		jobs, err := shared.typed.BatchV1().Jobs(n.name).List(ctx, metav1.ListOptions{LabelSelector: "volsync-kopia/role=probe"})
@@ -136,7 +136,7 @@ func TestPlanConnectWithTheLeastRightsBesideARun(t *testing.T) {
 	least := f.caller("asker", rightsOf(f.printedRoles().role))
 	own := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
 	n.untilWaiting(n.untilRuns("Running")[0].ID)
-	before := n.objects()
+	before := n.atRest().objects()
 	began := time.Now()
 	end := callAs(t, least, "plan", "-f", n.file, "--connect", "-o", "json", "--actions-on-live-volume")
 	var p connected

@@ -12,7 +12,7 @@ import (
 func TestEveryCopyMethodBacksUpAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	byEveryMethod(t, func(n *space) {
-		before := n.inventory()
+		before := n.atRest().inventory()
 		r := n.backup(0, "--keep-job=0")
 		if r.Outcome != result.Succeeded || r.Snapshot == nil || r.Snapshot.Proved == "" {
 			n.t.Fatalf("%+v", r)

@@ -83,7 +83,7 @@ func (r faultRow) faulted(t *testing.T, l *faultLine) *faulted {
 	if r.given != nil {
 		r.given(f)
 	}
-	f.before = f.now()
+	f.rests()
 	f.seen = f.watch()
 	return f
 }
@@ -185,6 +185,14 @@ func (f *faulted) lookAtOnce() {
 	if len(left) > 0 && !f.row.leaves {
 		f.t.Errorf("left at once: %v", left)
 	}
+}
+
+// rests makes the namespace's objects of now, once nothing of a run before trails,
+// those that the fault is measured against.
+func (f *faulted) rests() {
+	f.t.Helper()
+	f.atRest()
+	f.before = f.now()
 }
 
 // now are the namespace's objects, but for the history.

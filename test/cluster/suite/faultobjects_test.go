@@ -21,7 +21,7 @@ func objectFaults() []faultRow {
 			meet: backsAndShows("events", `secret \\"kopia-config\\" not found`),
 			mend: func(f *faulted) {
 				f.secretWith("KOPIA_PASSWORD", password, "KOPIA_REPOSITORY", "filesystem:///kopia/repository")
-				f.before = f.now()
+				f.rests()
 			},
 			code: 1, says: `secret "kopia-config" not found`,
 		},

@@ -33,7 +33,7 @@ func rightFaults() []faultRow {
 				refused++
 			}
 			f.shows("%d callers, each denied one right by a SubjectAccessReview", refused)
-			f.before = f.now() // the callers stay
+			f.rests() // the callers stay
 			f.trigger("two")
 			end := callAs(f.t, whole, f.arguments()...)
 			if end.code != 0 {
@@ -93,6 +93,7 @@ func (f *faulted) lacks(kubeconfig, caller string, lacking right) {
 			args = append(args, "-f", f.file)
 		}
 	}
+	f.atRest()
 	before := f.now()
 	end := callAs(f.t, kubeconfig, args...)
 	if end.code != code || !regexp.MustCompile("(?m)"+says).MatchString(end.stdout+end.stderr) {

@@ -69,7 +69,7 @@ func storageFaults() []faultRow {
 			meet:  backsAndShows("events", `injected fault: secondMount`),
 			mend: func(f *faulted) {
 				f.unmounts()
-				f.before = f.now()
+				f.rests()
 			},
 			code: 1, says: `cannot start.*injected fault: secondMount`,
 		},

@@ -49,7 +49,7 @@ func TestHooksRunAroundTheCopy(t *testing.T) {
 	t.Parallel()
 	byEveryMethod(t, func(n *space) {
 		flags := n.application()
-		before := n.inventory()
+		before := n.atRest().inventory()
 		r := n.backup(0, append(flags, "--keep-job=0")...)
 		if r.Outcome != result.Succeeded || r.Snapshot == nil {
 			n.t.Fatalf("%+v", r)
@@ -68,7 +68,7 @@ func TestAFailingHook(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, shape{CopyMethod: "Snapshot", Privileged: true})
 	flags := n.application()
-	before := n.inventory()
+	before := n.atRest().inventory()
 	flags[3] += "; exit 3"
 	if r := n.backup(1, append(flags, "--keep-job=0")...); r.Snapshot != nil || !strings.Contains(r.Message, "exit code 3") {
 		t.Errorf("%+v", r)
@@ -99,7 +99,7 @@ func TestAKilledCommandLeavesNoHookUndone(t *testing.T) {
 			t.Parallel()
 			n := newSpace(t, shape{CopyMethod: "Snapshot", Privileged: true})
 			flags := n.application()
-			before := n.inventory()
+			before := n.atRest().inventory()
 			n.killedAt(point, flags...)
 			if i%2 == 0 {
 				n.cleanup()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -59,6 +60,46 @@ func (n *space) owns(object map[string]any) bool {
 	return false
 }
 
+// atRest waits until the storage has removed what stood behind claims and
+// snapshots that are gone: a state taken before that would show it as removed by
+// whatever comes next.
+func (n *space) atRest() *space {
+	n.t.Helper()
+	var going []string
+	for began := time.Now(); time.Since(began) < resting; time.Sleep(200 * time.Millisecond) {
+		if going = n.going(); len(going) == 0 {
+			return n
+		}
+	}
+	n.t.Fatalf("namespace %s: still there after %s: %v", n.name, resting, going)
+	return nil
+}
+
+// going names the cluster's volumes and snapshot contents whose claim or snapshot
+// in the namespace is gone, and which are to go with it.
+func (n *space) going() []string {
+	n.t.Helper()
+	var names []string
+	for _, pair := range []struct{ behind, before, ref, policy string }{
+		{"volume", "claim", "claimRef", "persistentVolumeReclaimPolicy"},
+		{"snapshotcontent", "snapshot", "volumeSnapshotRef", "deletionPolicy"},
+	} {
+		behind, err := shared.dynamic.Resource(inventoried()[pair.behind]).List(n.t.Context(), metav1.ListOptions{})
+		n.must(err)
+		before, err := shared.dynamic.Resource(inventoried()[pair.before]).Namespace(n.name).List(n.t.Context(), metav1.ListOptions{})
+		n.must(err)
+		for _, o := range behind.Items {
+			uid, _, _ := unstructured.NestedString(o.Object, "spec", pair.ref, "uid")
+			policy, _, _ := unstructured.NestedString(o.Object, "spec", pair.policy)
+			isOwner := func(owner unstructured.Unstructured) bool { return string(owner.GetUID()) == uid }
+			if n.owns(o.Object) && policy == "Delete" && !slices.ContainsFunc(before.Items, isOwner) {
+				names = append(names, pair.behind+"/"+o.GetName())
+			}
+		}
+	}
+	return names
+}
+
 // leftNothing fails the test when the namespace holds more than before, but for
 // the history, and what else is named.
 func (n *space) leftNothing(before []string, kept ...string) {
@@ -83,6 +124,10 @@ func (n *space) leftNothing(before []string, kept ...string) {
 // a snapshot, in sight of a caller whose Role shows neither. Whatever else a run
 // made must be gone when its command has ended.
 const trailing = 15 * time.Second
+
+// resting is how long a test waits for that before it begins: a provisioner that
+// met a conflict tries again only after a while.
+const resting = time.Minute
 
 // trails reports whether an object belongs to no namespace.
 func trails(name string) bool {

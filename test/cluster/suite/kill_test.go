@@ -84,7 +84,7 @@ func TestAKilledCommandLeavesNothingForLong(t *testing.T) {
 		t.Run(point.String(), func(t *testing.T) {
 			t.Parallel()
 			n := newSpace(t, shape{CopyMethod: "Snapshot"})
-			before := n.inventory()
+			before := n.atRest().inventory()
 			n.killedAt(point)
 			left := len(n.inventory()) - len(before)
 			if i%2 == 0 {

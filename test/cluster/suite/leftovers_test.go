@@ -27,7 +27,7 @@ func TestARunLeavesOnlyStatusHistoryEventAndCache(t *testing.T) {
 			t.Run(method+"/keep-job="+keep, func(t *testing.T) {
 				t.Parallel()
 				n := newSource(t, shape{CopyMethod: method, Kopia: keptCache})
-				before := n.objects()
+				before := n.atRest().objects()
 				r := n.backup(0, "--keep-job="+keep)
 				if keep != "0" {
 					n.untilNoPods()
@@ -109,7 +109,7 @@ func copyThatDoesNotGo(t *testing.T, keep string) {
 	t.Helper()
 	const held = "example.com/held"
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
-	before := n.inventory()
+	before := n.atRest().inventory()
 	snapshots := shared.dynamic.Resource(inventoried()["snapshot"]).Namespace(n.name)
 	p := start(t, n.kubeconfig, "backup", "-f", n.file, "--keep-job="+keep, "--removed-timeout=5s")
 	var name string

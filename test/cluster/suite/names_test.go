@@ -35,7 +35,7 @@ func TestNamesOf253Characters(t *testing.T) {
 	// A username that is made of such names is cut, and would be one and the same.
 	n.twice(named(first, "of-app", "first"), named(second, "of-app", "second"))
 	n.apply()
-	before := n.objects()
+	before := n.atRest().objects()
 
 	var report several
 	call(t, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--max-parallel=2").decode(t, 0, &report)

@@ -34,7 +34,7 @@ func TestTwoSourcesAtOnce(t *testing.T) {
 	n.client().Create(t)
 	n.yieldRepository()
 	n.twice(named("first"), named("second"))
-	before := n.inventory()
+	before := n.atRest().inventory()
 	both := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--max-parallel=2", "--actions-on-live-volume", "--create-repository=never")
 	n.untilRuns("Running", "Running")
 	n.open()
@@ -50,7 +50,7 @@ func TestTwoSourcesAtOnceMakeTheirRepository(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, shape{CopyMethod: "Snapshot"})
 	n.twice(named("first"), named("second"))
-	before := n.inventory()
+	before := n.atRest().inventory()
 	var report several
 	call(t, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--max-parallel=2").decode(t, 0, &report)
 	n.bothSucceeded(report)
@@ -80,7 +80,7 @@ func TestTheSecondRunOfASourceIsRefused(t *testing.T) {
 	t.Run("its mover runs", func(t *testing.T) {
 		t.Parallel()
 		n := newSpace(t, gated(shape{}))
-		before := n.inventory()
+		before := n.atRest().inventory()
 		first := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
 		holder := n.untilRuns("Running")[0]
 		n.refused(holder.ID, "--actions-on-live-volume")
@@ -94,7 +94,7 @@ func TestTheSecondRunOfASourceIsRefused(t *testing.T) {
 	t.Run("its copy is not ready", func(t *testing.T) {
 		t.Parallel()
 		n := newSpace(t, shape{CopyMethod: "Snapshot"})
-		before := n.inventory()
+		before := n.atRest().inventory()
 		p := newProxy(t)
 		held, release := make(chan struct{}), make(chan struct{})
 		p.spoil = func(_ http.ResponseWriter, r *http.Request, change int) bool {
@@ -117,7 +117,7 @@ func TestTheSecondRunOfASourceIsRefused(t *testing.T) {
 // whom and what to do, and changes nothing.
 func (n *space) refused(holder string, args ...string) {
 	n.t.Helper()
-	before := n.inventory()
+	before := n.atRest().inventory()
 	end := call(n.t, append([]string{"backup", "-f", n.file, "-o", "json"}, args...)...)
 	r := end.result(n.t, 5)
 	if r.Outcome != result.Refused {

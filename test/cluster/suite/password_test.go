@@ -25,7 +25,7 @@ func TestAWrongPasswordIsKnownAtOnce(t *testing.T) {
 				t.Fatalf("%+v", first)
 			}
 			n.secretIs("KOPIA_PASSWORD", "canary-wrong-password")
-			before, blobs := n.objects(), filesOf(t, n.repository)
+			before, blobs := n.atRest().objects(), filesOf(t, n.repository)
 			began := time.Now()
 			end := call(t, "backup", "-f", n.file, "-o", "json", "--keep-job=0")
 			took := time.Since(began)

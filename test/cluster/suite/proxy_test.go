@@ -2,6 +2,8 @@ package suite
 
 import (
 	"context"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -60,6 +62,7 @@ func newProxy(t testing.TB) *proxy {
 		}
 		return nil
 	}
+	forward.ErrorLog = log.New(io.Discard, "", 0) // a client that is killed is no news here
 	forward.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		change := p.note(r)

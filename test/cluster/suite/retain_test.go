@@ -30,7 +30,7 @@ func TestRetainingClassesLeaveNothing(t *testing.T) {
 			n := newSource(t, shape{CopyMethod: method, Kopia: extra})
 			roles := n.printedRoles()
 			n.grantCluster(roles.facts)
-			before := n.inventory()
+			before := n.atRest().inventory()
 			if end := call(t, "backup", "-f", n.file); end.code != 5 || !strings.Contains(end.stderr, "volsync-kopia-retain") {
 				t.Errorf("without the right it ended with %d\n%s", end.code, end.stderr)
 			}

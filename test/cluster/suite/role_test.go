@@ -69,7 +69,7 @@ func TestTheOptionalClusterRole(t *testing.T) {
 	if unknown := n.unknown(); len(unknown) > 0 {
 		t.Errorf("unknown with it: %v", unknown)
 	}
-	before := n.inventory()
+	before := n.atRest().inventory()
 	if r := n.backup(0, "--keep-job=0"); r.Outcome != result.Succeeded {
 		t.Fatalf("%+v", r)
 	}

@@ -21,7 +21,7 @@ func TestADetachedRunIsCollectedByStatus(t *testing.T) {
 		t.Run("keep-job="+keep, func(t *testing.T) {
 			t.Parallel()
 			n := newSource(t, shape{CopyMethod: "Snapshot"})
-			before := n.objects()
+			before := n.atRest().objects()
 			var event result.Event
 			call(t, "backup", "-f", n.file, "-o", "json", "--detach", "--keep-job="+keep).decode(t, 0, &event)
 			run := n.untilRuns("Finished")[0]
@@ -121,7 +121,7 @@ func (n *space) untilWaiting(id string) {
 func TestAttachCollectsARunWhoseCommandIsDead(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, gated(shape{}))
-	before := n.objects()
+	before := n.atRest().objects()
 	dead := start(t, n.kubeconfig, "backup", "-f", n.file, "--keep-job=0", "--actions-on-live-volume")
 	id := n.untilRuns("Running")[0].ID
 	n.must(dead.cmd.Process.Signal(syscall.SIGKILL))
@@ -141,7 +141,7 @@ func TestAttachCollectsARunWhoseCommandIsDead(t *testing.T) {
 func TestARunIsCancelledFromAnotherProcess(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, gated(shape{}))
-	before := n.inventory()
+	before := n.atRest().inventory()
 	own := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--actions-on-live-volume")
 	id := n.untilRuns("Running")[0].ID
 	n.untilWaiting(id)
@@ -167,7 +167,7 @@ func TestARunIsCancelledFromAnotherProcess(t *testing.T) {
 func TestAMoverThatNeverStartedIsCancelled(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, shape{CopyMethod: "Direct"})
-	before := n.inventory()
+	before := n.atRest().inventory()
 	own := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--mover-image=volsync-kopia.test/none:dev")
 	id := n.untilRuns("Running")[0].ID
 	following := start(t, n.kubeconfig, "runs", "attach", id, "-n", n.name, "-o", "json")
@@ -225,7 +225,7 @@ func TestARunThatOthersStoppedIsCollectedAsThat(t *testing.T) {
 func TestAMoverThatCannotStartIsEndedOnceItsCommandIsDead(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
-	before := n.objects()
+	before := n.atRest().objects()
 	dead := start(t, n.kubeconfig, "backup", "-f", n.file, "--mover-image=volsync-kopia.test/none:dev", "--scheduled-timeout=5s", "--started-timeout=5s")
 	n.untilRuns("Running")
 	n.must(dead.cmd.Process.Signal(syscall.SIGKILL))

@@ -26,7 +26,7 @@ func TestASignalNamesTheIncompleteSnapshot(t *testing.T) {
 				t.Parallel()
 				n := newSource(t, shape{CopyMethod: method, Kopia: "    additionalArgs: ['--upload-speed=10MB']\n"})
 				n.random("large", 400)
-				before := n.objects()
+				before := n.atRest().objects()
 				p := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json")
 				n.untilUploading(60 << 20)
 				n.must(p.cmd.Process.Signal(row.signal))
@@ -93,7 +93,7 @@ func (n *space) onlyIncomplete(r result.Result) {
 func TestASecondSignalLeavesAtOnce(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, gated(shape{}))
-	before := n.inventory()
+	before := n.atRest().inventory()
 	p := start(t, n.kubeconfig, "backup", "-f", n.file, "--actions-on-live-volume", "--keep-job=0")
 	id := n.untilRuns("Running")[0].ID
 	n.untilWaiting(id)
@@ -121,7 +121,7 @@ func TestACommandThatCancelsIsAlive(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Snapshot", Kopia: "    additionalArgs: ['--upload-speed=1MB']\n"})
 	n.random("large", 100)
-	before := n.objects()
+	before := n.atRest().objects()
 	p := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json")
 	n.untilUploading(4 << 20)
 	n.must(p.cmd.Process.Signal(syscall.SIGINT))

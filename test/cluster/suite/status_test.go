@@ -157,7 +157,7 @@ func TestAStatusIsNotWrittenForAnotherSpec(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Direct"})
 	n.edit("repository: kopia-config\n", "repository: kopia-config\n    compression: zstd\n")
-	before := n.objects()
+	before := n.atRest().objects()
 	end := call(t, "backup", "-f", n.file, "-o", "json", "--keep-job=0")
 	end.result(t, 0)
 	history, _ := n.kept("app")

@@ -13,7 +13,7 @@ import (
 func TestBackupByName(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
-	before := n.objects()
+	before := n.atRest().objects()
 	r := call(t, "backup", "app", "-n", n.name, "-o", "json", "--keep-job=0").result(t, 0)
 	history, _ := n.kept("app")
 	n.differs(before, "changed replicationsources.volsync.backube/app", "made configmaps/"+history)
@@ -34,7 +34,7 @@ func TestAManualTriggerIsServedOnce(t *testing.T) {
 	if r := n.backup(0, "--keep-job=0"); r.Outcome != result.Succeeded {
 		t.Fatalf("%+v", r)
 	}
-	before := n.objects()
+	before := n.atRest().objects()
 	for _, args := range [][]string{{"-f", n.file}, {"app", "-n", n.name}} {
 		p := newProxy(t)
 		r := callAs(t, p.kubeconfig, append([]string{"backup", "-o", "json"}, args...)...).result(t, 0)
@@ -61,7 +61,7 @@ func TestAManualTriggerIsServedOnce(t *testing.T) {
 func TestADryRunOnTheServerMakesNothing(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Snapshot", Kopia: keptCache})
-	before := n.objects()
+	before := n.atRest().objects()
 	p := newProxy(t)
 	p.spoil = func(w http.ResponseWriter, r *http.Request, change int) bool {
 		if change > 0 && r.URL.Query().Get("dryRun") != "All" {

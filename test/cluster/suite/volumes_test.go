@@ -22,7 +22,7 @@ func TestDirectBesideARunningPod(t *testing.T) {
 	n := newSpace(t, shape{CopyMethod: "Direct", Class: "vk-wait", Privileged: true})
 	n.pod("application", "data", "while :; do date >> /data/journal; sleep 0.2; done")
 	n.untilRunning("application")
-	before := n.objects()
+	before := n.atRest().objects()
 	r := n.backup(0, "--keep-job=0")
 	if r.Outcome != result.Succeeded {
 		t.Fatalf("%+v", r)
@@ -66,7 +66,7 @@ func TestReadOnlyManyFromASnapshot(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, shape{CopyMethod: "Snapshot", Kopia: "    accessModes: [ReadOnlyMany]\n"})
 	made := n.record("persistentvolumeclaims")
-	before := n.inventory()
+	before := n.atRest().inventory()
 	r := n.backup(0)
 	job := n.job(r)
 	data := volumeOf(t, job, "data")
@@ -117,7 +117,7 @@ func TestARepositoryOnAMoverVolume(t *testing.T) {
 	n.edit("    repositoryPVC: repo\n", "    moverVolumes:\n    - mountPath: store\n      volumeSource: {persistentVolumeClaim: {claimName: repo}}\n")
 	n.secretIs("KOPIA_REPOSITORY", "filesystem:///mnt/store")
 	n.repository = filepath.Dir(n.repository)
-	before := n.inventory()
+	before := n.atRest().inventory()
 	r := n.backup(0, "--keep-job=0")
 	if r.Outcome != result.Succeeded || r.Repository == nil || r.Repository.Type != "filesystem" || !r.Repository.Created {
 		t.Fatalf("%+v", r)
