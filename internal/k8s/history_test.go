@@ -330,3 +330,36 @@ func TestARunThatStartsMeanwhileIsNotGone(t *testing.T) {
 		t.Errorf("%+v, %v", standings, err)
 	}
 }
+
+// TestARunThatEndsMeanwhileIsNotUnknown: its outcome is written and its Job removed
+// between a look at the histories and one at the Jobs.
+func TestARunThatEndsMeanwhileIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, moverJob(startedAgo(time.Minute)), moverPod(running))
+	if err := (&writer{cluster: w.cluster, object: testSource}).begin(t.Context(), startOf(testRun)); err != nil {
+		t.Fatal(err)
+	}
+	good := good()
+	good.Object = testSource
+	written := apply(t, historyOf(testSource), status.Run{Result: good})
+	// A run that has started since then has a Job that was not listed.
+	text, err := json.Marshal(startOf("next"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written.Data[startedPrefix+"next"] = string(text)
+	var once sync.Once
+	w.typed.PrependReactor("list", "jobs", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		once.Do(func() {
+			tracker := w.typed.Tracker()
+			wrote := tracker.Update(corev1.SchemeGroupVersion.WithResource("configmaps"), written, testNamespace)
+			if err := errors.Join(wrote, tracker.Delete(a.GetResource(), testNamespace, testJob)); err != nil {
+				t.Error(err)
+			}
+		})
+		return false, nil, nil
+	})
+	if got := w.outcomes(); len(got) != 1 || got[0] != result.Succeeded {
+		t.Errorf("outcomes %v, want the one that was written", got)
+	}
+}

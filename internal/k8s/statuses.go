@@ -8,12 +8,10 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
@@ -40,14 +38,14 @@ type Standing struct {
 // is empty. Movers that have ended or cannot start, and whose command is dead, are
 // collected first; say tells people what is done for that.
 func (c *Cluster) Standings(ctx context.Context, namespace string, now func() time.Time, say func(string, ...any)) ([]Standing, error) {
-	histories, runs, err := c.historiesAndRuns(ctx, namespace)
+	known, err := c.records(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
 	var failed error
-	if slices.ContainsFunc(runs, func(r Run) bool { return r.collectable(now()) }) {
+	if slices.ContainsFunc(known.runs, func(r Run) bool { return r.collectable(now()) }) {
 		failed = c.collectDead(ctx, namespace, now, say)
-		if histories, runs, err = c.historiesAndRuns(ctx, namespace); err != nil {
+		if known, err = c.records(ctx, namespace); err != nil {
 			return nil, errors.Join(failed, err)
 		}
 	}
@@ -55,10 +53,10 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 	if err := c.readSources(ctx, namespace, found); err != nil {
 		return nil, err
 	}
-	if err := readHistories(histories, runs, found); err != nil {
+	if err := known.read(found); err != nil {
 		return nil, err
 	}
-	for _, r := range runs {
+	for _, r := range known.runs {
 		switch s := found[key(r.Object)]; {
 		case s == nil:
 		case r.busy(now()):
@@ -146,46 +144,6 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 		}
 		s.Status = o.Status
 		found[key(s.Object)] = s
-	}
-	return nil
-}
-
-// historiesAndRuns lists the histories and then the runs: a start is noted when its
-// Job exists, so that a run without one is over.
-func (c *Cluster) historiesAndRuns(ctx context.Context, namespace string) ([]corev1.ConfigMap, []Run, error) {
-	list, err := c.typed.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleHistory,
-	})
-	if err != nil {
-		return nil, nil, cannot(err, "list the histories")
-	}
-	runs, err := c.Runs(ctx, namespace)
-	return list.Items, runs, err
-}
-
-// readHistories reads what this tool has kept of runs. A run that has started, whose
-// Job is gone and of whose end nothing was written has expired uncollected.
-func readHistories(histories []corev1.ConfigMap, runs []Run, found map[string]*Standing) error {
-	for i := range histories {
-		h, err := decodeHistory(&histories[i])
-		if err != nil {
-			return err
-		}
-		for _, r := range startedRuns(&histories[i]) {
-			h.Object = r.Object
-			if !slices.ContainsFunc(runs, func(held Run) bool { return held.ID == r.RunID }) {
-				h.Results = append(h.Results, r)
-			}
-		}
-		if h.Object.Name == "" {
-			continue
-		}
-		s := found[key(h.Object)]
-		if s == nil {
-			s = &Standing{Object: h.Object, Status: h.Status}
-			found[key(h.Object)] = s
-		}
-		s.Results = h.Results
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // decoder turns the nodes of one document into Go values and notes every
-// problem on the way; what is wrong is left at its zero value.
+// problem on the way; what is wrong is left at its zero value, or unset.
 type decoder struct {
 	schema    *schema
 	positions *positions
@@ -64,9 +64,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at *trail) {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		target := reflect.New(v.Type().Elem())
-		d.value(use, target.Elem(), at)
-		v.Set(target)
+		d.pointer(use, v, at)
 	case reflect.Struct:
 		d.structure(use, v, at)
 	case reflect.Map:
@@ -76,6 +74,27 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at *trail) {
 	default:
 		d.scalar(use, v, at)
 	}
+}
+
+// pointer decodes what is optional. A single value that is wrong is not set: the zero
+// that nobody wrote must not be judged.
+func (d *decoder) pointer(n *yaml.Node, v reflect.Value, at *trail) {
+	reported := len(*d.problems)
+	target := reflect.New(v.Type().Elem())
+	d.value(n, target.Elem(), at)
+	if len(*d.problems) > reported && isSingle(target.Type().Elem()) {
+		return
+	}
+	v.Set(target)
+}
+
+// isSingle reports whether the type is written as one scalar.
+func isSingle(t reflect.Type) bool {
+	switch t {
+	case reflect.TypeFor[resource.Quantity](), reflect.TypeFor[metav1.Time]():
+		return true
+	}
+	return t.Kind() != reflect.Struct && t.Kind() != reflect.Map && t.Kind() != reflect.Slice
 }
 
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, at *trail) {

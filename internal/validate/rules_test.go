@@ -300,6 +300,19 @@ func TestNumbersOutOfAllBoundsAreWrongValues(t *testing.T) {
 	}
 }
 
+// What cannot be read has one problem, the parser's: nobody wrote a zero.
+func TestWhatCannotBeReadIsNotJudged(t *testing.T) {
+	t.Parallel()
+	for field, code := range map[string]string{
+		"cacheCapacity: abc": "VK114", "contentCacheSizeLimitMB: 99999999999": "VK109", "metadataCacheSizeLimitMB: none": "VK109", "capacity: []": "VK109",
+	} {
+		name, _, _ := strings.Cut(field, ":")
+		if diff := cmp.Diff([]string{"error " + code + " spec.kopia." + name}, codes(t, source(field), validate.Options{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", field, diff)
+		}
+	}
+}
+
 // No text makes validation panic, and every problem can be shown.
 func FuzzSet(f *testing.F) {
 	f.Add(source("compression: s2, additionalArgs: [--parallel=3]"))

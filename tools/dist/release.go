@@ -6,29 +6,11 @@ import (
 	"strings"
 	"text/template"
 
-	"sigs.k8s.io/yaml"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/tools/goreleaser"
 )
 
-// configuration is the part of .goreleaser.yaml that says what a release holds.
-type configuration struct {
-	Project string `json:"project_name"`
-	Builds  []struct {
-		Main    string   `json:"main"`
-		Binary  string   `json:"binary"`
-		Env     []string `json:"env"`
-		Flags   []string `json:"flags"`
-		LDFlags []string `json:"ldflags"`
-		Targets []string `json:"targets"`
-	} `json:"builds"`
-	Archives []struct {
-		Formats []string `json:"formats"`
-		Name    string   `json:"name_template"`
-		Files   []string `json:"files"`
-	} `json:"archives"`
-	Checksum struct {
-		Name string `json:"name_template"`
-	} `json:"checksum"`
-}
+// configuration is goreleaser's, as this tool builds by it.
+type configuration struct{ goreleaser.Configuration }
 
 // release is what the templates of the configuration are filled with; the names
 // are goreleaser's.
@@ -43,11 +25,11 @@ type target struct{ os, arch string }
 // parse reads the configuration. tools/krew checks that it agrees with krew's
 // manifest.
 func parse(text []byte) (configuration, error) {
-	var c configuration
-	if err := yaml.Unmarshal(text, &c); err != nil {
-		return c, fmt.Errorf(".goreleaser.yaml: %w", err)
-	}
+	parsed, err := goreleaser.Parse(text)
+	c := configuration{parsed}
 	switch {
+	case err != nil:
+		return c, err
 	case len(c.Builds) != 1 || len(c.Archives) != 1:
 		return c, errors.New(".goreleaser.yaml: one build and one archive are needed")
 	case len(c.Archives[0].Formats) != 1 || c.Archives[0].Formats[0] != "tar.gz":

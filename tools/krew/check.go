@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/tools/goreleaser"
 )
 
 // manifest is the part of krew's plugin manifest that is checked, by the rules of
@@ -35,24 +37,6 @@ type platform struct {
 	Files  []struct{ From, To string } `json:"files"`
 }
 
-// release is the part of goreleaser's configuration that the manifest relies on.
-type release struct {
-	Project string `json:"project_name"`
-	Builds  []struct {
-		Binary  string   `json:"binary"`
-		Targets []string `json:"targets"`
-	} `json:"builds"`
-	Archives []struct {
-		Formats []string `json:"formats"`
-		Name    string   `json:"name_template"`
-		Files   []string `json:"files"`
-	} `json:"archives"`
-	Checksum struct {
-		Name      string `json:"name_template"`
-		Algorithm string `json:"algorithm"`
-	} `json:"checksum"`
-}
-
 // binary is the name that kubectl finds the plugin by: it maps the dash of
 // "kubectl volsync-kopia" to an underscore.
 const (
@@ -67,12 +51,12 @@ const (
 // the plugin's names do not agree.
 func check(template, configuration []byte) error {
 	var m manifest
-	var r release
 	if err := yaml.UnmarshalStrict(template, &m); err != nil {
 		return fmt.Errorf("krew-manifest.yaml: %w", err)
 	}
-	if err := yaml.Unmarshal(configuration, &r); err != nil {
-		return fmt.Errorf(".goreleaser.yaml: %w", err)
+	r, err := goreleaser.Parse(configuration)
+	if err != nil {
+		return err
 	}
 	var errs []error
 	expect := func(ok bool, format string, args ...any) {
