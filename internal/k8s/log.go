@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -32,7 +33,7 @@ type logReader struct {
 	pod       string
 	line      func(string)
 	// ended reports whether the container has ended: a stream that was begun after
-	// that is complete when it ends.
+	// that is complete when it ends, with a last line that has no line break.
 	ended func() bool
 
 	// last reports whether the line that was read last ends the log.
@@ -41,8 +42,12 @@ type logReader struct {
 	// wants to know.
 	broken func()
 
-	// at is the time of the last line, atCount how many lines of that very time
-	// were read.
+	logPosition
+}
+
+// logPosition is how far a log was read: the time of the last line, and how many
+// lines of that very time were read.
+type logPosition struct {
 	at      string
 	atCount int
 }
@@ -97,7 +102,7 @@ func (c *Cluster) begunPod(ctx context.Context, r Run) (pod *corev1.Pod, err err
 func (l *logReader) read(ctx context.Context) {
 	for ctx.Err() == nil {
 		before := l.ended()
-		err := l.stream(ctx)
+		err := l.stream(ctx, before)
 		if apierrors.IsNotFound(err) || err == nil && (before || l.last()) {
 			return
 		}
@@ -108,8 +113,8 @@ func (l *logReader) read(ctx context.Context) {
 	}
 }
 
-// stream reads one stream to its end.
-func (l *logReader) stream(ctx context.Context) error {
+// stream reads one stream to its end; whole: nothing can come after that.
+func (l *logReader) stream(ctx context.Context, whole bool) error {
 	options := &corev1.PodLogOptions{Container: moverContainer, Follow: true, Timestamps: true}
 	if at, err := time.Parse(time.RFC3339Nano, l.at); err == nil {
 		since := metav1.NewTime(at) // whole seconds: lines that were read come again
@@ -120,36 +125,56 @@ func (l *logReader) stream(ctx context.Context) error {
 		return err
 	}
 	defer body.Close()
-	return l.scan(body)
+	return l.scan(body, whole)
 }
 
-// scan passes on the lines that were not read before.
-func (l *logReader) scan(body io.Reader) error {
+// scan passes on the lines that were not read before. What a stream ends with that has
+// no line break is a part of a line, which comes again, unless the stream is whole.
+func (l *logReader) scan(body io.Reader, whole bool) error {
+	rest := ""
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxLogLine)
-	from, skip := l.at, l.atCount
+	lines.Split(func(data []byte, atEnd bool) (int, []byte, error) {
+		if atEnd && bytes.IndexByte(data, '\n') < 0 { // at an error, too
+			rest = string(data)
+			return len(data), nil, nil
+		}
+		return bufio.ScanLines(data, atEnd)
+	})
+	since := l.logPosition
 	for lines.Scan() {
-		at, text, ok := strings.Cut(lines.Text(), " ")
-		if _, err := time.Parse(time.RFC3339Nano, at); !ok || err != nil {
-			continue // the kubelet's own words on why it cannot read on, as of a log that was rotated
-		}
-		switch before(at, from) {
-		case -1:
-			continue
-		case 0:
-			if skip > 0 {
-				skip--
-				continue
-			}
-		}
-		if at == l.at {
-			l.atCount++
-		} else {
-			l.at, l.atCount = at, 1
-		}
-		l.line(text)
+		l.take(lines.Text(), &since)
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	if whole && rest != "" {
+		l.take(rest, &since)
+	}
+	return nil
+}
+
+// take passes on a line of a stream that begins somewhere before since.
+func (l *logReader) take(line string, since *logPosition) {
+	at, text, ok := strings.Cut(line, " ")
+	if _, err := time.Parse(time.RFC3339Nano, at); !ok || err != nil {
+		return // the kubelet's own words on why it cannot read on, as of a log that was rotated
+	}
+	switch before(at, since.at) {
+	case -1:
+		return
+	case 0:
+		if since.atCount > 0 {
+			since.atCount--
+			return
+		}
+	}
+	if at == l.at {
+		l.atCount++
+	} else {
+		l.at, l.atCount = at, 1
+	}
+	l.line(text)
 }
 
 // before compares two times of log lines; an empty or broken one is before all.

@@ -1,10 +1,13 @@
 package k8s
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/kubernetes"
@@ -37,11 +40,46 @@ func TestALogIsReadOnceHoweverOftenItsStreamBreaks(t *testing.T) {
 		var got []string
 		l := logReader{line: func(line string) { got = append(got, line) }}
 		for _, s := range streams {
-			if err := l.scan(strings.NewReader(s)); err != nil {
+			if err := l.scan(strings.NewReader(s), false); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if diff := cmp.Diff([]string{"a", "b1", "b2", "c", "d with  spaces "}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestALineThatIsCutIsNoLine: it comes again, whole, at the same time. Only a log that
+// is complete may end without a line break.
+func TestALineThatIsCutIsNoLine(t *testing.T) {
+	t.Parallel()
+	const (
+		a    = "2026-11-24T02:47:41.1Z a\n"
+		half = "2026-11-24T02:47:41.2Z VK1 {\"res"
+		rest = "ult\":1}"
+	)
+	cut := func(s string, err error) io.Reader {
+		return io.MultiReader(strings.NewReader(s), iotest.ErrReader(err))
+	}
+	cases := map[string]struct {
+		streams []io.Reader
+		whole   bool
+	}{
+		"by an error":                     {[]io.Reader{cut(a+half, io.ErrUnexpectedEOF), strings.NewReader(a + half + rest + "\n")}, false},
+		"by an error, after the end":      {[]io.Reader{cut(a+half, io.ErrUnexpectedEOF), strings.NewReader(a + half + rest)}, true},
+		"by a proxy that ends it in turn": {[]io.Reader{strings.NewReader(a + half), strings.NewReader(a + half + rest + "\n")}, false},
+		"not at all, and has no break":    {[]io.Reader{strings.NewReader(a + half + rest)}, true},
+	}
+	for name, c := range cases {
+		var got []string
+		l := logReader{line: func(line string) { got = append(got, line) }}
+		for _, s := range c.streams {
+			if err := l.scan(s, c.whole); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff([]string{"a", `VK1 {"result":1}`}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

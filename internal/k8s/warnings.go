@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	v1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -46,6 +47,8 @@ type warnings struct {
 
 	mu   sync.Mutex
 	list []complaint
+	// kept is the version of each event that was kept: a list brings them again.
+	kept map[types.UID]string
 }
 
 // listen begins to listen, from now on. heard is called after every event that
@@ -116,13 +119,20 @@ func (w *warnings) catchUp(ctx context.Context, events v1.EventInterface, heard 
 	return list.ResourceVersion
 }
 
-// keep folds an event into what is known.
+// keep folds an event into what is known, and reports whether that is anything new.
 func (w *warnings) keep(e *corev1.Event) bool {
 	if !w.mine(e.InvolvedObject.Name) {
 		return false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if version, known := w.kept[e.UID]; known && version == e.ResourceVersion {
+		return false
+	}
+	if w.kept == nil {
+		w.kept = map[types.UID]string{}
+	}
+	w.kept[e.UID] = e.ResourceVersion
 	now := w.now()
 	i := slices.IndexFunc(w.list, func(c complaint) bool {
 		return c.kind == e.InvolvedObject.Kind && c.name == e.InvolvedObject.Name && c.reason == e.Reason

@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	ktesting "k8s.io/client-go/testing"
@@ -18,7 +19,7 @@ import (
 
 func complaining(name, reason string) corev1.Event {
 	return corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{Name: name + reason, ResourceVersion: "7"},
+		ObjectMeta:     metav1.ObjectMeta{Name: name + reason, UID: types.UID(name + reason), ResourceVersion: "7"},
 		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: name}, Reason: reason, Message: "why",
 	}
 }
@@ -32,7 +33,7 @@ func TestWarningsAreHeardAfterAnExpiredWatch(t *testing.T) {
 	typed.PrependReactor("list", "events", func(ktesting.Action) (bool, runtime.Object, error) {
 		list := &corev1.EventList{ListMeta: metav1.ListMeta{ResourceVersion: "5"}}
 		if lists++; lists > 1 {
-			list.Items = []corev1.Event{complaining("m", "Missed"), complaining("another", "NotOurs")}
+			list.Items = []corev1.Event{complaining("m", "Early"), complaining("m", "Missed"), complaining("another", "NotOurs")}
 		}
 		return true, list, nil
 	})
@@ -46,13 +47,46 @@ func TestWarningsAreHeardAfterAnExpiredWatch(t *testing.T) {
 	w.listen(t.Context(), &Cluster{typed: typed}, testNamespace, func() { heard <- struct{}{} })
 
 	gone := apierrors.NewResourceExpired("too old").Status()
-	(<-watches).Error(&gone)
+	first := complaining("m", "Early")
+	early := <-watches
+	early.Add(&first)
+	<-heard
+	early.Error(&gone)
 	<-heard
 	second := complaining("m", "Later")
 	(<-watches).Add(&second)
 	<-heard
-	if all := w.all(); len(all) != 2 || all[0].reason != "Missed" || all[1].reason != "Later" {
-		t.Errorf("%v", all)
+	all := w.all()
+	if len(all) != 3 || all[0].reason != "Early" || all[1].reason != "Missed" || all[2].reason != "Later" {
+		t.Fatalf("%v", all)
+	}
+	if all[0].count != 1 {
+		t.Errorf("what was heard before the watch expired is counted %d times", all[0].count)
+	}
+}
+
+// A list brings what was kept already: a volume that was mounted long ago does not
+// complain again, but one that does is heard.
+func TestAWarningThatIsListedAgainIsNotNew(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	w := &warnings{now: func() time.Time { return now }, mine: func(string) bool { return true }}
+	once := complaining("m", "FailedMount")
+	if !w.keep(&once) {
+		t.Fatal("it was not kept")
+	}
+	now = now.Add(2 * mountGrace)
+	if c, _ := w.newest("Pod"); w.keep(&once) || (&Target{}).cannotMount(c) != nil {
+		t.Error("the same event ends the start")
+	}
+	if c, _ := w.newest("Pod"); c.count != 1 || c.last != c.first {
+		t.Errorf("counted twice: %s", c)
+	}
+	again := once
+	again.ResourceVersion = "9"
+	w.keep(&again)
+	if c, _ := w.newest("Pod"); c.count != 2 || (&Target{}).cannotMount(c) == nil {
+		t.Errorf("a driver that still complains is not heard: %s", c)
 	}
 }
 
