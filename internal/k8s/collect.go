@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -46,7 +48,7 @@ func (c *Cluster) settle(ctx context.Context, r Run, res *result.Result, now fun
 		*res = withWarning(*res, *warning)
 	}
 	w := writer{cluster: c, object: res.Object, live: r.job.Annotations[plan.AnnotationWritesStatus] == "true"}
-	remembered, unwritten := w.write(ctx, historyOf(res.Object), r.finishedRun(*res, now()))
+	remembered, unwritten := w.write(ctx, r.historyOf(res.Object), r.finishedRun(*res, now()))
 	if !remembered {
 		if err := c.keepResult(ctx, r, res); err != nil {
 			return unwritten, err
@@ -59,6 +61,13 @@ func (c *Cluster) settle(ctx context.Context, r Run, res *result.Result, now fun
 		return unwritten, c.forgetJob(ctx, identified("Job", r.job))
 	}
 	return unwritten, c.keepCollected(ctx, r, res)
+}
+
+// historyOf is the history ConfigMap that the run's plan had.
+func (r Run) historyOf(object result.ObjectRef) *corev1.ConfigMap {
+	m := historyOf(object)
+	m.Annotations[plan.AnnotationVersion] = r.job.Annotations[plan.AnnotationVersion]
+	return m
 }
 
 // keepResult keeps the Result on the Job, which nobody has collected yet.

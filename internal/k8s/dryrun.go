@@ -22,10 +22,12 @@ func (c *Cluster) DryRun(ctx context.Context, p plan.Plan) error {
 	defer t.view.close()
 	var errs []error
 	for _, step := range p.Steps {
-		if step.Kind != plan.StepLease && step.Kind != plan.StepCreate && step.Kind != plan.StepStatus {
-			continue
+		switch step.Kind {
+		case plan.StepLease, plan.StepCreate, plan.StepUnsuspend: // the last one's is the history
+			errs = append(errs, t.dryCreate(ctx, step))
+		default:
+			// nothing is made, or what was made before
 		}
-		errs = append(errs, t.dryCreate(ctx, step))
 	}
 	return errors.Join(errs...)
 }

@@ -54,7 +54,8 @@ func startedRuns(m *corev1.ConfigMap) []result.Result {
 	return started
 }
 
-// historyOf is the history ConfigMap of an object, without its owner.
+// historyOf is the history ConfigMap of an object, without its owner and the version of
+// the tool that makes it.
 func historyOf(object result.ObjectRef) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 		Name: plan.Name(plan.NameStatus, object, ""), Namespace: object.Namespace,
@@ -69,7 +70,10 @@ func (w *writer) begin(ctx context.Context, r result.Result) error {
 	if err != nil {
 		return fmt.Errorf("encode the start: %w", err)
 	}
-	wanted := historyOf(w.object)
+	wanted := w.planned
+	if wanted == nil {
+		wanted = historyOf(w.object)
+	}
 	data := map[string]string{startedPrefix + r.RunID: string(text)}
 	patch, err := json.Marshal(map[string]any{"data": data})
 	if err != nil {
@@ -181,11 +185,11 @@ func (w writer) patchHistory(ctx context.Context, name string, patch []byte) (*c
 }
 
 // createHistory makes the history ConfigMap. It belongs to the object, and goes with
-// it, where that is in the cluster and may be read.
+// it, where that is in the cluster: the plan says so, or else the object is looked for.
 func (w writer) createHistory(ctx context.Context, wanted *corev1.ConfigMap, data map[string]string) (*corev1.ConfigMap, error) {
 	m := wanted.DeepCopy()
 	m.Data = data
-	if objects, err := w.cluster.objects(w.object.Kind, w.object.Namespace); err == nil && len(m.OwnerReferences) == 0 {
+	if objects, err := w.cluster.objects(w.object.Kind, w.object.Namespace); err == nil && w.planned == nil {
 		if live, err := objects.Get(ctx, w.object.Name, metav1.GetOptions{}); err == nil {
 			m.OwnerReferences = []metav1.OwnerReference{{
 				APIVersion: live.GetAPIVersion(), Kind: live.GetKind(), Name: live.GetName(), UID: live.GetUID(),

@@ -188,7 +188,7 @@ func TestTheStatusTellsOfAStart(t *testing.T) {
 		t.Errorf("nobody was told of a start: %v", err)
 	}
 	target.began = time.Now()
-	target.tellStart(t.Context(), untype(t, moverJob(note(plan.AnnotationWritesStatus, "true"))))
+	target.tellStart(t.Context(), plan.Step{Object: untype(t, historyOf(testSource)).Object, Status: &plan.Status{Object: &testSource}})
 	reason := func() string {
 		s := w.sourceStatus()
 		c := s.Conditions[0]
@@ -211,7 +211,7 @@ func TestTheStatusTellsOfAStart(t *testing.T) {
 		}
 	}
 	m, err := w.cluster.typed.CoreV1().ConfigMaps(testNamespace).Get(t.Context(), plan.Name(plan.NameStatus, testSource, ""), metav1.GetOptions{})
-	if err != nil || len(m.OwnerReferences) != 1 || m.OwnerReferences[0].UID != "source" || len(startedRuns(m)) > 0 {
+	if err != nil || len(m.OwnerReferences) > 0 || len(startedRuns(m)) > 0 { // this plan names no owner
 		t.Errorf("the history %+v, %v", m, err)
 	}
 	if h := w.history(); len(h) != 1 || h[0].Outcome != result.TimedOut {

@@ -34,7 +34,9 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 		if err := t.cluster.unsuspend(ctx, job.GetNamespace(), job.GetName(), t.began); err != nil {
 			return t.startFailed(ctx, step, err) // the answer may have been lost, and not the request
 		}
-		t.tellStart(ctx, job)
+		if step.Status != nil {
+			t.tellStart(ctx, step)
+		}
 	}
 	for _, w := range step.Waits {
 		look := func() (state, error) { return t.scheduledState(ctx, job.GetName(), w) }

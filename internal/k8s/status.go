@@ -34,33 +34,42 @@ func (t *Target) writeStatus(ctx context.Context, step plan.Step, r *result.Resu
 	}
 	ctx, cancel := t.lateHook(ctx, r)
 	defer cancel()
-	history, err := t.fill(step.Object)
+	w, err := t.writerOf(step)
 	if err != nil {
 		return err
 	}
-	var wanted corev1.ConfigMap
-	if err := convert(history, &wanted); err != nil {
-		return err
-	}
-	w := writer{cluster: t.cluster, object: t.plan.Object, live: step.Status.Object != nil}
 	if t.told != nil {
 		w.history, w.source = t.told.history, t.told.source
 	}
-	_, err = w.write(ctx, &wanted, t.runOf(r))
+	_, err = w.write(ctx, w.planned, t.runOf(r))
 	return err
+}
+
+// writerOf is the writer that a step of the plan describes.
+func (t *Target) writerOf(step plan.Step) (*writer, error) {
+	filled, err := t.fill(step.Object)
+	if err != nil {
+		return nil, err
+	}
+	var history corev1.ConfigMap
+	if err := convert(filled, &history); err != nil {
+		return nil, err
+	}
+	return &writer{cluster: t.cluster, object: t.plan.Object, live: step.Status.Object != nil, planned: &history}, nil
 }
 
 // tellStart notes in history and status that the mover was allowed to start. That it
 // cannot is no reason to stop: the outcome is written in any case.
-func (t *Target) tellStart(ctx context.Context, job *unstructured.Unstructured) {
-	t.told = &writer{
-		cluster: t.cluster, object: t.plan.Object, live: job.GetAnnotations()[plan.AnnotationWritesStatus] == "true",
-	}
+func (t *Target) tellStart(ctx context.Context, step plan.Step) {
 	bounded, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err := t.told.begin(bounded, run.Uncollected(t.plan.Task, t.began))
-	if t.told.live {
-		err = errors.Join(err, t.told.patchBeginning(bounded, t.began))
+	told, err := t.writerOf(step)
+	if err == nil {
+		t.told = told
+		err = told.begin(bounded, run.Uncollected(t.plan.Task, t.began))
+		if told.live {
+			err = errors.Join(err, told.patchBeginning(bounded, t.began))
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		t.say("that the mover was started is not noted: %v", err)
@@ -72,7 +81,7 @@ func (t *Target) Record(ctx context.Context, r result.Result) error {
 	if t.told == nil {
 		return nil
 	}
-	_, err := t.told.write(ctx, historyOf(t.plan.Object), t.runOf(&r))
+	_, err := t.told.write(ctx, t.told.planned, t.runOf(&r))
 	return err
 }
 
@@ -83,6 +92,8 @@ type writer struct {
 	// live is true when the object is in the cluster and its status is to be
 	// written.
 	live bool
+	// planned is the history as the plan has it; nil: no plan is at hand.
+	planned *corev1.ConfigMap
 	// history and source are what the writing of the start has returned; nil: unknown.
 	// As long as nobody else writes, the end need not read them.
 	history *corev1.ConfigMap

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,6 +120,38 @@ func TestReferencesPointBackAndEverythingOfARunHasTheJobAsOwner(t *testing.T) {
 				}
 			}
 			checkOwner(t, name, &step)
+		}
+	}
+}
+
+// TestTheStartIsNotedWhereTheOutcomeIs: the step that lets the mover start has the same
+// history as the one that writes the outcome, and one that nobody follows has it too.
+func TestTheStartIsNotedWhereTheOutcomeIs(t *testing.T) {
+	t.Parallel()
+	for _, name := range goldenCases(t) {
+		p, _ := plan.BuildBackup(load(t, name))
+		var start, end *plan.Step
+		for i := range p.Steps {
+			switch p.Steps[i].Kind {
+			case plan.StepUnsuspend:
+				start = &p.Steps[i]
+			case plan.StepStatus:
+				end = &p.Steps[i]
+			default:
+			}
+		}
+		if p.Local != nil || len(p.Steps) == 0 {
+			continue
+		}
+		if start == nil || start.Object["kind"] != "ConfigMap" || !start.IfMissing || start.Status == nil || !strings.Contains(start.Note, start.Object.Name()) {
+			t.Errorf("%s: the start is noted in no history: %+v", name, start)
+			continue
+		}
+		if p.Detached() {
+			continue
+		}
+		if diff := cmp.Diff(end.Object, start.Object) + cmp.Diff(end.Status, start.Status); diff != "" {
+			t.Errorf("%s (-outcome +start):\n%s", name, diff)
 		}
 	}
 }

@@ -36,7 +36,10 @@ func (c charge) one(names ...corev1.ResourceName) {
 func (b *builder) checkQuota() {
 	want := charge{}
 	for i := range b.steps {
-		if b.steps[i].Kind != StepAsk { // hardly ever made, and after the mover has ended
+		switch b.steps[i].Kind {
+		case StepAsk: // hardly ever made, and after the mover has ended
+		case StepStatus: // its history is the one that the start was noted in
+		default:
 			b.check(b.count(want, &b.steps[i]))
 		}
 	}

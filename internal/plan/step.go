@@ -23,14 +23,15 @@ const (
 	StepExec StepKind = "exec"
 	// StepAwait waits for the object of an earlier step.
 	StepAwait StepKind = "await"
-	// StepUnsuspend lets the Job start.
+	// StepUnsuspend lets the Job start, and notes that it may in Object, the history, and
+	// in the status; one without Status notes nothing.
 	StepUnsuspend StepKind = "unsuspend"
 	// StepFollow reads the mover's log to its end and collects the Result.
 	StepFollow StepKind = "follow"
 	// StepAsk, only after a mover that left no Result, makes Object and asks the
 	// repository by it for a snapshot with the run's tag.
 	StepAsk StepKind = "ask"
-	// StepStatus writes the status, the history and an Event.
+	// StepStatus writes the status, the history, which is Object, and an Event.
 	StepStatus StepKind = "status"
 	// StepReclaim changes the policy of what a Retain class would leave behind.
 	StepReclaim StepKind = "reclaim"
@@ -117,7 +118,7 @@ const (
 	TriggerCompleted  = "Completed"
 )
 
-// Status says where a run's outcome is written.
+// Status says where a run's start and its outcome are written.
 type Status struct {
 	// Object gets its status subresource patched; nil: it is not in the
 	// cluster, or its spec is not the file's.

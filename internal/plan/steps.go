@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -42,10 +44,7 @@ func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job, task *res
 		b.steps[id-1].IfMissing, b.steps[id-1].Note = true, "the cache; kept"
 	}
 	b.copySteps(&r, c)
-	b.add(Step{
-		Kind: StepUnsuspend, Title: b.titleOf(r.job), Targets: []int{r.job},
-		Waits: []Wait{{UntilScheduled, timeouts.Scheduled}, {UntilStarted, timeouts.Started}},
-	})
+	b.add(b.startStep(&r))
 	b.afterStart(&r, c)
 	if !b.in.Options.Detach {
 		b.add(Step{
@@ -59,6 +58,19 @@ func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job, task *res
 		b.endSteps(&r)
 	}
 	b.clusterCleanup(&r)
+}
+
+// startStep lets the mover start and has status and history say so at once: while its
+// start is waited for, others must know of it.
+func (b *builder) startStep(r *run) Step {
+	timeouts := b.in.Options.Timeouts
+	history, status := b.records()
+	return Step{
+		Kind: StepUnsuspend, Title: b.titleOf(r.job), Targets: []int{r.job},
+		Note:   "noted in " + strings.Join(recordNames(history, status), " and "),
+		Object: history, IfMissing: true, Status: status,
+		Waits: []Wait{{UntilScheduled, timeouts.Scheduled}, {UntilStarted, timeouts.Started}},
+	}
 }
 
 // copySteps make the point-in-time copy, and wait only where waiting can end:
@@ -124,14 +136,11 @@ func (b *builder) afterStart(r *run, c *Copy) {
 // endSteps write the outcome and remove what the run made. The claim goes
 // before the snapshot that it was made from.
 func (b *builder) endSteps(r *run) {
-	history := b.template(b.history())
-	status := &Status{}
-	title := "ConfigMap " + history.Name()
-	if b.statusObject() {
-		status.Object = &b.object
-		title = b.object.Kind + " " + b.object.Name + ", " + title
-	}
-	b.add(Step{Kind: StepStatus, Title: title, Object: history, IfMissing: true, Status: status})
+	history, status := b.records()
+	b.add(Step{
+		Kind: StepStatus, Title: strings.Join(recordNames(history, status), ", "), Note: "the outcome, also as an Event",
+		Object: history, IfMissing: true, Status: status,
+	})
 	var copies []int
 	for _, id := range []int{r.claim, r.snapshot} {
 		if id != 0 {
@@ -226,11 +235,6 @@ func (b *builder) copyClaim(c *Copy, r *run) *corev1.PersistentVolumeClaim {
 			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
 		},
 	}
-}
-
-// history is the ConfigMap of the source's last Results.
-func (b *builder) history() *corev1.ConfigMap {
-	return &corev1.ConfigMap{TypeMeta: typeMeta("v1", "ConfigMap"), ObjectMeta: b.lastingMeta(NameStatus, RoleHistory)}
 }
 
 // usesTrigger reports whether the claim asks for the copy-trigger protocol.
