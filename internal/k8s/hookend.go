@@ -28,6 +28,9 @@ const (
 	hookTail = 3
 )
 
+// errHookLimit ends a hook that has used up its own time.
+var errHookLimit = errors.New("its time is over (--exec-timeout sets it)")
+
 // dueHook is an after hook that is to be run.
 type dueHook struct {
 	job  types.NamespacedName
@@ -49,7 +52,7 @@ type dueHook struct {
 // problem says how a hook that was run has failed, or why there is nothing to
 // run it in; "" is well. The error says that the hook is still due.
 func (c *Cluster) endHook(ctx context.Context, h dueHook) (problem string, err error) {
-	limited, cancel := context.WithTimeout(ctx, time.Duration(h.exec.Timeout))
+	limited, cancel := context.WithTimeoutCause(ctx, time.Duration(h.exec.Timeout), errHookLimit)
 	defer cancel()
 	problem, err = c.tryHook(limited, h)
 	if err == nil {
@@ -78,6 +81,9 @@ func (c *Cluster) tryHook(ctx context.Context, h dueHook) (problem string, err e
 				return problem, nil
 			}
 		}
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errHookLimit) {
+			return "", cause // whoever waited is gone, of which the hook knows nothing
+		}
 		var absent absentError
 		switch {
 		case !errors.As(err, &absent):
@@ -101,14 +107,14 @@ func (c *Cluster) tryHook(ctx context.Context, h dueHook) (problem string, err e
 }
 
 // howItRan says how a hook has ended that was run, with "" for well. A hook that
-// could not be begun has not run.
+// could not be begun has not run, and of one whose command was cancelled nobody knows.
 func howItRan(ctx context.Context, err error) (problem string, ran bool) {
 	switch code, ended := exitCodeOf(err); {
 	case ended && code == 0:
 		return "", true
 	case ended:
 		return fmt.Sprintf("ended with exit code %d", code), true
-	case err == ctx.Err(): //nolint:errorlint // a connection that could not be made in time wraps it
+	case err == ctx.Err() && errors.Is(context.Cause(ctx), errHookLimit): //nolint:errorlint // a connection that could not be made in time wraps it
 		return "ran longer than its limit, and may still run (--exec-timeout sets it)", true
 	case noProgram(err):
 		return "cannot be run, perhaps for want of sh in the container: " + err.Error(), true

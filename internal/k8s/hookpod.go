@@ -3,6 +3,7 @@ package k8s
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,15 +30,21 @@ func (e absentError) Unwrap() error { return e.error }
 // next one belongs there, ready or not, since the application may well not be
 // ready while it is at rest.
 //
-// The error is an absentError when there is no such object, or it has ended.
+// The error is an absentError when there is no such object, or it has ended. That the
+// known pod could not be read is an error, too: it may well be there, at rest.
 func (c *Cluster) hookPlace(ctx context.Context, namespace, in, known string) (place, error) {
 	target, err := spec.Hooks{In: in}.Target()
 	if err != nil {
 		return place{}, fault.New(fault.Usage, "%w", err)
 	}
 	if known != "" {
-		if pod, err := c.livingPod(ctx, namespace, known); err == nil {
+		pod, err := c.livingPod(ctx, namespace, known)
+		var absent absentError
+		switch {
+		case err == nil:
 			return placeIn(pod, target.Container)
+		case !errors.As(err, &absent):
+			return place{}, err
 		}
 	}
 	if target.Kind == spec.KindPod {

@@ -11,9 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -244,22 +247,32 @@ func TestHowAHookRan(t *testing.T) {
 		refuse  int
 		command func() (string, int)
 		problem string
-		due     bool
+		// cancel ends the command that waits for the hook, which then is due.
+		cancel, due bool
 	}{
 		"well":       {command: func() (string, int) { return "", 0 }},
 		"badly":      {command: func() (string, int) { return "", 1 }, problem: "ended with exit code 1"},
 		"too long":   {command: func() (string, int) { time.Sleep(2 * time.Second); return "", 0 }, problem: "ran longer than its limit"},
 		"forbidden":  {refuse: http.StatusForbidden, due: true},
 		"no kubelet": {refuse: http.StatusInternalServerError, due: true},
+		"cancelled":  {command: func() (string, int) { time.Sleep(200 * time.Millisecond); return "", 0 }, cancel: true, due: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			hooks := wikiHooks()
 			hooks.Timeout = "1s"
 			a := newApp(t, hooks, deployment(1), pod("wiki-a"))
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
 			a.commands["thaw"], a.refuse = c.command, c.refuse
+			if c.cancel {
+				a.commands["thaw"] = func() (string, int) {
+					cancel(fault.New(fault.Interrupt, "cancelled by SIGINT"))
+					return c.command()
+				}
+			}
 			a.died()
-			problem, err := a.cluster.endHook(t.Context(), dueHook{
+			problem, err := a.cluster.endHook(ctx, dueHook{
 				job: dueJob(), exec: *step(hooks, plan.ExecAfter).Exec, now: time.Now, say: t.Logf, output: func(string) {},
 			})
 			if !strings.HasPrefix(problem, c.problem) || (c.problem == "") != (problem == "") || (err != nil) != c.due {
@@ -267,6 +280,9 @@ func TestHowAHookRan(t *testing.T) {
 			}
 			if want := map[bool]string{true: plan.ExecBegun, false: plan.ExecDone}[c.due]; a.state() != want {
 				t.Errorf("the Job says %s, want %s", a.state(), want)
+			}
+			if c.cancel && (err == nil || !strings.Contains(err.Error(), "still due: cancelled by SIGINT")) {
+				t.Errorf("it does not say why: %v", err)
 			}
 		})
 	}
@@ -305,6 +321,29 @@ func TestHookPlace(t *testing.T) {
 		if got != c.want || (err == nil) != (c.want != place{}) || errors.As(err, &absent) != c.absent {
 			t.Errorf("%s: %s, %v", name, got, err)
 		}
+	}
+}
+
+// TestAPodThatCannotBeReadIsNotReplaced: the application is at rest in the pod of the
+// first hook, and a request that failed does not say that it has gone.
+func TestAPodThatCannotBeReadIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, wikiHooks(), deployment(2), pod("wiki-a"), pod("wiki-b", madeAt(9)))
+	a.has("thaw", "", 0)
+	reads := 0
+	a.cluster.typed.(*fake.Clientset).PrependReactor("get", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		reads++
+		return reads <= 2, nil, apierrors.NewInternalError(errors.New("etcd is away"))
+	})
+	if at, err := a.cluster.hookPlace(t.Context(), testNamespace, "deploy/wiki", "wiki-a"); err == nil {
+		t.Errorf("it goes to %s", at)
+	}
+	a.died()
+	if _, err := a.endDead(t.Logf); err != nil || a.state() != plan.ExecDone {
+		t.Errorf("%v; the Job says %s", err, a.state())
+	}
+	if diff := cmp.Diff([]string{inWiki + "thaw " + plan.ExecBegun}, a.ran); diff != "" {
+		t.Errorf("ran (-want +got):\n%s", diff)
 	}
 }
 
