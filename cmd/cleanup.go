@@ -100,6 +100,8 @@ func whatIsLeft(r k8s.Run) string {
 	switch {
 	case r.State == k8s.RunCollected && len(r.Copies()) > 0:
 		return string(r.State) + ", its copy could not be removed"
+	case r.State == k8s.RunCollected && r.AsksYet():
+		return string(r.State) + ", its question to the repository could not be removed"
 	case r.State == k8s.RunCollected:
 		return string(r.State) + ", its Job was kept for a copy that is gone"
 	}

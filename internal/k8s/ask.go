@@ -32,16 +32,18 @@ func (t *Target) ask(ctx context.Context, step plan.Step, mover *result.Result) 
 	default:
 		answer(mover, listed.Snapshots)
 	}
-	if made := t.object(step.ID); made != nil {
-		return t.removeAsk(ctx, made)
-	}
-	return nil
+	return t.removeAsk(ctx, step)
 }
 
-// removeAsk deletes the Job that asked, with its pod. The question may have used
-// up its own time.
-func (t *Target) removeAsk(ctx context.Context, job *unstructured.Unstructured) error {
-	return t.cluster.deleteAndSee(context.WithoutCancel(ctx), job)
+// removeAsk deletes the Job that asked, with its pod, also if nobody has said that it
+// was made. The question may have used up its own time.
+func (t *Target) removeAsk(ctx context.Context, step plan.Step) error {
+	after := context.WithoutCancel(ctx)
+	job, err := t.madeBy(after, step.ID)
+	if job == nil {
+		return err
+	}
+	return t.cluster.deleteAndSee(after, job)
 }
 
 // askMover runs the Job that lists the repository's snapshots.
@@ -57,6 +59,7 @@ func (t *Target) askMover(ctx context.Context, step plan.Step) (*result.Result, 
 	}
 	made, err := t.createOnce(ctx, object, false)
 	if err != nil {
+		t.noteUnanswered(step.ID, object, err)
 		return nil, err
 	}
 	t.keepObject(step.ID, made)

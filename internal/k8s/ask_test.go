@@ -48,6 +48,56 @@ func TestAQuestionThatIsNotAnsweredIsRemoved(t *testing.T) {
 	}
 }
 
+// TestAQuestionThatWasMadeWithoutAnAnswerIsRemoved: nothing else would before its run's
+// Job goes.
+func TestAQuestionThatWasMadeWithoutAnAnswerIsRemoved(t *testing.T) {
+	t.Parallel()
+	for run, gone := range map[string]bool{testRun: true, "another": false} {
+		w := newWorld(t)
+		job := moverJob(startedAgo(0))
+		job.Name, job.Labels = "vk-ask", labelsOf(plan.RoleAsk)
+		w.dynamic.PrependReactor("create", "jobs", func(ktesting.Action) (bool, runtime.Object, error) {
+			made := job.DeepCopy()
+			made.Labels[plan.LabelRun] = run
+			if err := w.dynamic.Tracker().Create(resources()["Job"], untype(t, made), testNamespace); err != nil {
+				t.Error(err)
+			}
+			return true, nil, errors.New("no route to host")
+		})
+		x := NewTarget(w.cluster, plan.Plan{RunID: testRun, Object: testSource}, Outcome{}, &heard{}, time.Now, func(error) {})
+		mover := &result.Result{RunID: testRun, Outcome: result.Unknown, Message: "nothing was left"}
+		step := plan.Step{ID: 7, Kind: plan.StepAsk, Object: plan.Template(untype(t, job).Object), Waits: []plan.Wait{{For: plan.UntilEnded, Timeout: result.Duration(time.Minute)}}}
+		if err := x.ask(t.Context(), step, mover); err != nil || !strings.Contains(mover.Message, "could not be asked: ") {
+			t.Errorf("%v; %s", err, mover.Message)
+		}
+		x.Close()
+		_, err := w.dynamic.Resource(resources()["Job"]).Namespace(testNamespace).Get(t.Context(), "vk-ask", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) != gone {
+			t.Errorf("made by run %s: %v", run, err)
+		}
+	}
+}
+
+// TestAQuestionThatOutlastedItsRunIsCleanedUp: its command could not remove it, and
+// has collected the run.
+func TestAQuestionThatOutlastedItsRunIsCleanedUp(t *testing.T) {
+	t.Parallel()
+	ask := moverJob(startedAgo(time.Minute))
+	ask.Name, ask.UID, ask.Labels = "vk-ask-app", "ask", labelsOf(plan.RoleAsk)
+	w := newWorld(t, moverJob(collected), moverPod(ended(good())), ask)
+	remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now)
+	if err != nil || len(remains.Runs) != 1 || !remains.Runs[0].AsksYet() || len(remains.Probes) > 0 {
+		t.Fatalf("%+v, %v", remains, err)
+	}
+	if err := w.cluster.Bury(t.Context(), remains.Runs[0], time.Now, t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	remains, err = w.cluster.Remains(t.Context(), testNamespace, time.Now)
+	if err != nil || len(remains.Runs) > 0 || w.run().State != RunCollected {
+		t.Errorf("still %+v, %v", remains, err)
+	}
+}
+
 // TestAListThatDidNotArriveIsNoAnswer: the log could not be read, and the last words
 // have no room for a list.
 func TestAListThatDidNotArriveIsNoAnswer(t *testing.T) {

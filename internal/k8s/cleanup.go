@@ -19,7 +19,8 @@ import (
 // Remains are what dead runs left in a namespace.
 type Remains struct {
 	// Runs are dead: their command is gone, their mover never started or has ended. Of
-	// those that were collected they are the ones whose copy could not be removed.
+	// those that were collected they are the ones whose copy, or whose question to the
+	// repository, could not be removed.
 	Runs []Run
 	// Leases are of dead runs that have no Job, or one that was collected.
 	Leases []coordinationv1.Lease
@@ -46,7 +47,7 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 	if err != nil {
 		return Remains{}, err
 	}
-	probes, err := c.deadProbes(ctx, namespace, now())
+	questions, err := c.questions(ctx, namespace) // after the runs: who collects one has removed its question
 	if err != nil {
 		return Remains{}, err
 	}
@@ -63,9 +64,9 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 		taken[r.leaseKey()] = taken[r.leaseKey()] || living
 		needed[r.ID] = r.State != RunCollected
 	}
-	found := Remains{Probes: probes, Copies: withoutRun(copies, runs)}
+	found := Remains{Probes: deadProbes(questions, now()), Copies: withoutRun(copies, runs)}
 	for _, r := range runs {
-		r.copies = copiesOf(r.ID, copies)
+		r.copies, r.asks = copiesOf(r.ID, copies), asksFor(r.ID, questions)
 		if !taken[r.leaseKey()] && (r.State != RunCollected || r.leftSomething()) {
 			found.Runs = append(found.Runs, r)
 		}
@@ -78,10 +79,10 @@ func (c *Cluster) Remains(ctx context.Context, namespace string, now func() time
 	return found, nil
 }
 
-// leftSomething reports whether a copy of a run that was collected is left, or its Job
-// waits for that to be removed.
+// leftSomething reports whether a copy of a run that was collected is left or its
+// question to the repository, or its Job waits for a copy to be removed.
 func (r Run) leftSomething() bool {
-	return len(r.copies) > 0 || r.job.Spec.TTLSecondsAfterFinished == nil && r.job.DeletionTimestamp == nil
+	return r.asks || len(r.copies) > 0 || r.job.Spec.TTLSecondsAfterFinished == nil && r.job.DeletionTimestamp == nil
 }
 
 // leaseKey is the namespace and name of the source's Lease.

@@ -14,18 +14,31 @@ import (
 // probeOver is how long a command may take to remove a probe that has ended.
 const probeOver = 15 * time.Second
 
-// deadProbes lists the probes that have ended and that their commands have not
-// removed. One that runs is left alone: it ends by itself, and soon.
-func (c *Cluster) deadProbes(ctx context.Context, namespace string, now time.Time) ([]batchv1.Job, error) {
-	jobs, err := c.typed.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleProbe,
+// questions lists the Jobs that ask a repository: probes, and those that look for the
+// snapshot of a run whose mover has left no Result.
+func (c *Cluster) questions(ctx context.Context, namespace string) ([]batchv1.Job, error) {
+	jobs, err := listed(ctx, c.typed.BatchV1().Jobs(namespace).List, metav1.ListOptions{
+		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + " in (" + plan.RoleProbe + "," + plan.RoleAsk + ")",
 	})
 	if err != nil {
-		return nil, cannot(err, "list the probes")
+		return nil, cannot(err, "list the questions to repositories")
 	}
-	return slices.DeleteFunc(jobs.Items, func(j batchv1.Job) bool {
-		return !finished(&j) || now.Sub(endOf(&j)) < probeOver
-	}), nil
+	return jobs.Items, nil
+}
+
+// deadProbes are the probes that have ended and that their commands have not
+// removed. One that runs is left alone: it ends by itself, and soon.
+func deadProbes(questions []batchv1.Job, now time.Time) []batchv1.Job {
+	return slices.DeleteFunc(slices.Clone(questions), func(j batchv1.Job) bool {
+		return j.Labels[plan.LabelRole] != plan.RoleProbe || !finished(&j) || now.Sub(endOf(&j)) < probeOver
+	})
+}
+
+// asksFor reports whether one of the questions is for the run's snapshot.
+func asksFor(runID string, questions []batchv1.Job) bool {
+	return slices.ContainsFunc(questions, func(j batchv1.Job) bool {
+		return j.Labels[plan.LabelRole] == plan.RoleAsk && j.Labels[plan.LabelRun] == runID
+	})
 }
 
 // endOf is when a finished Job has finished.

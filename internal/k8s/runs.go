@@ -57,10 +57,16 @@ type Run struct {
 	lease *coordinationv1.Lease
 	// copies are what is left of the copy of a run that was found dead.
 	copies []*unstructured.Unstructured
+	// asks is true when the Job is left that has asked the repository for it.
+	asks bool
 }
 
 // Copies are what is left of the copy of a run that Remains has found, the claims first.
 func (r Run) Copies() []*unstructured.Unstructured { return r.copies }
+
+// AsksYet reports whether the Job is left that has asked the repository for a run that
+// Remains has found.
+func (r Run) AsksYet() bool { return r.asks }
 
 // Runs lists the runs of a namespace, oldest first; all namespaces when it is
 // empty.
