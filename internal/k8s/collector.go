@@ -40,22 +40,25 @@ func (c *Cluster) buryAs(ctx context.Context, r Run, res *result.Result, now fun
 		now: now, lost: lost, stopped: func() {},
 	}
 	mine, err := l.collect(ctx, r)
-	if err != nil || !mine {
-		return err
+	if err != nil {
+		return errors.Join(err, l.releaseAfter(ctx))
+	}
+	if !mine {
+		return nil
 	}
 	current, err := c.FindRun(ctx, r.Object.Namespace, r.ID)
 	switch {
 	case fault.KindOf(err) == fault.Refused && !apierrors.IsForbidden(err), current.State == RunCollected && r.State != RunCollected, err == nil && current.busy(now()):
-		return l.release(ctx) // somebody has ended it, or it lives after all
+		return l.releaseAfter(ctx) // somebody has ended it, or it lives after all
 	case err != nil:
-		return errors.Join(err, l.release(ctx))
+		return errors.Join(err, l.releaseAfter(ctx))
 	}
 	unwritten, err := c.bury(ctx, current, res, now, say)
 	if err != nil && r.lease != nil {
 		l.giveBack(ctx, r.lease)
 		return errors.Join(unwritten, err)
 	}
-	return errors.Join(unwritten, err, l.release(ctx))
+	return errors.Join(unwritten, err, l.releaseAfter(ctx))
 }
 
 // collect takes the Lease of a dead run's source; false: somebody was faster.
@@ -74,15 +77,20 @@ func (l *lease) collect(ctx context.Context, r Run) (mine bool, err error) {
 	if r.lease != nil {
 		err = l.seize(ctx, r.lease, wanted)
 	} else {
-		var made *coordinationv1.Lease
-		if made, err = l.client().Create(ctx, wanted, metav1.CreateOptions{FieldManager: plan.ManagedBy}); err == nil {
-			l.hold(ctx, made)
+		var held *coordinationv1.Lease
+		held, err = l.create(ctx, wanted)
+		switch {
+		case err != nil:
+		case labelOf(held) != l.runID:
+			return false, nil
+		default:
+			l.hold(ctx, held)
 		}
 	}
 	switch {
 	case err == nil:
 		return true, nil
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err), apierrors.IsAlreadyExists(err):
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err), apierrors.IsAlreadyExists(err): // or made in between
 		return false, nil
 	}
 	return false, fault.New(fault.Leftover, "take the Lease of run %s, which is dead: %w", r.ID, err).At("Lease " + l.namespace + "/" + wanted.Name)

@@ -2,9 +2,11 @@ package k8s
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -112,5 +115,139 @@ func TestALeaseThatWasMadeWithoutAnAnswerIsReleased(t *testing.T) {
 		if err := l.release(t.Context()); err != nil || (w.held() == nil) != (holder == testRun) {
 			t.Errorf("held by %s: %v; the Lease: %v", holder, err, w.held())
 		}
+	}
+}
+
+// TestALeaseThatWasTakenOverWithoutAnAnswerIsThisRuns, or is released, and an API server
+// that restarts at that moment ends no run.
+func TestALeaseThatWasTakenOverWithoutAnAnswerIsThisRuns(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("no route to host")
+	for name, c := range map[string]struct {
+		answer error
+		// done is whether the request was carried out, and by whom the Lease is held
+		// in the end.
+		done  bool
+		other string
+		held  string
+	}{
+		"the server restarts":                  {answer: errDown, held: testRun},
+		"the server restarts after it is done": {answer: errDown, done: true, held: testRun},
+		"its answer is lost":                   {answer: lost, done: true},
+		"the request is lost":                  {answer: lost, held: "dead"},
+		"somebody else takes it":               {answer: lost, other: "another", held: "another"},
+	} {
+		w := newWorld(t)
+		w.heldBy("dead")
+		answered := false
+		w.typed.PrependReactor("update", "leases", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			if answered {
+				return false, nil, nil
+			}
+			answered = true
+			written := a.(clienttesting.UpdateAction).GetObject().(*coordinationv1.Lease)
+			if c.other != "" {
+				written.Spec.HolderIdentity = &c.other
+			}
+			if c.done || c.other != "" {
+				if _, _, err := w.lease(a); err != nil {
+					t.Error(err)
+				}
+			}
+			return true, nil, c.answer
+		})
+		l := w.leaseFor(testRun)
+		err := l.take(t.Context(), wantedLease(testRun), t.Logf)
+		if taken := c.held == testRun; (err == nil) != taken {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil {
+			err = l.release(t.Context())
+		}
+		l.stop()
+		held := ""
+		if now := w.held(); now != nil {
+			held = labelOf(now)
+		}
+		if err != nil || held != c.held {
+			t.Errorf("%s: held by %q, %v", name, held, err)
+		}
+	}
+}
+
+// TestWhoCollectsLeavesNoLease whose making was not answered.
+func TestWhoCollectsLeavesNoLease(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		held, done bool
+		answer     error
+		state      RunState
+	}{
+		"the server restarts":        {answer: errDown, state: RunCollected},
+		"the same after it is done":  {answer: errDown, done: true, state: RunCollected},
+		"its answer is lost":         {answer: errors.New("no route to host"), done: true, state: RunFinished},
+		"that of a takeover is lost": {answer: errors.New("no route to host"), done: true, held: true, state: RunFinished},
+	} {
+		w := newWorld(t, moverJob(startedAgo(time.Hour)), moverPod(ended(good())))
+		dead, verb := w.run(), "create"
+		if c.held {
+			dead.lease, verb = w.heldBy(testRun), "update"
+		}
+		answered := false
+		w.typed.PrependReactor(verb, "leases", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			if answered {
+				return false, nil, nil
+			}
+			answered = true
+			if c.done {
+				if _, _, err := w.lease(a); err != nil {
+					t.Error(err)
+				}
+			}
+			return true, nil, c.answer
+		})
+		err := w.cluster.Bury(t.Context(), dead, time.Now, t.Logf)
+		if r := w.run(); (err == nil) != (c.state == RunCollected) || r.State != c.state || w.held() != nil {
+			t.Errorf("%s: %v; the run is %s, the Lease %v", name, err, r.State, w.held())
+		}
+	}
+}
+
+// TestACancelledCollectionReleasesItsLease: the next one need not wait for it.
+func TestACancelledCollectionReleasesItsLease(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var deleted atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.Method {
+		case http.MethodPost: // the Lease as it was sent
+			var made coordinationv1.Lease
+			if err := json.NewDecoder(r.Body).Decode(&made); err != nil {
+				t.Error(err)
+			}
+			made.UID, made.ResourceVersion = "l", "1"
+			w.WriteHeader(http.StatusCreated)
+			_ = json.NewEncoder(w).Encode(made)
+		case http.MethodDelete:
+			deleted.Store(true)
+			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Success"}`))
+		default:
+			cancel()
+			<-r.Context().Done()
+		}
+	}))
+	defer server.Close()
+	typed, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Cluster{typed: typed}
+	if err := c.Bury(ctx, Run{ID: testRun, Object: testSource, job: moverJob()}, time.Now, t.Logf); err == nil {
+		t.Error("it ended well")
+	}
+	if !deleted.Load() {
+		t.Error("its Lease is left")
 	}
 }

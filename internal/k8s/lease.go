@@ -34,7 +34,7 @@ type lease struct {
 	mu     sync.Mutex
 	held   *coordinationv1.Lease
 	paused bool
-	// unanswered names a Lease that this run may have made; empty: it knows.
+	// unanswered names a Lease that this run may have made or taken; empty: it knows.
 	unanswered string
 	stopped    context.CancelFunc
 }
@@ -192,7 +192,14 @@ func (l *lease) release(ctx context.Context) error {
 	return fault.New(fault.Leftover, "release the Lease: %w", err).At("Lease " + l.namespace + "/" + name)
 }
 
-// findUnanswered finds the Lease whose creation was not answered, if this run has it.
+// releaseAfter is release for a command that may have been cancelled.
+func (l *lease) releaseAfter(ctx context.Context) error {
+	releasing, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), giveBackTimeout, fmt.Errorf("waited %s", giveBackTimeout))
+	defer cancel()
+	return l.release(releasing)
+}
+
+// findUnanswered finds the Lease that was asked for without an answer, if this run has it.
 // The caller holds the mutex.
 func (l *lease) findUnanswered(ctx context.Context) error {
 	if l.unanswered == "" {
@@ -207,7 +214,7 @@ func (l *lease) findUnanswered(ctx context.Context) error {
 	switch {
 	case apierrors.IsNotFound(err):
 	case err != nil:
-		return fault.New(fault.Leftover, "see whether it was made: %w", err).At("Lease " + l.namespace + "/" + l.unanswered)
+		return fault.New(fault.Leftover, "see whether it was taken: %w", err).At("Lease " + l.namespace + "/" + l.unanswered)
 	case labelOf(found) == l.runID:
 		l.held = found
 	}

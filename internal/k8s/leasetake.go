@@ -18,7 +18,8 @@ const (
 	// collectorPatience is how long a run waits for somebody who ends a dead run of
 	// its source: a hook and a question to the repository take their time.
 	collectorPatience = 10 * time.Minute
-	// giveBackTimeout bounds giving a Lease back that was taken in vain.
+	// giveBackTimeout bounds giving a Lease back that was taken in vain, or that its
+	// command, which may have been cancelled, needs no more.
 	giveBackTimeout = 30 * time.Second
 )
 
@@ -44,7 +45,7 @@ func (l *lease) take(ctx context.Context, wanted *coordinationv1.Lease, say func
 	for {
 		held, err := l.create(ctx, wanted)
 		if err != nil {
-			return err
+			return cannotTake(err, wanted.Name)
 		}
 		if labelOf(held) == l.runID {
 			l.hold(ctx, held)
@@ -85,17 +86,25 @@ func (l *lease) create(ctx context.Context, wanted *coordinationv1.Lease) (*coor
 		}
 		return err
 	})
-	if err != nil {
-		if !isAnswer(err) {
-			l.unanswered = wanted.Name
-		}
-		kind := fault.Failed
-		if apierrors.IsForbidden(err) {
-			kind = fault.Refused
-		}
-		return nil, fault.New(kind, "take the source's Lease: %w", err).At("Lease " + wanted.Name)
+	l.noteUnanswered(wanted.Name, err)
+	return held, err
+}
+
+// cannotTake is the fault of a Lease that could not be made.
+func cannotTake(err error, name string) error {
+	kind := fault.Failed
+	if apierrors.IsForbidden(err) {
+		kind = fault.Refused
 	}
-	return held, nil
+	return fault.New(kind, "take the source's Lease: %w", err).At("Lease " + name)
+}
+
+// noteUnanswered keeps the name of a Lease of which it is not known whether this run has
+// it: err is what came of the request.
+func (l *lease) noteUnanswered(name string, err error) {
+	if err != nil && !isAnswer(err) {
+		l.unanswered = name
+	}
 }
 
 // outlast returns the Lease when its holder is known to be gone, and refuses when
@@ -167,12 +176,32 @@ func (l *lease) followOrCancel(id string) string {
 
 // seize writes this run into the Lease of a dead one, if that has not changed, and
 // begins to renew it. Its old owner goes: the Lease must not go with a Job that is
-// not this run's.
+// not this run's. A conflict may be with this run itself, to which the first answer was
+// lost.
 func (l *lease) seize(ctx context.Context, held, wanted *coordinationv1.Lease) error {
-	taken := held.DeepCopy()
-	taken.Labels, taken.Annotations, taken.Spec, taken.OwnerReferences = wanted.Labels, wanted.Annotations, wanted.Spec, nil
-	taken, err := l.client().Update(ctx, taken, metav1.UpdateOptions{FieldManager: plan.ManagedBy})
+	next := held.DeepCopy()
+	next.Labels, next.Annotations, next.Spec, next.OwnerReferences = wanted.Labels, wanted.Annotations, wanted.Spec, nil
+	var taken *coordinationv1.Lease
+	err := patiently(ctx, func(ctx context.Context) error {
+		ctx, answered := answering(ctx)
+		defer answered()
+		var err error
+		taken, err = l.client().Update(ctx, next, metav1.UpdateOptions{FieldManager: plan.ManagedBy})
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		now, getErr := l.client().Get(ctx, held.Name, metav1.GetOptions{})
+		switch {
+		case getErr != nil:
+			return getErr
+		case labelOf(now) != l.runID:
+			return err
+		}
+		taken = now
+		return nil
+	})
 	if err != nil {
+		l.noteUnanswered(held.Name, err)
 		return err
 	}
 	l.hold(ctx, taken)
@@ -214,7 +243,7 @@ func (l *lease) endLeaseless(ctx context.Context, say func(string, ...any)) erro
 		}
 	}
 	if err != nil {
-		return errors.Join(err, l.release(context.WithoutCancel(ctx)))
+		return errors.Join(err, l.releaseAfter(ctx))
 	}
 	return nil
 }
