@@ -35,6 +35,8 @@ type proxy struct {
 	// after is called when a request was answered by the API server, before the
 	// command gets the answer.
 	after func(r *http.Request, change int)
+	// answered is like after, and is given the answer.
+	answered func(r *http.Response, change int) error
 }
 
 // newProxy starts a proxy that ends with the test.
@@ -59,6 +61,9 @@ func newProxy(t testing.TB) *proxy {
 	forward.ModifyResponse = func(r *http.Response) error {
 		if p.after != nil {
 			p.after(r.Request, number(r.Request))
+		}
+		if p.answered != nil {
+			return p.answered(r, number(r.Request))
 		}
 		return nil
 	}
