@@ -22,6 +22,17 @@ type decoder struct {
 	// type their field wants.
 	free     map[*yaml.Node]bool
 	problems *problem.List
+	// unread are the paths of the fields whose value could not be read.
+	unread map[string]bool
+}
+
+// unreadable reports a value that stands in the manifest and cannot be read.
+func (d *decoder) unreadable(n *yaml.Node, at *trail, f finding) {
+	if d.unread == nil {
+		d.unread = map[string]bool{}
+	}
+	d.unread[at.String()] = true
+	d.report(n, at, f)
 }
 
 // finding is a problem before its position and object are known.
@@ -175,7 +186,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, at *trail) {
 // wrongType reports a node of another type than its field; never its value.
 func (d *decoder) wrongType(n *yaml.Node, at *trail, want string) {
 	have := typeName(follow(n))
-	d.report(n, at, finding{
+	d.unreadable(n, at, finding{
 		code:    codeWrongType,
 		message: fmt.Sprintf("%s where %s is wanted", have, want),
 		fix:     typeFix(follow(n), want),

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"strings"
+
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 )
 
@@ -16,6 +18,20 @@ type Document struct {
 	ConfigMap   *ConfigMap
 
 	positions *positions
+	// unread are the paths of fields that stand in the manifest with a value that
+	// could not be read.
+	unread map[string]bool
+}
+
+// Unread reports whether the field of a path, as spec.kopia.repository, or one that it
+// is in, has a value that could not be read. Parse has said so; the field is not missing.
+func (d *Document) Unread(path string) bool {
+	for at := path; at != ""; at = at[:max(strings.LastIndexAny(at, ".["), 0)] {
+		if d.unread[at] {
+			return true
+		}
+	}
+	return false
 }
 
 // Set is everything that was read, in the order of the input.

@@ -174,6 +174,7 @@ func (r *reader) object(d *decoder, kind string) {
 		doc.ConfigMap = d.configMap(root)
 	}
 	d.names(doc)
+	doc.unread = d.unread
 	r.documents = append(r.documents, doc)
 	r.once(d, doc)
 }

@@ -112,7 +112,7 @@ func (d *decoder) integer(n *yaml.Node, v reflect.Value, at *trail) {
 	i, err := strconv.ParseInt(digits, 0, v.Type().Bits())
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		d.report(n, at, finding{
+		d.unreadable(n, at, finding{
 			code:    codeWrongType,
 			message: fmt.Sprintf("does not fit into an integer of %d bits", v.Type().Bits()),
 			fix:     "write a smaller number",
@@ -136,7 +136,7 @@ func (d *decoder) quantity(n *yaml.Node, v reflect.Value, at *trail) {
 	}
 	q, err := parseQuantity(s.Value)
 	if err != nil {
-		d.report(n, at, finding{
+		d.unreadable(n, at, finding{
 			code:    codeQuantity,
 			message: quoted(s.Value) + " is not a Kubernetes quantity",
 			fix:     quantityFix(s.Value),
@@ -176,7 +176,7 @@ func (d *decoder) time(n *yaml.Node, v reflect.Value, at *trail) {
 	}
 	t, err := time.Parse(time.RFC3339, s.Value)
 	if err != nil {
-		d.report(n, at, finding{
+		d.unreadable(n, at, finding{
 			code:    codeTimestamp,
 			message: quoted(s.Value) + " is not an RFC 3339 timestamp",
 			fix:     timestampFix,

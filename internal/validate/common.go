@@ -21,6 +21,7 @@ func (c *check) customCA(path string, ca *spec.CustomCA) {
 		name, configMap = ca.ConfigMapName, true
 	}
 	switch {
+	case name == "" && c.unread(path, "secretName", "configMapName"), name != "" && ca.Key == "" && c.unread(path, "key"):
 	case name == "":
 		c.fail("VK144", path, "customCA names neither a Secret nor a ConfigMap",
 			"set secretName or configMapName, or remove customCA")

@@ -41,6 +41,9 @@ func (c *check) target(k *spec.KopiaDestination) {
 		c.fail("VK167", at+".copyMethod", "a restore has no volume to clone",
 			"use Snapshot to get a VolumeSnapshot of the restored volume (latestImage), or Direct for the volume itself")
 	}
+	if k.DestinationPVC == nil && c.unread(at, "destinationPVC", "capacity", "accessModes") {
+		return
+	}
 	if k.DestinationPVC == nil {
 		var missing []string
 		if k.Capacity == nil {
@@ -69,6 +72,7 @@ func (c *check) restoredIdentity(k *spec.KopiaDestination) {
 	const at = "spec.kopia"
 	user, host := k.Username != nil, k.Hostname != nil
 	switch {
+	case user != host && c.unread(at, "username", "hostname"):
 	case user != host:
 		given, other := "username", "hostname"
 		if host {
@@ -80,7 +84,7 @@ func (c *check) restoredIdentity(k *spec.KopiaDestination) {
 		c.warn("VK158", at+".sourceIdentity", "VolSync ignores sourceIdentity when username and hostname are set",
 			"keep either username and hostname, or sourceIdentity")
 	}
-	if k.Repository == "" && k.SourceIdentity == nil {
+	if k.Repository == "" && k.SourceIdentity == nil && !c.unread(at, "repository") {
 		c.fail("VK165", at+".repository", "spec.kopia.repository is missing, and without sourceIdentity there is no source to take it from",
 			"set repository to the name of the repository's Secret, or name the source in sourceIdentity")
 	}

@@ -25,6 +25,8 @@ func (c *check) policyConfig(p *spec.PolicyConfig) {
 	}
 	files := p.GlobalPolicyFilename != "" || p.RepositoryConfigFilename != ""
 	switch {
+	case name == "" && c.unread(at, "secretName", "configMapName", "repositoryConfig"):
+		return
 	case name == "" && files:
 		c.fail("VK143", at, "policyConfig gives file names and names neither a Secret nor a ConfigMap that holds the files",
 			"set configMapName or secretName")

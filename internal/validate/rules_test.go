@@ -313,6 +313,37 @@ func TestWhatCannotBeReadIsNotJudged(t *testing.T) {
 	}
 }
 
+// A field that stands in the manifest is not missing, whatever stands in it; what it is
+// in is not judged for the lack of it.
+func TestWhatCannotBeReadIsNotMissing(t *testing.T) {
+	t.Parallel()
+	manifest := func(kind, spec string) string {
+		return "apiVersion: volsync.backube/v1alpha1\nkind: " + kind + "\nmetadata: {name: app, namespace: prod}\nspec: " + spec + "\n"
+	}
+	const s, d, m = "ReplicationSource", "ReplicationDestination", "KopiaMaintenance"
+	for _, c := range []struct{ kind, spec, path string }{
+		{s, "{sourcePVC: {a: b}, kopia: {repository: r}}", "spec.sourcePVC"},
+		{s, "{sourcePVC: c, kopia: {repository: [r]}}", "spec.kopia.repository"},
+		{s, "{sourcePVC: c, kopia: text}", "spec.kopia"},
+		{s, "text", "spec"},
+		{s, "{sourcePVC: c, kopia: {repository: r, customCA: {secretName: x, key: [a]}}}", "spec.kopia.customCA.key"},
+		{s, "{sourcePVC: c, kopia: {repository: r, customCA: {secretName: [x], key: a}}}", "spec.kopia.customCA.secretName"},
+		{s, "{sourcePVC: c, kopia: {repository: r, moverVolumes: [{mountPath: [x], volumeSource: {nfs: {server: a, path: /}}}]}}", "spec.kopia.moverVolumes[0].mountPath"},
+		{s, "{sourcePVC: c, kopia: {repository: r, moverVolumes: [{mountPath: x, volumeSource: {secret: {secretName: [a]}}}]}}", "spec.kopia.moverVolumes[0].volumeSource.secret.secretName"},
+		{s, "{sourcePVC: c, kopia: {repository: r, policyConfig: {configMapName: [a], globalPolicyFilename: x}}}", "spec.kopia.policyConfig.configMapName"},
+		{d, "{kopia: {repository: 5, destinationPVC: c}}", "spec.kopia.repository"},
+		{d, "{kopia: {repository: r, destinationPVC: {a: b}}}", "spec.kopia.destinationPVC"},
+		{d, "{kopia: {repository: r, destinationPVC: c, username: [a], hostname: h}}", "spec.kopia.username"},
+		{d, "{kopia: {repository: r, destinationPVC: c, sourceIdentity: {sourceName: 1}}}", "spec.kopia.sourceIdentity.sourceName"},
+		{m, "{repository: {repository: 5}}", "spec.repository.repository"},
+		{m, "{repository: text}", "spec.repository"},
+	} {
+		if diff := cmp.Diff([]string{"error VK109 " + c.path}, codes(t, manifest(c.kind, c.spec), validate.Options{})); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", c.kind, c.spec, diff)
+		}
+	}
+}
+
 // No text makes validation panic, and every problem can be shown.
 func FuzzSet(f *testing.F) {
 	f.Add(source("compression: s2, additionalArgs: [--parallel=3]"))

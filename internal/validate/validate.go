@@ -1,6 +1,8 @@
 package validate
 
 import (
+	"slices"
+
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -101,7 +103,12 @@ type check struct {
 	doc *spec.Document
 }
 
+// report keeps a problem, unless its field could not be read: spec.Parse has said so, and
+// what stands in its place was written by nobody.
 func (c *check) report(s problem.Severity, p problem.Problem) {
+	if c.doc.Unread(p.Path) {
+		return
+	}
 	p.Severity = s
 	if p.Position == (problem.Position{}) {
 		p.Position = c.doc.Position(p.Path)
@@ -112,6 +119,12 @@ func (c *check) report(s problem.Severity, p problem.Problem) {
 
 func (c *check) fail(code, path, message, fix string) {
 	c.report(problem.Error, problem.Problem{Code: code, Path: path, Message: message, Fix: fix})
+}
+
+// unread reports whether one of an object's fields stands in the manifest and could not
+// be read: to call it missing would be false.
+func (c *check) unread(at string, fields ...string) bool {
+	return slices.ContainsFunc(fields, func(field string) bool { return c.doc.Unread(at + "." + field) })
 }
 
 func (c *check) warn(code, path, message, fix string) {

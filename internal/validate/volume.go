@@ -85,15 +85,19 @@ func (c *check) moverVolumes(at string, volumes []spec.MoverVolume, repositoryPV
 
 // volumeSource finds a source that names nothing, which no pod can mount.
 func (c *check) volumeSource(at string, v spec.MoverVolumeSource) {
-	lacks := func(path, what, fix string) { c.fail("VK153", path, "the volume does not say which "+what, fix) }
+	lacks := func(path, what, fix string, fields ...string) {
+		if !c.unread(path, fields...) {
+			c.fail("VK153", path, "the volume does not say which "+what, fix)
+		}
+	}
 	if v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == "" {
-		lacks(at+".persistentVolumeClaim", "claim", "set claimName")
+		lacks(at+".persistentVolumeClaim", "claim", "set claimName", "claimName")
 	}
 	if v.Secret != nil && v.Secret.SecretName == "" {
-		lacks(at+".secret", "Secret", "set secretName")
+		lacks(at+".secret", "Secret", "set secretName", "secretName")
 	}
 	if v.NFS != nil && (v.NFS.Server == "" || !strings.HasPrefix(v.NFS.Path, "/")) {
-		lacks(at+".nfs", "directory of which server", "set server, and path as an absolute path")
+		lacks(at+".nfs", "directory of which server", "set server, and path as an absolute path", "server", "path")
 	}
 }
 
