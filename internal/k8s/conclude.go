@@ -115,8 +115,9 @@ func stopPatch(cause error) ([]byte, error) {
 	})
 }
 
-// stopCause is why the run's own command has told its mover to stop, by what it has
-// noted on the Job. Without a note it has not, and the error is nil.
+// stopCause is why this tool has told a mover to stop, by what it has noted on the Job:
+// the run's own command, runs cancel, or who ends a dead run whose mover cannot start.
+// Without a note it has not, and the error is nil.
 func stopCause(job *batchv1.Job) error {
 	kind, text, noted := strings.Cut(job.Annotations[plan.AnnotationStopped], ": ")
 	if !noted {

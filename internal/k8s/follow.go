@@ -40,6 +40,9 @@ func (t *Target) followUntil(ctx context.Context, step plan.Step, stop error) (*
 	}
 	f.heard.Store(t.now().UnixNano())
 	t.followed = true
+	if stop == nil {
+		t.lease.rest() // until then, a command that is alive renews it
+	}
 	r := f.follow(ctx, stop)
 	t.lease.wake(context.WithoutCancel(ctx))
 	if !t.suspended && r.Outcome == result.Cancelled {

@@ -2,10 +2,13 @@ package k8s
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -13,6 +16,8 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // deadRun is a run whose command has died with the after hook undone.
@@ -116,5 +121,53 @@ func TestASnapshotIsTakenBeforeItIsReady(t *testing.T) {
 	}
 	if got := budgetFlag(plan.UntilTaken); got != "--ready-timeout" {
 		t.Errorf("the flag of its limit is %s", got)
+	}
+}
+
+// TestADetachedCommandHoldsTheLeaseUntilItIsDone: the clone of a class that binds late is
+// made when the mover runs, whose end does not wait for the after hook.
+func TestADetachedCommandHoldsTheLeaseUntilItIsDone(t *testing.T) {
+	t.Parallel()
+	hooks := wikiHooks()
+	hooked := func(j *batchv1.Job) {
+		j.Annotations[spec.AnnotationExecIn], j.Annotations[spec.AnnotationExecAfter] = hooks.In, hooks.After
+		j.Annotations[spec.AnnotationExecTimeout] = hooks.Timeout
+	}
+	w := newWorld(t, moverJob(hooked), moverPod(ended(good())), deployment(1), pod("wiki-a"))
+	a := newApp(t, hooks)
+	w.cluster.config = a.cluster.config
+	a.cluster = w.cluster
+	a.has("freeze", "", 0)
+	var once sync.Once
+	a.commands["thaw"] = func() (string, int) {
+		once.Do(func() { // a collector looks on meanwhile
+			remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now)
+			if err != nil || len(remains.Runs) > 0 {
+				t.Errorf("a living run counts as dead: %+v, %v", remains.Runs, err)
+			}
+			for _, r := range remains.Runs {
+				_ = w.cluster.Bury(t.Context(), r, time.Now, t.Logf)
+			}
+		})
+		return "", 0
+	}
+	before, after := step(hooks, plan.ExecBefore), step(hooks, plan.ExecAfter)
+	p := plan.Plan{RunID: testRun, Object: testSource, Steps: []plan.Step{
+		before, {ID: 3, Kind: plan.StepUnsuspend, Targets: []int{1}}, after, {ID: 5, Kind: plan.StepDetach, Targets: []int{4}},
+	}}
+	x := NewTarget(w.cluster, p, Outcome{}, deaf{}, time.Now, func(err error) { t.Errorf("the Lease is lost: %v", err) })
+	defer x.Close()
+	x.keepObject(1, untype(t, moverJob(hooked)))
+	if err := x.lease.take(t.Context(), wantedLease(testRun), t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	e := run.Execute(t.Context(), p, x, deaf{}, time.Now)
+	thawed := slices.DeleteFunc(slices.Clone(a.ran), func(text string) bool { return !strings.Contains(text, "thaw") })
+	if !e.Started || len(e.Left) > 0 || len(thawed) != 1 || a.state() != plan.ExecDone {
+		t.Errorf("%+v; ran %q; the Job says %s", e, a.ran, a.state())
+	}
+	remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now)
+	if err != nil || len(remains.Runs) != 1 || durationOf(w.held()) != time.Second {
+		t.Errorf("it is not left to the next one that looks: %+v, %v", remains, err)
 	}
 }

@@ -40,7 +40,6 @@ func (h *hooks) due() bool { return h.begun && !h.done }
 // Result if it has ended, and what is returned is that Result with what there is
 // to say of the hook.
 func (t *Target) hook(ctx context.Context, step plan.Step, mover *result.Result) (*result.Result, error) {
-	defer t.lease.awake(context.WithoutCancel(ctx))()
 	if step.Exec.When == plan.ExecBefore {
 		job := t.object(step.Targets[0])
 		t.hooks.job = types.NamespacedName{Namespace: job.GetNamespace(), Name: job.GetName()}
@@ -198,19 +197,6 @@ func (c *Cluster) noteHooks(ctx context.Context, job types.NamespacedName, annot
 		return err
 	}
 	return c.patchJob(ctx, job.Namespace, job.Name, patch)
-}
-
-// awake renews a resting Lease while something else than the mover goes on, and
-// returns what lets it rest again.
-func (l *lease) awake(ctx context.Context) (rest func()) {
-	l.mu.Lock()
-	resting := l.paused
-	l.mu.Unlock()
-	if !resting {
-		return func() {}
-	}
-	l.wake(ctx)
-	return l.rest
 }
 
 // awaitStep waits for the object of an earlier step.

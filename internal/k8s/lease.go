@@ -131,7 +131,7 @@ func (l *lease) adopt(ctx context.Context, owner metav1.OwnerReference) error {
 	return err
 }
 
-// rest stops the renewal while the mover runs; wake renews at once and goes on.
+// rest stops the renewal while the mover runs and is followed; wake renews at once and goes on.
 func (l *lease) rest() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

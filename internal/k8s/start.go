@@ -47,16 +47,21 @@ func (t *Target) start(ctx context.Context, step plan.Step) (*result.Result, err
 			return t.startEnded(ctx, step, err)
 		}
 	}
-	t.lease.rest() // until then, a command that is alive renews it
 	if pod, _, err := t.pod(); err == nil && pod != nil && pod.Spec.NodeName != "" {
 		t.tell(result.EventReached, "mover %s started on node %s", pod.Name, pod.Spec.NodeName)
 	}
-	if t.plan.Detached() {
-		if err := t.lease.detach(ctx); err != nil { // the Job blocks by itself
-			t.say("the Lease could not be left to the Job: %v", err)
-		}
-	}
 	return nil, nil
+}
+
+// detach leaves the Lease to the Job, the last of what a command does that follows no
+// mover. One that has ended already leaves it to the clean-up.
+func (t *Target) detach(ctx context.Context, mover *result.Result) {
+	if mover != nil {
+		return
+	}
+	if err := t.lease.detach(ctx); err != nil { // the Job blocks by itself
+		t.say("the Lease could not be left to the Job: %v", err)
+	}
 }
 
 // startEnded is what becomes of a start that is waited for no longer.

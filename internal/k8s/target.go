@@ -145,6 +145,9 @@ func (t *Target) Do(ctx context.Context, step plan.Step, mover *result.Result) (
 		return nil, t.keep(ctx, step, mover)
 	case plan.StepRelease:
 		return nil, t.lease.release(ctx)
+	case plan.StepDetach:
+		t.detach(ctx, mover)
+		return nil, nil
 	default:
 		return nil, fault.New(fault.Failed, "step %d: %s is no step of a run on a cluster", step.ID, step.Kind)
 	}

@@ -28,7 +28,7 @@ func (s Step) Phase() string {
 		return "status"
 	case StepDelete, StepKeep, StepRelease, StepRemove:
 		return "remove"
-	case StepFollow, StepRun:
+	case StepFollow, StepRun, StepDetach:
 	}
 	return ""
 }

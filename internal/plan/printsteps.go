@@ -26,17 +26,11 @@ func (pr *printer) steps() {
 	for i := range pr.p.Steps {
 		s := &pr.p.Steps[i]
 		pr.linef("  %2d %-10s%-*s  %s", s.ID, s.Kind, width, s.Title, details(s))
-		if s.Kind == StepFollow || s.Kind == StepRun || pr.lastMoverStep(i) {
+		if s.Kind == StepFollow || s.Kind == StepRun || s.Kind == StepUnsuspend && pr.p.Detached() {
 			pr.commands()
 		}
 	}
 	pr.linef("If it ends early: %s", pr.cleanup())
-}
-
-// lastMoverStep tells where the commands go in a plan that does not follow.
-func (pr *printer) lastMoverStep(i int) bool {
-	s := pr.p.Steps[i]
-	return s.Kind == StepUnsuspend && i == len(pr.p.Steps)-1
 }
 
 // details are a step's note, targets and waits.

@@ -42,6 +42,9 @@ const (
 	// StepRelease gives the Lease back by deleting it.
 	StepRelease StepKind = "release"
 
+	// StepDetach leaves the Lease to the Job, whose mover nobody follows.
+	StepDetach StepKind = "detach"
+
 	// StepPrepare makes the private directory of a local run.
 	StepPrepare StepKind = "prepare"
 	// StepRun runs the mover on this machine and collects its Result.

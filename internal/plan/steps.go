@@ -56,6 +56,11 @@ func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job, task *res
 		}
 		b.askIfUnknown(&r, job, task)
 		b.endSteps(&r)
+	} else {
+		b.add(Step{
+			Kind: StepDetach, Title: b.titleOf(r.lease), Targets: []int{r.lease},
+			Note: "left to the Job, which blocks by itself",
+		})
 	}
 	b.clusterCleanup(&r)
 }
