@@ -167,7 +167,7 @@ func TestADetachedCommandHoldsTheLeaseUntilItIsDone(t *testing.T) {
 		t.Errorf("%+v; ran %q; the Job says %s", e, a.ran, a.state())
 	}
 	remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now)
-	if err != nil || len(remains.Runs) != 1 || durationOf(w.held()) != time.Second {
+	if held := w.held(); err != nil || len(remains.Runs) != 1 || held == nil || durationOf(held) != time.Second {
 		t.Errorf("it is not left to the next one that looks: %+v, %v", remains, err)
 	}
 }
