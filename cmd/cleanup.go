@@ -105,11 +105,15 @@ func whatIsLeft(r k8s.Run) string {
 	case r.State == k8s.RunCollected:
 		return string(r.State) + ", its Job was kept for a copy that is gone"
 	}
+	state := ", its command is dead"
+	if r.Unwritten() {
+		state = ", its outcome is not in the history yet"
+	}
 	hook := ""
 	if in := r.DueHook(); in != "" {
 		hook = ", and its after hook in " + in + " was not run"
 	}
-	return string(r.State) + ", its command is dead" + hook
+	return string(r.State) + state + hook
 }
 
 // heldBy says what holds an object that is being deleted.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -50,7 +51,7 @@ func (c *Cluster) settle(ctx context.Context, r Run, res *result.Result, now fun
 	w := writer{cluster: c, object: res.Object, live: r.job.Annotations[plan.AnnotationWritesStatus] == "true"}
 	remembered, unwritten := w.write(ctx, r.historyOf(res.Object), r.finishedRun(*res, now()))
 	if !remembered {
-		if err := c.keepResult(ctx, r, res); err != nil {
+		if err := c.keepResult(ctx, r.job, res); err != nil {
 			return unwritten, err
 		}
 	}
@@ -71,7 +72,7 @@ func (r Run) historyOf(object result.ObjectRef) *corev1.ConfigMap {
 }
 
 // keepResult keeps the Result on the Job, which nobody has collected yet.
-func (c *Cluster) keepResult(ctx context.Context, r Run, res *result.Result) error {
+func (c *Cluster) keepResult(ctx context.Context, job metav1.Object, res *result.Result) error {
 	text, err := result.MarshalBounded(*res, result.TerminationMessageBytes)
 	if err != nil {
 		return err
@@ -80,7 +81,7 @@ func (c *Cluster) keepResult(ctx context.Context, r Run, res *result.Result) err
 	if err != nil {
 		return err
 	}
-	return c.patchJob(ctx, r.job.Namespace, r.job.Name, patch)
+	return c.patchJob(ctx, job.GetNamespace(), job.GetName(), patch)
 }
 
 // keepCollected marks the Job as collected and lets it go when its command would

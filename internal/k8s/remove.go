@@ -108,11 +108,15 @@ func (t *Target) seeGone(ctx context.Context, o *unstructured.Unstructured) erro
 // removeUnstarted deletes the Job unless its mover has begun and goes on: then it
 // stays for its log, and its own limit of time removes it. A mover that was told to
 // stop has none any more, and a suspended Job no limit. A copy that could not be
-// deleted would go with its owner, and leave what its class keeps.
+// deleted would go with its owner, and leave what its class keeps; an outcome that
+// could not be written would be unknown for ever.
 func (t *Target) removeUnstarted(ctx context.Context, step int) error {
 	made, err := t.madeBy(ctx, step)
 	if made == nil {
 		return err
+	}
+	if t.unwritten != nil {
+		return t.keepUnwritten(ctx, made, !t.followed || t.suspended)
 	}
 	if t.followed && !t.suspended || t.hooks.due() { // the Job says which hook is to be run
 		return nil
@@ -144,12 +148,16 @@ func (t *Target) removeJob(ctx context.Context, job *unstructured.Unstructured) 
 
 // keep sets how long the Job stays now that its Result was collected. A
 // suspended Job never finishes, so that no limit of time applies to it. With a copy
-// that could not be deleted it stays until cleanup has removed that.
+// that could not be deleted it stays until cleanup has removed that, and as it is with
+// an outcome that could not be written.
 func (t *Target) keep(ctx context.Context, step plan.Step, mover *result.Result) error {
+	job := t.object(step.Targets[0])
+	if t.unwritten != nil {
+		return errors.Join(t.keepUnwritten(ctx, job, t.suspended || *step.KeepSeconds == 0), t.endHooks(ctx))
+	}
 	if err := t.endHooks(ctx); err != nil {
 		return err
 	}
-	job := t.object(step.Targets[0])
 	switch {
 	case t.undeleted:
 		_, err := t.cluster.markCollected(ctx, job, mover, nil)

@@ -68,6 +68,10 @@ func (r Run) Copies() []*unstructured.Unstructured { return r.copies }
 // Remains has found.
 func (r Run) AsksYet() bool { return r.asks }
 
+// Unwritten reports whether the run's outcome is known, and only its Job has it: the
+// history could not be written.
+func (r Run) Unwritten() bool { return r.kept && r.State != RunCollected }
+
 // Runs lists the runs of a namespace, oldest first; all namespaces when it is
 // empty.
 func (c *Cluster) Runs(ctx context.Context, namespace string) ([]Run, error) {

@@ -34,6 +34,7 @@ func (t *Target) writeStatus(ctx context.Context, step plan.Step, r *result.Resu
 	}
 	ctx, cancel := t.lateHook(ctx, r)
 	defer cancel()
+	t.unwritten = r
 	w, err := t.writerOf(step)
 	if err != nil {
 		return err
@@ -41,8 +42,7 @@ func (t *Target) writeStatus(ctx context.Context, step plan.Step, r *result.Resu
 	if t.told != nil {
 		w.history, w.source = t.told.history, t.told.source
 	}
-	_, err = w.write(ctx, w.planned, t.runOf(r))
-	return err
+	return t.remember(ctx, w, r)
 }
 
 // writerOf is the writer that a step of the plan describes.
@@ -81,8 +81,7 @@ func (t *Target) Record(ctx context.Context, r result.Result) error {
 	if t.told == nil {
 		return nil
 	}
-	_, err := t.told.write(ctx, t.told.planned, t.runOf(&r))
-	return err
+	return t.remember(ctx, t.told, &r)
 }
 
 // writer writes outcomes of one object's runs.

@@ -45,6 +45,9 @@ type Target struct {
 	began time.Time
 	// told wrote that the mover was started; nil: nobody was told.
 	told *writer
+	// unwritten is the run's outcome as long as the history lacks it; nil: there is
+	// none yet, or it is written.
+	unwritten *result.Result
 	// firstSeen says since when a passing condition has been seen.
 	firstSeen map[string]time.Time
 	// triggerValue is the claim's copy trigger that this run serves.

@@ -57,6 +57,22 @@ func requestFaults() []faultRow {
 			},
 			code: 8, says: "proved",
 		},
+		{
+			name: "history forbidden", live: true,
+			meet: func(f *faulted) ended {
+				c, end := f.spoilt((*counts).forbidHistory)
+				f.shows("403 for %d writes of the history", c.atLeast(f, "403", 1))
+				if !strings.Contains(end.stderr, "write the history") {
+					f.t.Errorf("it does not say that the history could not be written:\n%s", end.stderr)
+				}
+				if a := f.job().Annotations; a["volsync-kopia/result"] == "" || a["volsync-kopia/collected"] != "" {
+					f.t.Errorf("the Job does not keep the outcome for who can write it: %v", a)
+				}
+				f.remembers("Succeeded")
+				return end
+			},
+			code: 8, says: "proved",
+		},
 	}
 }
 
@@ -152,6 +168,16 @@ func (c *counts) forbidStatus(w http.ResponseWriter, r *http.Request, change int
 	}
 	c.first("403")
 	refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden, "replicationsources is forbidden: the fault matrix cannot patch its status")
+	return true
+}
+
+// forbidHistory answers every write of a ConfigMap with 403.
+func (c *counts) forbidHistory(w http.ResponseWriter, r *http.Request, change int) bool {
+	if change == 0 || resourceOf(r.URL.Path) != "configmaps" {
+		return false
+	}
+	c.first("403")
+	refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden, "configmaps is forbidden: the fault matrix cannot write the history")
 	return true
 }
 
