@@ -1,12 +1,15 @@
 package problem
 
+import "slices"
+
 // repositoryCodes documents VK4xx: the repository and its Secret, and what a
 // run finds there.
 func repositoryCodes() []Code {
-	return append(secretCodes(), moverCodes()...)
+	return slices.Concat(secretCodes(), valueCodes(), moverCodes(), settingsCodes())
 }
 
-// secretCodes are found in the repository Secret alone.
+// secretCodes are found in the repository Secret alone: it does not say where the
+// repository is, or not what its storage needs.
 func secretCodes() []Code {
 	return []Code{
 		{
@@ -39,6 +42,12 @@ func secretCodes() []Code {
 			Example: "spec:\n  kopia:\n    repositoryPVC: backups # and the Secret has KOPIA_S3_BUCKET",
 			Fix:     "Remove one of the two, or name another Secret.",
 		},
+	}
+}
+
+// valueCodes are about what the keys of the Secret hold.
+func valueCodes() []Code {
+	return []Code{
 		{
 			ID: "VK406", Title: "Several kinds of storage", Severity: Warning,
 			Meaning: "The Secret has keys of more than one kind of storage. The first in the order S3, Azure, GCS, filesystem, B2, WebDAV, SFTP, rclone, Google Drive is used.",
@@ -72,7 +81,7 @@ func secretCodes() []Code {
 	}
 }
 
-// moverCodes are found by a mover.
+// moverCodes are what a mover finds in the data and beside it.
 func moverCodes() []Code {
 	return []Code{
 		{
@@ -112,6 +121,18 @@ func moverCodes() []Code {
 			Fix:     "Restore the newest complete snapshot by leaving the id out.",
 		},
 		{
+			ID: "VK429", Title: "Files missing in the snapshot", Severity: Warning,
+			Meaning: "Files could not be read when the restored snapshot was taken, so it lacks them. It is complete otherwise, and may be the best there is.",
+			Example: "# a backup that ended with exit code 4",
+			Fix:     "Look for the files in an older snapshot, with --previous or --as-of, and find out why they cannot be read.",
+		},
+	}
+}
+
+// settingsCodes are about policies and schedules that a mover could or would not set.
+func settingsCodes() []Code {
+	return []Code{
+		{
 			ID: "VK427", Title: "Policy file not used", Severity: Warning,
 			Meaning: "A policy file cannot be used, and --policy-errors=warn lets the backup run without it. The repository's own settings stay.",
 			Example: "data:\n  global-policy.json: |\n    {invalid json here}",
@@ -122,12 +143,6 @@ func moverCodes() []Code {
 			Meaning: "The global policy of the repository has ignore rules, and the manifest gives this source a list of its own under repositoryConfig.policies. In kopia a source's list replaces the global one whole, so those rules do not apply to it.",
 			Example: "spec:\n  kopia:\n    policyConfig:\n      repositoryConfig: {policies: {files: {ignore: [\"*.tmp\"]}}} # and the global policy ignores *.log",
 			Fix:     "Add the rules to the source as well, or give the source's with --ignore in additionalArgs, which adds to the global ones; kopia policy show --global prints them.",
-		},
-		{
-			ID: "VK429", Title: "Files missing in the snapshot", Severity: Warning,
-			Meaning: "Files could not be read when the restored snapshot was taken, so it lacks them. It is complete otherwise, and may be the best there is.",
-			Example: "# a backup that ended with exit code 4",
-			Fix:     "Look for the files in an older snapshot, with --previous or --as-of, and find out why they cannot be read.",
 		},
 		{
 			ID: "VK430", Title: "Maintenance schedule not set", Severity: Warning,
