@@ -280,9 +280,7 @@ func (c *client) forbid(t *testing.T) {
 	}
 	shim := filepath.Join(c.dir, "kopia-without-rights")
 	text := "#!/bin/sh\nexec " + setpriv + " --bounding-set=-all --inh-caps=-all '" + c.runner.Kopia + "' \"$@\"\n"
-	if err := os.WriteFile(shim, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	kopiatest.Script(t, shim, text)
 	c.runner.Kopia = shim
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 )
 
 func TestAScriptIsAskedForItsVersionOnceUntilItChanges(t *testing.T) {
@@ -15,9 +16,7 @@ func TestAScriptIsAskedForItsVersionOnceUntilItChanges(t *testing.T) {
 	program, memory := filepath.Join(dir, "kopia"), filepath.Join(dir, "memory.json")
 	write := func(version string, at time.Time) {
 		t.Helper()
-		if err := os.WriteFile(program, []byte("#!/bin/sh\necho "+version+" build: x\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		kopiatest.Script(t, program, "#!/bin/sh\necho "+version+" build: x\n")
 		if err := os.Chtimes(program, at, at); err != nil {
 			t.Fatal(err)
 		}

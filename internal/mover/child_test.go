@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,7 +66,7 @@ func (w *world) runAs(t *testing.T, uid uint32) outcome {
 	t.Helper()
 	kopiatest.NeedRoot(t)
 	w.giveTo(t, int(uid))
-	w.task.Kopia = publicCopy(t, w.dir, w.kopia)
+	w.task.Kopia = kopiatest.PublicCopy(t, w.dir, w.kopia)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +79,7 @@ func (w *world) runAs(t *testing.T, uid uint32) outcome {
 	if err := os.WriteFile(taskFile, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), publicCopy(t, w.dir, self))
+	cmd := exec.CommandContext(t.Context(), kopiatest.PublicCopy(t, w.dir, self))
 	cmd.Env = []string{"VK_TEST_TASK=" + taskFile, "VK_TEST_TERMINATION=" + w.options.TerminationLog, "PATH=/usr/bin:/bin"}
 	cmd.Dir = w.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
@@ -128,35 +127,13 @@ func (w *world) giveTo(t *testing.T, uid int) {
 	}
 }
 
-// publicCopy copies a program to where every user may run it.
-func publicCopy(t *testing.T, dir, program string) string {
-	t.Helper()
-	in, err := os.Open(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	path := filepath.Join(dir, "program-"+filepath.Base(program))
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(out, in)
-	if closeErr := out.Close(); err != nil || closeErr != nil {
-		t.Fatal(err, closeErr)
-	}
-	return path
-}
-
 // shim puts a shell script in kopia's place. In it $KOPIA is the real one, and
 // $DIR a directory for its notes.
 func (w *world) shim(t *testing.T, script string) {
 	t.Helper()
 	path := filepath.Join(w.dir, "kopia-shim")
 	text := fmt.Sprintf("#!/bin/sh\nKOPIA='%s'\nDIR='%s'\nREPO='%s'\n%s\nexec \"$KOPIA\" \"$@\"\n", w.kopia, w.dir, w.repo.Dir, script)
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	kopiatest.Script(t, path, text)
 	w.task.Kopia = path
 	w.options.KopiaVersion = "0.22.3"
 }

@@ -14,10 +14,7 @@ import (
 func actionThatTouches(t *testing.T, file string) string {
 	t.Helper()
 	program := file + ".sh"
-	kopiatest.Write(t, program, "#!/bin/sh\ntouch '"+file+"'\n")
-	if err := os.Chmod(program, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	kopiatest.Script(t, program, "#!/bin/sh\ntouch '"+file+"'\n")
 	return program
 }
 

@@ -91,9 +91,7 @@ exec '%[2]s' "$@"`, dir, kopia))
 // program puts a shell script on the PATH.
 func (w *world) program(t *testing.T, name, script string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(w.dir, "bin", name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	kopiatest.Script(t, filepath.Join(w.dir, "bin", name), "#!/bin/sh\n"+script+"\n")
 }
 
 // write puts a file into the volume.

@@ -104,8 +104,9 @@ func (c *Cluster) startStorage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The defaults wait a second before the first retry, most of what a claim or snapshot takes here.
-	quick := []string{"--kubeconfig=" + c.Kubeconfig(), "--retry-interval-start=200ms"}
+	// The defaults wait a second before the first retry, most of what a claim or snapshot takes here, and
+	// send five requests a second, which tests side by side have to queue for.
+	quick := []string{"--kubeconfig=" + c.Kubeconfig(), "--retry-interval-start=200ms", "--kube-api-qps=100", "--kube-api-burst=200"}
 	sidecar := slices.Concat(quick, []string{"--csi-address=" + socket, "--extra-create-metadata"})
 	daemons := []struct {
 		tool, program string

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -28,7 +29,9 @@ func call(t testing.TB, args ...string) ended {
 // callAs runs the command with another kubeconfig.
 func callAs(t testing.TB, kubeconfig string, args ...string) ended {
 	t.Helper()
-	cmd, stdout, stderr := command(t.Context(), kubeconfig, args...)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute) // no command that is waited for takes as long
+	defer stop()
+	cmd, stdout, stderr := command(ctx, kubeconfig, args...)
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -115,7 +115,10 @@ func (f *faulted) makeQuota(name corev1.ResourceName, hard string) error {
 		ObjectMeta: metav1.ObjectMeta{Name: "full"},
 		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{name: resource.MustParse(hard)}},
 	}, metav1.CreateOptions{})
-	for ; err == nil && len(q.Status.Used) == 0; time.Sleep(50 * time.Millisecond) {
+	for began := time.Now(); err == nil && len(q.Status.Used) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			return errors.New("nobody has counted what the ResourceQuota is for")
+		}
 		q, err = quotas.Get(ctx, "full", metav1.GetOptions{})
 	}
 	return err

@@ -91,14 +91,17 @@ type counts struct {
 }
 
 // first reports whether the thing was not counted before, and counts it.
-func (c *counts) first(thing string) bool {
+func (c *counts) first(thing string) bool { return c.count(thing) == 1 }
+
+// count counts the thing, and says how often it has been.
+func (c *counts) count(thing string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.by == nil {
 		c.by = map[string]int{}
 	}
 	c.by[thing]++
-	return c.by[thing] == 1
+	return c.by[thing]
 }
 
 // atLeast fails the test unless the thing was counted so often.
@@ -124,10 +127,7 @@ func (c *counts) shorten(_ http.ResponseWriter, r *http.Request, _ int) bool {
 	default:
 		return false
 	}
-	properly := kind == "watch" && !c.first(kind) && c.by[kind]%2 == 0
-	if kind == "log" {
-		c.first(kind)
-	}
+	properly := c.count(kind)%2 == 0 && kind == "watch"
 	if properly {
 		q := r.URL.Query()
 		q.Set("timeoutSeconds", "1")

@@ -36,7 +36,7 @@ func storageFaults() []faultRow {
 		},
 		{
 			name: "snapshot error, permanent", snapshots: map[string]string{csidriver.CreateSnapshotFails: "always"},
-			meet: backsAndShows("volumesnapshots", injectedInSnapshot, "--ready-timeout=8s"), mend: (*faulted).ordinary,
+			meet: backsAndShows("volumesnapshots", injectedInSnapshot, "--ready-timeout=20s"), mend: (*faulted).ordinary,
 			code: 6, says: `last seen: .*injected fault: createSnapshotFails=always`,
 		},
 		{
@@ -55,12 +55,12 @@ func storageFaults() []faultRow {
 		},
 		{
 			name: "volume from the snapshot never bound", given: (*faulted).knows, storage: map[string]string{csidriver.RestoreReadyAfter: "never"},
-			meet: backsAndShows("events", `injected fault: restoreReadyAfter=never`, "--bound-timeout=5s"), mend: (*faulted).direct,
+			meet: backsAndShows("events", `injected fault: restoreReadyAfter=never`, "--bound-timeout=20s"), mend: (*faulted).direct,
 			code: 6, says: `last seen: .*injected fault: restoreReadyAfter`,
 		},
 		{
 			name: "clone never bound", given: (*faulted).knows, shape: shape{CopyMethod: "Clone"}, storage: map[string]string{csidriver.CloneReadyAfter: "never"},
-			meet: backsAndShows("events", `injected fault: cloneReadyAfter=never`, "--bound-timeout=5s"), mend: (*faulted).direct,
+			meet: backsAndShows("events", `injected fault: cloneReadyAfter=never`, "--bound-timeout=20s"), mend: (*faulted).direct,
 			code: 6, says: `last seen: .*injected fault: cloneReadyAfter`,
 		},
 		{

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -145,6 +146,7 @@ func (r *reader) shell(kubeconfig, script string) *exec.Cmd {
 	plugin, _, _ := command(r.t.Context(), kubeconfig)
 	const kubectl = `kubectl() { [ "$1" = volsync-kopia ] || { echo "no kubectl $1 here" >&2; return 127; }; shift; "$PLUGIN" "$@"; }` + "\n"
 	cmd := exec.CommandContext(r.t.Context(), "sh", "-e", "-c", kubectl+r.names.in(script))
+	cmd.WaitDelay = 10 * time.Second // what it has started may keep its output open
 	cmd.Dir = r.dir
 	tools, err := filepath.Abs("../../../bin") // kopia
 	r.must(err)

@@ -66,12 +66,12 @@ func (n *space) owns(object map[string]any) bool {
 func (n *space) atRest() *space {
 	n.t.Helper()
 	var going []string
-	for began := time.Now(); time.Since(began) < resting; time.Sleep(200 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < trailing; time.Sleep(200 * time.Millisecond) {
 		if going = n.going(); len(going) == 0 {
 			return n
 		}
 	}
-	n.t.Fatalf("namespace %s: still there after %s: %v", n.name, resting, going)
+	n.t.Fatalf("namespace %s: still there after %s: %v", n.name, trailing, going)
 	return nil
 }
 
@@ -122,12 +122,9 @@ func (n *space) leftNothing(before []string, kept ...string) {
 
 // trailing is how long the storage may take to remove what stood behind a claim or
 // a snapshot, in sight of a caller whose Role shows neither. Whatever else a run
-// made must be gone when its command has ended.
-const trailing = 15 * time.Second
-
-// resting is how long a test waits for that before it begins: a provisioner that
-// met a conflict tries again only after a while.
-const resting = time.Minute
+// made must be gone when its command has ended. A provisioner that met a conflict
+// tries again only after a while.
+const trailing = time.Minute
 
 // trails reports whether an object belongs to no namespace.
 func trails(name string) bool {

@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
@@ -83,6 +84,7 @@ func TestTheSecondRunOfASourceIsRefused(t *testing.T) {
 		before := n.atRest().inventory()
 		first := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0", "--actions-on-live-volume")
 		holder := n.untilRuns("Running")[0]
+		n.untilWaiting(holder.ID)
 		n.refused(holder.ID, "--actions-on-live-volume")
 		n.open()
 		r := first.wait().result(t, 0)
@@ -97,6 +99,8 @@ func TestTheSecondRunOfASourceIsRefused(t *testing.T) {
 		before := n.atRest().inventory()
 		p := newProxy(t)
 		held, release := make(chan struct{}), make(chan struct{})
+		letGo := sync.OnceFunc(func() { close(release) })
+		defer letGo() // the proxy ends only when it has answered
 		p.spoil = func(_ http.ResponseWriter, r *http.Request, change int) bool {
 			if change > 0 && resourceOf(r.URL.Path) == "volumesnapshots" && r.Method == http.MethodPost {
 				close(held)
@@ -105,9 +109,13 @@ func TestTheSecondRunOfASourceIsRefused(t *testing.T) {
 			return false
 		}
 		first := start(t, p.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0")
-		<-held
+		select {
+		case <-held:
+		case <-first.done:
+			t.Fatalf("the command ended before it made its copy: %+v", first.wait())
+		}
 		n.refused(n.untilRuns("Prepared")[0].ID)
-		close(release)
+		letGo()
 		first.wait().result(t, 0)
 		n.leftNothing(before)
 	})

@@ -226,7 +226,7 @@ func TestAMoverThatCannotStartIsEndedOnceItsCommandIsDead(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
 	before := n.atRest().objects()
-	dead := start(t, n.kubeconfig, "backup", "-f", n.file, "--mover-image=volsync-kopia.test/none:dev", "--scheduled-timeout=5s", "--started-timeout=5s")
+	dead := start(t, n.kubeconfig, "backup", "-f", n.file, "--mover-image=volsync-kopia.test/none:dev", "--scheduled-timeout=15s", "--started-timeout=15s")
 	n.untilRuns("Running")
 	n.must(dead.cmd.Process.Signal(syscall.SIGKILL))
 	dead.wait()
@@ -236,7 +236,7 @@ func TestAMoverThatCannotStartIsEndedOnceItsCommandIsDead(t *testing.T) {
 	})
 	history, _ := n.kept("app")
 	n.differs(before, "changed replicationsources.volsync.backube/app", "made configmaps/"+history)
-	if s := n.status("app"); s.LatestMoverStatus.Result != "Failed" || !strings.Contains(s.LatestMoverStatus.Logs, "had not started within 10s") {
+	if s := n.status("app"); s.LatestMoverStatus.Result != "Failed" || !strings.Contains(s.LatestMoverStatus.Logs, "had not started within 30s") {
 		t.Errorf("the status is %+v", s)
 	}
 }

@@ -213,12 +213,12 @@ func (n *space) remove() {
 		n.t.Errorf("delete namespace %s: %v", n.name, err)
 		return
 	}
-	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(200 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < 3*time.Minute; time.Sleep(200 * time.Millisecond) {
 		if _, err := namespaces.Get(ctx, n.name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
 			return
 		}
 	}
-	n.t.Errorf("namespace %s is still there after a minute", n.name)
+	n.t.Errorf("namespace %s is still there after three minutes", n.name)
 }
 
 // until waits, and fails the test after a minute.
