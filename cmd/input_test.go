@@ -84,7 +84,11 @@ func TestAURLThatCannotBeReadIsExit2(t *testing.T) {
 		"http:///x?sig=hunter2":                                     "only http and https URLs can be read",
 		"s3://bucket/x?sig=hunter2":                                 "s3://bucket/x: only http and https URLs can be read",
 	} {
-		got := validateWith(nil, "", "-f", url, "--request-timeout=300ms")
+		limit := "30s"
+		if strings.Contains(url, "/slow.yaml") {
+			limit = "300ms"
+		}
+		got := validateWith(nil, "", "-f", url, "--request-timeout="+limit)
 		if got.code != 2 || !strings.Contains(got.errOut, want) || strings.Contains(got.out+got.errOut, "hunter2") {
 			t.Errorf("%s: exit %d, want 2 and %q\n%s", url, got.code, want, got.errOut)
 		}

@@ -18,11 +18,15 @@ func TestTheListSaysWhatSpeaksAgainstASnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wants := map[string]string{"aaaa": "latest-2 daily-1 ", "bbbb": "latest-1 (1,200 missed)", "cccc": "incomplete: canceled"}
 	for line := range strings.Lines(out.String()) {
-		for id, want := range map[string]string{"aaaa": "latest-2 daily-1 ", "bbbb": "latest-1 (1,200 missed)", "cccc": "incomplete: canceled"} {
-			if strings.HasPrefix(line, id) && !strings.Contains(line, want) {
-				t.Errorf("%q is not in %q", want, line)
-			}
+		id, _, _ := strings.Cut(line, " ")
+		if want := wants[id]; !strings.Contains(line, want) {
+			t.Errorf("%q is not in %q", want, line)
 		}
+		delete(wants, id)
+	}
+	if len(wants) > 0 {
+		t.Errorf("no line for %v in\n%s", wants, out.String())
 	}
 }

@@ -56,9 +56,9 @@ func TestActionOutputAndEnd(t *testing.T) {
 func TestActionThatIgnoresTheEndIsKilled(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
-	report, lines, err := act(t, `trap "" TERM; echo $$; while true; do sleep 1; done`, 200*time.Millisecond)
-	if err != nil || !report.TimedOut || report.ExitCode != -1 || time.Since(start) > 30*time.Second {
-		t.Fatalf("report %+v, error %v after %s", report, err, time.Since(start))
+	report, lines, err := act(t, `trap "" TERM; echo $$; while true; do sleep 1; done`, 2*time.Second)
+	if err != nil || !report.TimedOut || report.ExitCode != -1 || len(lines) == 0 || time.Since(start) > 30*time.Second {
+		t.Fatalf("report %+v, output %q, error %v after %s", report, lines, err, time.Since(start))
 	}
 	if state, err := os.ReadFile(filepath.Join("/proc", lines[0], "stat")); err == nil && !strings.Contains(string(state), ") Z ") {
 		t.Errorf("the action is still there: %s", state)
@@ -68,7 +68,7 @@ func TestActionThatIgnoresTheEndIsKilled(t *testing.T) {
 // It ended in time by itself; that its output stays open longer is another's doing.
 func TestActionThatLeavesAChildIsNotTimedOut(t *testing.T) {
 	t.Parallel()
-	report, lines, err := act(t, "sleep 60 & echo started", time.Second)
+	report, lines, err := act(t, "sleep 60 & echo started", 2*time.Second)
 	if err != nil || report.TimedOut || report.ExitCode != 0 || !slices.Equal(lines, []string{"started"}) {
 		t.Errorf("report %+v, output %q, error %v", report, lines, err)
 	}
@@ -77,7 +77,7 @@ func TestActionThatLeavesAChildIsNotTimedOut(t *testing.T) {
 // The caller's own limit, as what is left of a grace period, is a time limit too.
 func TestActionThatIsEndedByTheCallersDeadlineIsTimedOut(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	a := kopiaexec.Action{Name: "x", Command: "exec sleep 60", Dir: t.TempDir(), Env: []string{"PATH=" + kopiaexec.DefaultPath}, Timeout: time.Minute}
 	report, err := a.Run(ctx, func(string) {})
@@ -96,7 +96,7 @@ func TestChildrenOfAnActionEndWithIt(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report, lines, err := act(t, "sh -c '"+row.child+"' & echo $!; wait", time.Second)
+			report, lines, err := act(t, "sh -c '"+row.child+"' & echo $!; wait", 2*time.Second)
 			if err != nil || !report.TimedOut || len(lines) < 2 {
 				t.Fatalf("report %+v, output %q, error %v", report, lines, err)
 			}

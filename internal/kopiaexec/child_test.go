@@ -15,9 +15,19 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 )
 
-// standIn makes TestStandInMover a process that does what a mover does: "kopia"
-// or "action" is what it runs.
-const standIn = "VK_TEST_STAND_IN"
+// These make TestStandInMover a process that does what a mover does. The first is
+// what it runs: "kopia" or "action". The second is a directory for its script: it
+// is killed, so that one of its own would stay.
+const (
+	standIn    = "VK_TEST_STAND_IN"
+	standInDir = "VK_TEST_STAND_IN_DIR"
+)
+
+// standInEnv is the environment of a stand-in.
+func standInEnv(t *testing.T, what string) []string {
+	t.Helper()
+	return append(os.Environ(), standIn+"="+what, standInDir+"="+t.TempDir())
+}
 
 // TestStandInMover tests nothing: others start it as a process of its own, which
 // runs something long and ignores SIGTERM.
@@ -28,7 +38,7 @@ func TestStandInMover(t *testing.T) {
 	}
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM)
 	say := func(line string) { _, _ = os.Stdout.WriteString(line + "\n") }
-	script := filepath.Join(t.TempDir(), "long")
+	script := filepath.Join(os.Getenv(standInDir), "long")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho pid $$ >&2\nsleep 300 &\necho pid $! >&2\nwait\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +75,16 @@ func (p *pids) line(line string) {
 	}
 }
 
+// end kills those that still live.
+func (p *pids) end(t *testing.T) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pid := range p.list {
+		end(t, pid)
+	}
+}
+
 // gone waits for the end of a process.
 func gone(pid string) bool {
 	for range 100 {
@@ -86,23 +106,26 @@ func TestWhatAKilledMoverRanEndsWithIt(t *testing.T) {
 			t.Parallel()
 			seen := newPids()
 			mover := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStandInMover$")
-			mover.Env = append(os.Environ(), standIn+"="+what)
+			mover.Env = standInEnv(t, what)
 			mover.Stdout, mover.WaitDelay = &lineWriter{log: seen.line}, time.Second
 			if err := mover.Start(); err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() {
+				_ = mover.Process.Kill() // after a failure it lives
+				_ = mover.Wait()
+				seen.end(t) // only a Child can reach the second
+			})
 			select {
 			case <-seen.both:
 			case <-time.After(30 * time.Second):
 				t.Fatal("the stand-in has started nothing")
 			}
-			t.Cleanup(func() { end(t, seen.list[1]) }) // only a Child can reach this one
 			if err := mover.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			_ = mover.Wait()
 			if !gone(seen.list[0]) {
-				end(t, seen.list[0])
 				t.Errorf("the %s is still there", what)
 			}
 		})
@@ -123,22 +146,29 @@ func TestChildLeavesNoProcess(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			seen := newPids()
-			ctx, cancel := context.WithCancel(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
 			go func() {
-				<-seen.both
-				cancel()
+				select {
+				case <-seen.both:
+					cancel()
+				case <-ctx.Done():
+				}
 			}()
 			child := Child{
 				Executable: os.Args[0], Args: []string{"-test.run=^TestStandInMover$"},
-				Env: append(os.Environ(), standIn+"="+what), Grace: 200 * time.Millisecond, OnLine: seen.line,
+				Env: standInEnv(t, what), Grace: 200 * time.Millisecond, OnLine: seen.line,
 			}
 			ended, err := child.Run(ctx)
 			if err != nil || ended.ExitCode != -1 || ended.Terminated {
 				t.Errorf("%+v, %v", ended, err)
 			}
+			t.Cleanup(func() { seen.end(t) })
+			if len(seen.list) != 2 {
+				t.Fatalf("the stand-in has started %q", seen.list)
+			}
 			for _, pid := range seen.list {
 				if !gone(pid) {
-					end(t, pid)
 					t.Errorf("process %s is still there", pid)
 				}
 			}

@@ -44,13 +44,17 @@ func startShell(t *testing.T, g process.Group, script string) *process.Daemon {
 }
 
 func TestStop(t *testing.T) {
+	const loop = " TERM; echo up; while :; do sleep 0.1; done"
 	tests := map[string]struct {
 		script string
 		grace  time.Duration
+		// least is how long the stop takes, said what the log then has after "up".
+		least time.Duration
+		said  string
 	}{
-		"ends by itself":          {"echo up; exec sleep 60", time.Minute},
-		"does not heed SIGTERM":   {"trap '' TERM; echo up; while :; do sleep 0.1; done", 100 * time.Millisecond},
-		"is given no time at all": {"trap '' TERM; echo up; while :; do sleep 0.1; done", 0},
+		"ends at SIGTERM":         {"trap 'echo term; exit'" + loop, time.Minute, 0, "term\n"},
+		"does not heed SIGTERM":   {"trap 'echo term'" + loop, 2 * time.Second, 2 * time.Second, "term\n"},
+		"is given no time at all": {"trap 'echo term'" + loop, 0, 0, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -59,8 +63,15 @@ func TestStop(t *testing.T) {
 			if !d.Alive() {
 				t.Fatal("a running daemon is reported as ended")
 			}
+			begun := time.Now()
 			if err := g.Stop(t.Context(), "shell", test.grace); err != nil {
 				t.Fatal(err)
+			}
+			if took := time.Since(begun); took < test.least || took > 30*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if said, err := os.ReadFile(filepath.Join(g.Logs, "shell.log")); err != nil || string(said) != "up\n"+test.said {
+				t.Errorf("the daemon said %q (%v)", said, err)
 			}
 			if d.Alive() {
 				t.Error("the daemon is alive")
@@ -100,7 +111,10 @@ func TestZombieIsNotAlive(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = cmd.Wait() }()
+	defer func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	}()
 	record, err := process.Of(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
