@@ -81,7 +81,7 @@ func TestACommandThatWaitsForTheAPIServerObeysItsSignals(t *testing.T) {
 		{syscall.SIGINT, 130, "SIGINT", []string{"backup", "-f", manifest}},
 		{syscall.SIGINT, 130, "SIGINT", []string{"backup", "app"}},
 		{syscall.SIGTERM, 143, "SIGTERM", []string{"backup", "-f", manifest, "--dry-run=server"}},
-		{nil, 6, "--timeout", []string{"backup", "-f", manifest, "--timeout=1s"}},
+		{nil, 6, "--timeout", []string{"backup", "-f", manifest, "--timeout=5s"}},
 		{syscall.SIGINT, 130, "SIGINT", []string{"plan", "-f", manifest}},
 		{syscall.SIGTERM, 143, "SIGTERM", []string{"doctor", "-f", manifest}},
 		{syscall.SIGINT, 130, "SIGINT", []string{"status"}},
@@ -102,14 +102,21 @@ func TestACommandThatWaitsForTheAPIServerObeysItsSignals(t *testing.T) {
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
-			<-asked
-			if row.signal != nil {
-				if err := c.Process.Signal(row.signal); err != nil {
-					t.Fatal(err)
+			ended := make(chan error, 1)
+			go func() { ended <- c.Wait() }()
+			var err error
+			select {
+			case <-asked:
+				if row.signal != nil {
+					if err := c.Process.Signal(row.signal); err != nil {
+						t.Fatal(err)
+					}
 				}
+				err = <-ended
+			case err = <-ended: // before it has asked, or with ctx: the code tells
 			}
 			var exit *exec.ExitError
-			if err := c.Wait(); err != nil && !errors.As(err, &exit) {
+			if err != nil && !errors.As(err, &exit) {
 				t.Fatal(err)
 			}
 			if c.ProcessState.ExitCode() != row.code || !strings.Contains(stderr.String(), row.says) {

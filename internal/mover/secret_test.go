@@ -60,6 +60,8 @@ func TestNoProcessEverHoldsTheSecret(t *testing.T) {
 	const password = "only-in-this-test-8c1d"
 	w := newBareWorld(t, kopiatest.Kopia(t))
 	w.secret(t, "KOPIA_PASSWORD", password)
+	// Each kopia waits until it has been looked at, however short its work is.
+	w.shim(t, `n=0; until [ -e "$DIR/seen-$$" ] || [ $n -ge 1000 ]; do sleep 0.02; n=$((n+1)); done`)
 	stop, seen := make(chan struct{}), make(chan string, 1)
 	go func() { seen <- watchProcesses(t, w.dir, password, stop) }()
 	w.run(t).want(t, result.Succeeded, 0, "")
@@ -75,7 +77,8 @@ func TestNoProcessEverHoldsTheSecret(t *testing.T) {
 }
 
 // watchProcesses looks for the secret in the arguments and variables of all
-// processes until stop. It returns the arguments of those that name dir.
+// processes until stop. It returns the arguments of those that name dir, and
+// leaves a file seen-PID there for each.
 func watchProcesses(t *testing.T, dir, secret string, stop <-chan struct{}) string {
 	forms := []string{secret, base64.StdEncoding.EncodeToString([]byte(secret))}
 	var commands strings.Builder
@@ -99,6 +102,9 @@ func watchProcesses(t *testing.T, dir, secret string, stop <-chan struct{}) stri
 			}
 			if bytes.Contains(args, []byte(dir)) {
 				commands.Write(bytes.ReplaceAll(args, []byte{0}, []byte(" ")))
+				if err := os.WriteFile(filepath.Join(dir, "seen-"+filepath.Base(filepath.Dir(file))), nil, 0o600); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	}
