@@ -47,6 +47,7 @@ func TestNode(t *testing.T) {
 		runJob(t, client, "change", "data", "echo two > /data/file")
 		group := "snapshot.storage.k8s.io"
 		createClaim(t, client, "restored", "vk-wait", &corev1.TypedLocalObjectReference{APIGroup: &group, Kind: "VolumeSnapshot", Name: "first"})
+		eventually(t, "claim looked at", func() (bool, error) { return waitsForAPod(t, client, "restored") })
 		if done, err := bound(t, client, "restored"); done || err != nil {
 			t.Errorf("class vk-wait binds a claim that no pod uses (%v)", err)
 		}
@@ -123,6 +124,14 @@ func createClaim(t *testing.T, client *kubernetes.Clientset, name, class string,
 func bound(t *testing.T, client *kubernetes.Clientset, name string) (bool, error) {
 	claim, err := client.CoreV1().PersistentVolumeClaims(namespace).Get(t.Context(), name, metav1.GetOptions{})
 	return err == nil && claim.Status.Phase == corev1.ClaimBound, err
+}
+
+// waitsForAPod reports whether the volume controller has said that it leaves the claim unbound until a pod uses it.
+func waitsForAPod(t *testing.T, client *kubernetes.Clientset, name string) (bool, error) {
+	events, err := client.CoreV1().Events(namespace).List(t.Context(), metav1.ListOptions{
+		FieldSelector: "reason=WaitForFirstConsumer,involvedObject.kind=PersistentVolumeClaim,involvedObject.name=" + name,
+	})
+	return err == nil && len(events.Items) > 0, err
 }
 
 // createSnapshot returns when the snapshot is ready.

@@ -19,12 +19,17 @@ func TestRunEndsWithItsStandardInput(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	stdin, hold := io.Pipe()
 	lines, stdout := io.Pipe()
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() {
 		err := dispatch(t.Context(), []string{"run", "--apiserver-only", "--state", dir}, streams{stdin, stdout, t.Output()})
 		_ = stdout.Close()
 		ended <- err
+		close(ended)
 	}()
+	t.Cleanup(func() { // a test that failed leaves no cluster either
+		_ = hold.Close()
+		<-ended
+	})
 	line, err := bufio.NewReader(lines).ReadString('\n')
 	if err != nil {
 		t.Fatal(err, <-ended)
