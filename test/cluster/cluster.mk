@@ -47,6 +47,7 @@ bench-cluster: cluster-tools image ## Whole runs by every copy method, API reque
 	cd test/cluster && VK_BENCH=1 VK_REQUIRE=cluster $(GO) test -count=1 -timeout 30m -v -run '^TestBench' ./suite | grep -v '^=== '
 
 .PHONY: test-cluster
-test-cluster: cluster-tools image ## Tests on a whole node (root on Linux)
+test-cluster: cluster-tools image ## Tests on a whole node, and of the mover image that it runs (root on Linux)
+	VK_REQUIRE=image $(GO) test -count=1 ./tools/image
 	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -p 1 -timeout 20m $$($(GO) list ./... | grep -v '/suite$$')
 	cd test/cluster && VK_REQUIRE=apiserver,cluster $(GO) test -count=1 -parallel 6 -timeout 45m -run '$(SUITE)' ./suite # most of it waits
