@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -199,7 +200,7 @@ func (t *Target) untilBegun(ctx context.Context, job *batchv1.Job) error {
 	t.listen(ctx)
 	return t.waitFor(ctx, "the mover", plan.Wait{For: plan.UntilStarted}, func() (state, error) {
 		pod, _, err := t.pod()
-		if err != nil {
+		if err = errors.Join(err, t.outOfSight(time.Time{})); err != nil {
 			return state{}, err
 		}
 		if pod == nil {
@@ -221,10 +222,9 @@ func (t *Target) untilBegun(ctx context.Context, job *batchv1.Job) error {
 func (f *following) watchOnly(ctx context.Context) (*result.Result, error) {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	read := make(chan struct{})
-	go func() { defer close(read); f.readLog(reading) }()
+	read := f.listen(reading)
 	if pod, _, err := f.pod(); err == nil && pod != nil {
-		if err := f.target.view.until(ctx, f.ended); err != nil {
+		if err := f.target.view.until(ctx, f.seenOver); err != nil {
 			stop()
 			<-read
 			return nil, err

@@ -19,7 +19,8 @@ import (
 const (
 	// stopMargin is what a pod may take beyond its grace period to be seen ended.
 	stopMargin = 30 * time.Second
-	// logMargin is how long the log may trail the pod's end.
+	// logMargin is how long the log may trail the pod's end, and that a log that has
+	// ended with its Result.
 	logMargin = 10 * time.Second
 	// lookTimeout bounds a look that only explains.
 	lookTimeout = 10 * time.Second
@@ -43,7 +44,10 @@ func (t *Target) followUntil(ctx context.Context, step plan.Step, stop error) (*
 	if stop == nil {
 		t.lease.rest() // until then, a command that is alive renews it
 	}
-	r := f.follow(ctx, stop)
+	r, err := f.follow(ctx, stop)
+	if err != nil {
+		return nil, err
+	}
 	t.lease.wake(context.WithoutCancel(ctx))
 	if !t.suspended && r.Outcome == result.Cancelled {
 		t.nameWhoStopped(ctx, r, f.job)
@@ -72,19 +76,40 @@ type following struct {
 	job     string
 	waits   []plan.Wait
 	collect run.Collector
-	// heard is when the mover last said something, in Unix nanoseconds.
-	heard atomic.Int64
+	// heard is when the mover last said something or its log could not be read, wrote
+	// when its last line came, and complete when its log ended with the Result; in Unix
+	// nanoseconds.
+	heard, wrote, complete atomic.Int64
 }
 
-func (f *following) follow(ctx context.Context, err error) *result.Result {
+// listen reads the log in the background. What it returns is closed at its end.
+func (f *following) listen(ctx context.Context) <-chan struct{} {
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		f.readLog(ctx)
+		if f.collect.Ended() {
+			f.complete.Store(f.target.now().UnixNano())
+		}
+	}()
+	return read
+}
+
+// follow returns what the mover left. With an error it may go on, and was not told
+// to stop.
+func (f *following) follow(ctx context.Context, err error) (*result.Result, error) {
 	t := f.target
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	read := make(chan struct{})
-	go func() { defer close(read); f.readLog(reading) }()
+	read := f.listen(reading)
 
 	if err == nil {
 		err = f.untilEnded(ctx)
+	}
+	if errors.Is(err, run.ErrOutOfSight) {
+		stop()
+		<-read
+		return nil, err
 	}
 	if err != nil { // told to stop
 		grace := time.Duration(t.plan.Task.GracePeriod) + stopMargin
@@ -95,7 +120,7 @@ func (f *following) follow(ctx context.Context, err error) *result.Result {
 		if err := t.cluster.suspend(stopping, t.plan.Object.Namespace, f.job, err); err != nil {
 			t.say("the mover could not be told to stop: %v", err)
 		}
-		_ = t.view.until(stopping, f.ended)
+		_ = t.view.until(stopping, f.over)
 	}
 	select {
 	case <-read:
@@ -103,7 +128,7 @@ func (f *following) follow(ctx context.Context, err error) *result.Result {
 		stop()
 		<-read
 	}
-	return f.conclude(ctx, err)
+	return f.conclude(ctx, err), nil
 }
 
 // pod is the one that is followed.
@@ -121,13 +146,18 @@ func (f *following) untilEnded(ctx context.Context) error {
 			WithHint("--timeout sets the limit"))
 		defer cancel()
 	}
-	return f.target.view.until(bounded, func() (bool, error) {
+	err := f.target.view.until(bounded, func() (bool, error) {
 		if silent := f.target.now().Sub(time.Unix(0, f.heard.Load())); idle > 0 && silent > idle {
 			return false, fault.New(fault.TimedOut, "the mover's log has had no line for %s, and a mover that works writes one every 30 seconds", idle).
 				WithHint("--idle-timeout sets the limit")
 		}
-		return f.ended()
+		return f.seenOver()
 	})
+	var f0 *fault.Error
+	if why := f.target.view.alsoUnseen(""); why != "" && errors.As(err, &f0) && f0.Kind == fault.TimedOut {
+		return f0.WithWhy("last seen: " + why)
+	}
+	return err
 }
 
 // budget is the time limit of a condition; 0: none.
@@ -149,6 +179,24 @@ func (f *following) ended() (bool, error) {
 	return gone || terminated(pod) != nil || pod.Status.Phase == corev1.PodFailed || overdue(pod, f.target.now()), nil
 }
 
+// over reports whether the mover has ended by its pod or by its log, of which either
+// suffices: the pod's end may never be seen.
+func (f *following) over() (bool, error) {
+	if ended, err := f.ended(); ended || err != nil {
+		return ended, err
+	}
+	at := f.complete.Load()
+	return at != 0 && f.target.now().Sub(time.Unix(0, at)) > logMargin, nil
+}
+
+// seenOver is over, and fails once the mover can be neither seen nor heard.
+func (f *following) seenOver() (bool, error) {
+	if over, err := f.over(); over || err != nil || f.complete.Load() != 0 {
+		return over, err
+	}
+	return false, f.target.outOfSight(time.Unix(0, f.wrote.Load()))
+}
+
 // readLog reads the log until it is complete.
 func (f *following) readLog(ctx context.Context) {
 	t := f.target
@@ -165,7 +213,9 @@ func (f *following) readLog(ctx context.Context) {
 	reader := logReader{
 		cluster: t.cluster, namespace: pod.Namespace, pod: pod.Name,
 		line: func(line string) {
-			f.heard.Store(t.now().UnixNano())
+			now := t.now().UnixNano()
+			f.heard.Store(now)
+			f.wrote.Store(now)
 			f.collect.Line(line)
 		},
 		ended: func() bool { ended, _ := f.ended(); return ended },

@@ -237,11 +237,17 @@ func labelOf(l *coordinationv1.Lease) string {
 	return *l.Spec.HolderIdentity
 }
 
+// longestLease bounds what a Lease may say of its duration. This program's own say 15
+// seconds, or one; what another version may write is within a minute, and who writes
+// more must not make others wait as long as that.
+const longestLease = time.Minute
+
+// durationOf is how long a Lease holds without being renewed.
 func durationOf(l *coordinationv1.Lease) time.Duration {
 	if l.Spec.LeaseDurationSeconds == nil {
-		return time.Minute
+		return longestLease
 	}
-	return time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
+	return min(time.Duration(*l.Spec.LeaseDurationSeconds)*time.Second, longestLease)
 }
 
 // pause waits, or returns why ctx ended.

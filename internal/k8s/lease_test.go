@@ -287,3 +287,33 @@ func TestWhyALeaseCannotBeWrittenIsTold(t *testing.T) {
 		}
 	})
 }
+
+// TestALeaseThatSaysAYearIsWatchedForAMinute: whoever may write one must not stop every
+// cleanup of the namespace.
+func TestALeaseThatSaysAYearIsWatchedForAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		held := wantedLease(testRun)
+		held.Spec.LeaseDurationSeconds = ptr(int32(365 * 24 * 3600))
+		if _, err := w.typed.CoordinationV1().Leases(testNamespace).Create(t.Context(), held, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if remains, err := w.cluster.Remains(t.Context(), testNamespace, time.Now); err != nil || len(remains.Leases) != 1 {
+			t.Errorf("%+v, %v", remains, err)
+		}
+		if took := time.Since(began); took > 2*longestLease {
+			t.Errorf("cleanup looked on for %s", took)
+		}
+		began = time.Now()
+		l := w.leaseFor("next")
+		if err := l.take(t.Context(), wantedLease("next"), t.Logf); err != nil {
+			t.Error(err)
+		}
+		l.stop()
+		if took := time.Since(began); took > 2*longestLease {
+			t.Errorf("the next run looked on for %s", took)
+		}
+	})
+}

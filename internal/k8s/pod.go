@@ -244,6 +244,16 @@ func (t *Target) since(what string) time.Time {
 	return t.firstSeen[what]
 }
 
+// once reports whether nobody has asked for it of this condition before.
+func (t *Target) once(what string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	what += ", said"
+	_, known := t.firstSeen[what]
+	t.firstSeen[what] = t.now()
+	return !known
+}
+
 // past says that a condition holds no longer.
 func (t *Target) past(what string) {
 	t.mu.Lock()

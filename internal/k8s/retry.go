@@ -44,13 +44,19 @@ func Telling(ctx context.Context, say func(format string, args ...any)) context.
 }
 
 func tell(ctx context.Context, err error) {
+	if say, ok := ctx.Value(waitTeller{}).(func(error)); ok {
+		say(withoutAddress(err))
+	}
+}
+
+// withoutAddress is the error of a request without the address and its query, which
+// help nobody.
+func withoutAddress(err error) error {
 	var request *url.Error
 	if errors.As(err, &request) {
-		err = request.Err // without the address and its query, which help nobody
+		return request.Err
 	}
-	if say, ok := ctx.Value(waitTeller{}).(func(error)); ok {
-		say(err)
-	}
+	return err
 }
 
 // patiently does a request again and again until it is answered, patience has run

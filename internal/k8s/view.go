@@ -7,10 +7,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -26,7 +24,7 @@ type view struct {
 	runID     string
 
 	mu      sync.Mutex
-	kinds   map[string]bool
+	kinds   map[string]*sight
 	objects map[objectKey]seen
 	// changed is closed and replaced at every change.
 	changed chan struct{}
@@ -46,7 +44,7 @@ type seen struct {
 func newView(c *Cluster, namespace, runID string) *view {
 	return &view{
 		cluster: c, namespace: namespace, runID: runID,
-		kinds: map[string]bool{}, objects: map[objectKey]seen{}, changed: make(chan struct{}), stop: make(chan struct{}),
+		kinds: map[string]*sight{}, objects: map[objectKey]seen{}, changed: make(chan struct{}), stop: make(chan struct{}),
 	}
 }
 
@@ -57,19 +55,21 @@ func (v *view) close() { close(v.stop) }
 // known.
 func (v *view) watch(ctx context.Context, kind string) error {
 	v.mu.Lock()
-	known := v.kinds[kind]
-	v.kinds[kind] = true
+	known := v.kinds[kind] != nil
+	s := &sight{}
+	if !known {
+		v.kinds[kind] = s
+	}
 	v.mu.Unlock()
 	if known {
 		return nil
 	}
-	gvr, err := resourceOf(kind)
+	objects, err := v.client(kind)
 	if err != nil {
 		return err
 	}
-	informer := dynamicinformer.NewFilteredDynamicInformer(v.cluster.dynamic, gvr, v.namespace, 0, cache.Indexers{}, func(o *metav1.ListOptions) {
-		o.LabelSelector = plan.LabelRun + "=" + v.runID
-	}).Informer()
+	informer := cache.NewSharedIndexInformerWithOptions(v.noting(objects, s), &unstructured.Unstructured{},
+		cache.SharedIndexInformerOptions{ObjectDescription: kind})
 	handle, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { v.note(kind, obj, false) },
 		UpdateFunc: func(_, obj any) { v.note(kind, obj, false) },
@@ -78,30 +78,11 @@ func (v *view) watch(ctx context.Context, kind string) error {
 	if err != nil {
 		return err
 	}
-	var last lastError
-	if err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { last.set(err) }); err != nil {
+	if err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { s.note(err) }); err != nil {
 		return err
 	}
 	go informer.Run(v.stop)
-	return waitSynced(ctx, kind, handle.HasSynced, last.get)
-}
-
-// lastError is why a watch cannot be begun, as its goroutine last saw it.
-type lastError struct {
-	mu  sync.Mutex
-	err error
-}
-
-func (l *lastError) set(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = err
-}
-
-func (l *lastError) get() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
+	return waitSynced(ctx, kind, handle.HasSynced, s.lost)
 }
 
 // waitSynced waits until a watch knows the present state: at most as long as a

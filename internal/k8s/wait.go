@@ -44,6 +44,7 @@ func (t *Target) waitFor(ctx context.Context, what string, w plan.Wait, look fun
 		if err != nil || s.done {
 			return s.done, err
 		}
+		s.why = t.view.alsoUnseen(s.why)
 		if s.why != last {
 			last, since = s.why, t.now()
 		}

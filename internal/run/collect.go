@@ -81,7 +81,7 @@ func (c *Collector) unknown(why string) *result.Result {
 	r := &result.Result{
 		APIVersion: result.APIVersion, Kind: result.KindResult, Operation: c.Task.Operation, RunID: c.Task.RunID,
 		Object: c.Task.Object, Identity: c.Task.Identity, StartTime: c.Began, EndTime: c.Now(),
-		Outcome: result.Unknown, ExitCode: int(fault.Failed.ExitCode()), Reason: "NoResult",
+		Outcome: result.Unknown, ExitCode: int(fault.Failed.ExitCode()), Reason: reasonNoResult,
 		Message: why,
 	}
 	if c.Task.Operation == result.OperationBackup {
@@ -90,6 +90,9 @@ func (c *Collector) unknown(why string) *result.Result {
 	}
 	return r
 }
+
+// reasonNoResult is the reason of a run whose outcome nobody can tell.
+const reasonNoResult = "NoResult"
 
 // ReasonUncollected is the reason of a run of which only the start is known.
 const ReasonUncollected = "Uncollected"

@@ -32,6 +32,11 @@ type Observer interface {
 	Observe(result.Event)
 }
 
+// ErrOutOfSight says that a mover that runs can be neither seen nor heard any more, and
+// has not been told to stop. Of such a run nothing is written down and nothing undone:
+// it goes on, and whoever sees it end does both.
+var ErrOutOfSight = errors.New("the mover is out of sight, and how it ends is not known")
+
 // Execution is how a plan's execution ended.
 type Execution struct {
 	// Started is true for a plan that ends when its mover has started; then there
@@ -70,7 +75,11 @@ func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer,
 	// What the clean-up sets off, as the loss of the Lease that goes with its Job,
 	// says nothing about why the run has ended.
 	verdict := x.verdict(err)
-	if err != nil || p.Detached() && ended { // such a plan ends with the start
+	unseen := errors.Is(err, ErrOutOfSight)
+	if unseen {
+		verdict.Outcome, verdict.Reason = result.Unknown, reasonNoResult
+	}
+	if err != nil && !unseen || p.Detached() && ended { // such a plan ends with the start
 		x.record(ctx, verdict)
 		x.undo(ctx)
 	}

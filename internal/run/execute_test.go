@@ -242,3 +242,21 @@ func TestAPlanThatEndsWithoutAResultIsUnknown(t *testing.T) {
 		t.Errorf("%s, exit code %d", x.Result.Outcome, x.ExitCode())
 	}
 }
+
+// TestARunOutOfSightIsLeftAlone: nobody knows how it ends, so nothing is written down
+// and nothing is removed.
+func TestARunOutOfSightIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	unseen := &teller{target: &target{fail: map[string]error{
+		"run": fault.New(fault.Failed, "%w: Unauthorized", run.ErrOutOfSight).WithHint("attach"),
+	}}}
+	e := run.Execute(t.Context(), steps(), unseen, &observer{}, time.Now)
+	if e.Result.Outcome != result.Unknown || e.ExitCode() != 1 || e.Result.Hint != "attach" || len(e.Left) > 0 {
+		t.Errorf("%+v", e)
+	}
+	for _, did := range unseen.did {
+		if did == "record" || strings.HasPrefix(did, "undo") {
+			t.Errorf("did %v", unseen.did)
+		}
+	}
+}
