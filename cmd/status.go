@@ -174,10 +174,13 @@ func judge(s *k8s.Standing, now time.Time) standing {
 		if j.Last == nil {
 			j.Last, j.Outcome = &r, r.Outcome
 		}
-		if r.Snapshot != nil && r.Snapshot.Proved != "" {
+		if r.Snapshot.Whole() {
 			j.Snapshot = r.Snapshot
 			break
 		}
+	}
+	if j.Snapshot == nil {
+		j.Snapshot = s.Snapshot
 	}
 	last := s.Status.LastSyncTime
 	if last != nil {

@@ -21,6 +21,10 @@ func TestStatusTellsWhyTheLastRunEnded(t *testing.T) {
 	if got.Outcome != result.Failed || got.Last == nil || lastReason(got) != "WrongPassword" || got.Snapshot == nil || got.Snapshot.ID != "abc" {
 		t.Errorf("%+v", got)
 	}
+	cut := result.Result{Outcome: result.Cancelled, Snapshot: &result.Snapshot{ID: "cut", Proved: result.ProveBlobs, Incomplete: "canceled"}}
+	if got := judge(&k8s.Standing{Results: []result.Result{cut}, Snapshot: &result.Snapshot{ID: "abc"}}, time.Now()); got.Snapshot == nil || got.Snapshot.ID != "abc" {
+		t.Errorf("a snapshot that was cut short stands for the last whole one: %+v", got.Snapshot)
+	}
 	if got := lastReason(judge(&k8s.Standing{}, time.Now())); got != "-" {
 		t.Errorf("a source without a run ended because of %q", got)
 	}

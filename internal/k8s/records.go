@@ -77,7 +77,11 @@ func (r *records) read(found map[string]*Standing) error {
 			s = &Standing{Object: h.Object, Status: h.Status}
 			found[key(h.Object)] = s
 		}
-		s.Results = h.Results
+		s.Results, s.Snapshot = h.Results, h.LastSnapshot()
+		// The object's status may be another manager's, or may not be written.
+		if kept := h.Status.LastSyncTime; kept != nil && (s.Status.LastSyncTime == nil || s.Status.LastSyncTime.Before(kept)) {
+			s.Status.LastSyncTime = kept
+		}
 	}
 	return nil
 }

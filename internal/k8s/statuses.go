@@ -30,6 +30,8 @@ type Standing struct {
 	// Status is the object's, or that of the history for one not in the cluster.
 	Status  status.Status
 	Results []result.Result
+	// Snapshot is the last whole one of the history, which the Results need not have.
+	Snapshot *result.Snapshot
 	// Running is the id of a run whose mover is running, or empty.
 	Running string
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
 // complete ends the Job as its controller does.
@@ -113,5 +114,26 @@ func TestAStartThatFailedAndCannotBeWrittenIsKept(t *testing.T) {
 	writable()
 	if got := w.outcomes(); len(got) != 1 || got[0] != result.TimedOut {
 		t.Errorf("outcomes %v", got)
+	}
+}
+
+// TestTheLaterSuccessCounts of those that the object and its history know.
+func TestTheLaterSuccessCounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.makeSource()
+	synced := good()
+	synced.Object, synced.EndTime = testSource, time.Date(2026, 11, 22, 21, 5, 0, 0, time.UTC)
+	if _, err := (writer{cluster: w.cluster, object: testSource}).write(t.Context(), historyOf(testSource), status.Run{Result: synced}); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]*Standing{key(testSource): {Object: testSource, InCluster: true}}
+	known, err := w.cluster.records(t.Context(), testNamespace)
+	if err == nil {
+		err = known.read(found)
+	}
+	s := found[key(testSource)]
+	if last := s.Status.LastSyncTime; err != nil || last == nil || !last.Time.Equal(synced.EndTime) || s.Snapshot == nil || s.Snapshot.ID != "k1" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

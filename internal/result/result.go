@@ -111,6 +111,9 @@ type Snapshot struct {
 	Tags          map[string]string `json:"tags,omitempty"`
 }
 
+// Whole reports whether the snapshot is proved and was not cut short.
+func (s *Snapshot) Whole() bool { return s != nil && s.Proved != "" && s.Incomplete == "" }
+
 // FileError is one entry that could not be read.
 type FileError struct {
 	Path  string `json:"path"`

@@ -16,6 +16,8 @@ type History struct {
 	Object     result.ObjectRef `json:"object"`
 	Status     Status           `json:"status"`
 	Results    []result.Result  `json:"results,omitempty"`
+	// Snapshot is the last whole one that the Results no longer have.
+	Snapshot *result.Snapshot `json:"snapshot,omitempty"`
 }
 
 // KindHistory is the kind of a History document.
@@ -25,6 +27,7 @@ const KindHistory = "History"
 func (h History) Add(run Run) History {
 	h.APIVersion, h.Kind, h.Object = result.APIVersion, KindHistory, run.Result.Object
 	h.Status = After(h.Status, run)
+	h.Snapshot = h.LastSnapshot()
 	h.Results = append(slices.Clone(h.Results), bounded(run.Result))
 	if extra := len(h.Results) - historyLength; extra > 0 {
 		h.Results = h.Results[extra:]
@@ -48,13 +51,21 @@ func bounded(r result.Result) result.Result {
 	return small
 }
 
-// LastFiles returns how many files the newest proved and complete snapshot held;
-// false: none is known.
-func (h History) LastFiles() (files int64, known bool) {
+// LastSnapshot returns the newest whole snapshot, however many runs have failed since;
+// nil: none is known.
+func (h History) LastSnapshot() *result.Snapshot {
 	for _, r := range slices.Backward(h.Results) {
-		if s := r.Snapshot; s != nil && s.Proved != "" && s.Incomplete == "" {
-			return s.Files, true
+		if r.Snapshot.Whole() {
+			return r.Snapshot
 		}
+	}
+	return h.Snapshot
+}
+
+// LastFiles returns how many files the newest whole snapshot held; false: none is known.
+func (h History) LastFiles() (files int64, known bool) {
+	if s := h.LastSnapshot(); s != nil {
+		return s.Files, true
 	}
 	return 0, false
 }
