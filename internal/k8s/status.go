@@ -76,12 +76,33 @@ func (t *Target) tellStart(ctx context.Context, step plan.Step) {
 	}
 }
 
-// Record implements run.Recorder.
+// Record implements run.Recorder. Of a run whose mover was not yet allowed to start
+// nobody was told. When it has failed or ran out of time its outcome is written all the
+// same: what went well the last time must not stand for it. One that was refused or
+// cancelled is no backup that somebody waits for.
 func (t *Target) Record(ctx context.Context, r result.Result) error {
-	if t.told == nil {
-		return nil
+	if t.told != nil {
+		return t.remember(ctx, t.told, &r)
 	}
-	return t.remember(ctx, t.told, &r)
+	w, err := t.unstarted(&r)
+	if w != nil {
+		err = t.remember(ctx, w, &r)
+		t.unwritten = nil // there is no more to know of it; its Job need not stay
+	}
+	return err
+}
+
+// unstarted is the writer of a run that has failed before its start, or nil.
+func (t *Target) unstarted(r *result.Result) (*writer, error) {
+	if r.Outcome != result.Failed && r.Outcome != result.TimedOut {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	for _, step := range t.plan.Steps {
+		if step.Kind == plan.StepUnsuspend && step.Object != nil && t.object(step.Targets[0]) != nil {
+			return t.writerOf(step)
+		}
+	}
+	return nil, nil //nolint:nilnil // as documented
 }
 
 // writer writes outcomes of one object's runs.

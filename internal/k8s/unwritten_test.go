@@ -117,6 +117,27 @@ func TestAStartThatFailedAndCannotBeWrittenIsKept(t *testing.T) {
 	}
 }
 
+// TestARunThatFailsBeforeItsStartIsRemembered, and one that was refused or cancelled
+// then is not.
+func TestARunThatFailsBeforeItsStartIsRemembered(t *testing.T) {
+	t.Parallel()
+	step := plan.Step{Kind: plan.StepUnsuspend, Targets: []int{1}, Object: untype(t, historyOf(testSource)).Object, Status: &plan.Status{}}
+	for outcome, want := range map[result.Outcome]int{
+		result.TimedOut: 1, result.Failed: 1, result.Refused: 0, result.Cancelled: 0,
+	} {
+		w := newWorld(t, moverJob())
+		x := w.target(plan.Plan{Steps: []plan.Step{step}})
+		r := result.Result{APIVersion: result.APIVersion, Kind: result.KindResult, RunID: testRun, Object: testSource, Outcome: outcome, ExitCode: 6}
+		if err := x.Record(t.Context(), r); err != nil || len(w.outcomes()) != 0 {
+			t.Errorf("%s before there is a Job: %v, %v", outcome, err, w.outcomes())
+		}
+		x.keepObject(1, untype(t, moverJob()))
+		if err := x.Record(t.Context(), r); err != nil || len(w.outcomes()) != want || len(w.events()) != want {
+			t.Errorf("%s: %v, %v, %d Events", outcome, err, w.outcomes(), len(w.events()))
+		}
+	}
+}
+
 // TestTheLaterSuccessCounts of those that the object and its history know.
 func TestTheLaterSuccessCounts(t *testing.T) {
 	t.Parallel()

@@ -36,12 +36,12 @@ func storageFaults() []faultRow {
 		},
 		{
 			name: "snapshot error, permanent", snapshots: map[string]string{csidriver.CreateSnapshotFails: "always"},
-			meet: backsAndShows("volumesnapshots", injectedInSnapshot, "--ready-timeout=20s"), mend: (*faulted).ordinary,
+			meet: backsAndShows("volumesnapshots", injectedInSnapshot, "--ready-timeout=20s"), mend: remembered((*faulted).ordinary),
 			code: 6, says: `last seen: .*injected fault: createSnapshotFails=always`,
 		},
 		{
 			name: "snapshot never ready", snapshots: map[string]string{csidriver.SnapshotReadyAfter: "never"},
-			meet: backsAndShows("volumesnapshots", `"readyToUse":false`, "--ready-timeout=5s"), mend: (*faulted).ordinary,
+			meet: backsAndShows("volumesnapshots", `"readyToUse":false`, "--ready-timeout=5s"), mend: remembered((*faulted).ordinary),
 			code: 6, says: `not ready within 5s`,
 		},
 		{
@@ -55,12 +55,12 @@ func storageFaults() []faultRow {
 		},
 		{
 			name: "volume from the snapshot never bound", given: (*faulted).knows, storage: map[string]string{csidriver.RestoreReadyAfter: "never"},
-			meet: backsAndShows("events", `injected fault: restoreReadyAfter=never`, "--bound-timeout=20s"), mend: (*faulted).direct,
+			meet: backsAndShows("events", `injected fault: restoreReadyAfter=never`, "--bound-timeout=20s"), mend: remembered((*faulted).direct),
 			code: 6, says: `last seen: .*injected fault: restoreReadyAfter`,
 		},
 		{
 			name: "clone never bound", given: (*faulted).knows, shape: shape{CopyMethod: "Clone"}, storage: map[string]string{csidriver.CloneReadyAfter: "never"},
-			meet: backsAndShows("events", `injected fault: cloneReadyAfter=never`, "--bound-timeout=20s"), mend: (*faulted).direct,
+			meet: backsAndShows("events", `injected fault: cloneReadyAfter=never`, "--bound-timeout=20s"), mend: remembered((*faulted).direct),
 			code: 6, says: `last seen: .*injected fault: cloneReadyAfter`,
 		},
 		{
@@ -73,6 +73,15 @@ func storageFaults() []faultRow {
 			},
 			code: 1, says: `cannot start.*injected fault: secondMount`,
 		},
+	}
+}
+
+// remembered also looks whether status tells of a run that ran out of time before its
+// mover could start.
+func remembered(mend func(*faulted)) func(*faulted) {
+	return func(f *faulted) {
+		f.remembers("TimedOut")
+		mend(f)
 	}
 }
 
