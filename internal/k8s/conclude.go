@@ -14,6 +14,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
 const (
@@ -105,10 +106,7 @@ func whoStopped(job *batchv1.Job, pod *corev1.Pod) string {
 
 // stopPatch suspends a Job and notes why.
 func stopPatch(cause error) ([]byte, error) {
-	text := string(fault.KindOf(cause)) + ": " + cause.Error()
-	if len(text) > maxStopCause {
-		text = strings.ToValidUTF8(text[:maxStopCause], "")
-	}
+	text := status.Head(string(fault.KindOf(cause))+": "+cause.Error(), maxStopCause)
 	return json.Marshal(map[string]any{
 		"metadata": map[string]any{"annotations": map[string]string{plan.AnnotationStopped: text}},
 		"spec":     map[string]any{"suspend": true},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -262,17 +261,9 @@ func (w writer) event(ctx context.Context, history *corev1.ConfigMap, ended stat
 			GenerateName: plan.Name(plan.NameSource, w.object, r.RunID) + ".", Namespace: w.object.Namespace,
 			Labels: map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelRun: r.RunID},
 		},
-		InvolvedObject: about, Reason: "Backup" + string(r.Outcome), Message: head(message, maxEventMessage), Type: kind,
+		InvolvedObject: about, Reason: "Backup" + string(r.Outcome), Message: status.Head(message, maxEventMessage), Type: kind,
 		Source: corev1.EventSource{Component: plan.ManagedBy}, FirstTimestamp: at, LastTimestamp: at, Count: 1,
 	}, metav1.CreateOptions{FieldManager: plan.ManagedBy})
-}
-
-// head keeps the first bytes that fit, without cutting a character in two.
-func head(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "")
 }
 
 // maxEventMessage is the API server's own bound of an Event's message, in bytes.

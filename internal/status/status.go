@@ -125,7 +125,7 @@ func condition(before Status, run Run) metav1.Condition {
 	}
 	switch {
 	case !Synced(run.Result.Outcome) && run.Result.Outcome != result.Skipped:
-		c.Reason, c.Message = ReasonError, head(run.Result.Message)
+		c.Reason, c.Message = ReasonError, Head(run.Result.Message, maximumMessage)
 	case run.Scheduled:
 		c.Reason, c.Message = ReasonScheduled, "Waiting for next scheduled synchronization"
 	}
@@ -148,12 +148,13 @@ func timePointer(t *time.Time) *metav1.Time {
 // maximumMessage is the API server's bound of a condition's message, in bytes.
 const maximumMessage = 32768
 
-// head keeps the first bytes that fit, without cutting a character in two.
-func head(s string) string {
-	if len(s) <= maximumMessage {
+// Head keeps the first bytes of a text, at most limit, without cutting a character in
+// two.
+func Head(s string, limit int) string {
+	if len(s) <= limit {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maximumMessage], "")
+	return strings.ToValidUTF8(s[:limit], "")
 }
 
 // tail keeps the last bytes that fit, without cutting a character in two.
