@@ -26,14 +26,24 @@ type decoder struct {
 	unread map[string]bool
 }
 
-// unreadable reports a value that stands in the manifest and cannot be read.
+// unreadable reports a value that stands in the manifest and cannot be read, unless
+// that is known of it already.
 func (d *decoder) unreadable(n *yaml.Node, at *trail, f finding) {
+	if d.isUnread(at) {
+		return
+	}
+	d.markUnread(at)
+	d.report(n, at, f)
+}
+
+func (d *decoder) markUnread(at *trail) {
 	if d.unread == nil {
 		d.unread = map[string]bool{}
 	}
 	d.unread[at.String()] = true
-	d.report(n, at, f)
 }
+
+func (d *decoder) isUnread(at *trail) bool { return len(d.unread) > 0 && d.unread[at.String()] }
 
 // finding is a problem before its position and object are known.
 type finding struct {
@@ -93,7 +103,7 @@ func (d *decoder) pointer(n *yaml.Node, v reflect.Value, at *trail) {
 	reported := len(*d.problems)
 	target := reflect.New(v.Type().Elem())
 	d.value(n, target.Elem(), at)
-	if len(*d.problems) > reported && isSingle(target.Type().Elem()) {
+	if (len(*d.problems) > reported || d.isUnread(at)) && isSingle(target.Type().Elem()) {
 		return
 	}
 	v.Set(target)

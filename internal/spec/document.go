@@ -34,6 +34,17 @@ func (d *Document) Unread(path string) bool {
 	return false
 }
 
+// UnreadKey reports whether the key of a Secret or ConfigMap has a value that could not
+// be read.
+func (d *Document) UnreadKey(key string) bool {
+	for _, field := range []string{"data", "stringData", "binaryData"} {
+		if at := top(field); d.unread[at.String()] || d.unread[at.field(key).String()] {
+			return true
+		}
+	}
+	return false
+}
+
 // Set is everything that was read, in the order of the input.
 type Set struct {
 	Documents []*Document

@@ -89,7 +89,7 @@ func (s *substituter) scalar(n *yaml.Node, at *trail) {
 	s.done[n] = true
 	unset, value, err := expand(n.Value, s.get)
 	if err != nil {
-		s.report(n, at, finding{
+		s.unreadable(n, at, finding{
 			code:    codeSubstitution,
 			message: "cannot expand the variables of this value: " + err.Error(),
 			fix:     "write $${ for a ${ that is meant literally",
@@ -118,6 +118,7 @@ func (s *substituter) unset(n *yaml.Node, at *trail, name string) {
 	if line, column, ok := s.positions.find(n, "${"+name); ok {
 		place.Line, place.Column = line, column
 	}
+	s.markUnread(at)
 	s.report(n, at, finding{
 		code:    codeVariableUnset,
 		message: fmt.Sprintf("the variable %s is not set and has no default", shown),

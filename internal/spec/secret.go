@@ -170,7 +170,7 @@ func (d *decoder) binary(n *yaml.Node, at *trail) ([]byte, bool) {
 	}
 	b, err := base64.StdEncoding.AppendDecode(nil, encoded)
 	if err != nil {
-		d.report(n, at, finding{
+		d.unreadable(n, at, finding{
 			code:    codeBase64,
 			message: "the value is not base64",
 			fix:     base64Fix(d.kind),

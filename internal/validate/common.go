@@ -43,7 +43,7 @@ func (c *check) customCA(path string, ca *spec.CustomCA) {
 // customCAKey finds a certificate key that the object lacks.
 func (v *Validator) customCAKey(r *reference, target *spec.Document) {
 	key := r.keys[0]
-	if _, ok := contentOf(target, key.name); ok {
+	if _, ok := contentOf(target, key.name); ok || target.UnreadKey(key.name) {
 		return
 	}
 	v.reportAt(r, problem.Error, key, problem.Problem{

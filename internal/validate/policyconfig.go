@@ -99,6 +99,9 @@ type policyFile struct {
 // there for each reference, what they hold once.
 func (v *Validator) policyFiles(r *reference, target *spec.Document, seen map[string]bool) {
 	for i, key := range r.keys {
+		if target.UnreadKey(key.name) {
+			continue // as spec.Parse has said
+		}
 		content, ok := contentOf(target, key.name)
 		if !ok {
 			v.missingPolicyFile(r, target, key)

@@ -97,6 +97,9 @@ func (v *Validator) unusedSecrets() {
 func (v *Validator) secretProblems(d *spec.Document, problems problem.List) {
 	for _, p := range problems {
 		key := p.Path
+		if d.UnreadKey(key) { // as spec.Parse has said
+			continue
+		}
 		p.Object = d.Object()
 		p.Position = d.Position("metadata.name")
 		if _, ok := d.Secret.Data[key]; ok {

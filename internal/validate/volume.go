@@ -104,6 +104,9 @@ func (c *check) volumeSource(at string, v spec.MoverVolumeSource) {
 // podLabels finds labels that no pod can have.
 func (c *check) podLabels(at string, labels map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if c.unread(at, key) {
+			continue
+		}
 		path := at + "[" + strconv.Quote(key) + "]"
 		if why := validation.IsQualifiedName(key); len(why) > 0 {
 			c.fail("VK175", path, quoted(key)+" cannot be the key of a label: "+why[0], "correct the key, as team or example.com/team")
