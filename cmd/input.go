@@ -203,7 +203,18 @@ func stop(yield yieldInput, err error) bool {
 }
 
 func unreadable(path string, err error) error {
-	return fault.New(fault.Usage, "-f %w", plainPath(path, err))
+	return fault.New(fault.Usage, "-f %w", plainPath(path, err)).WithHint(readHint(err))
+}
+
+// readHint says what to do about a file that cannot be read.
+func readHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path; a relative one starts at the current directory"
+	case errors.Is(err, fs.ErrPermission):
+		return "make it readable for this user, or give another file"
+	}
+	return "give a file that can be read"
 }
 
 // plainPath names the path once, without the system call that failed on it.

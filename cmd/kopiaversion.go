@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
@@ -37,4 +38,19 @@ func (p *planFlags) takeKopiaVersion(f *Factory) {
 	if version, ok := kopiaexec.BuiltVersion(program); ok {
 		p.kopiaVersion = version
 	}
+}
+
+// sameKopia refuses a program that says in its file to be another version than
+// --kopia-version: what was judged for the one would be run by the other.
+func (f *Factory) sameKopia(program string) error {
+	if f.command == nil || !f.command.Flags().Changed("kopia-version") {
+		return nil
+	}
+	wanted := strings.TrimPrefix(f.flag("kopia-version"), "v")
+	version, known := kopiaexec.BuiltVersion(program)
+	if !known || release.Compare(version, wanted) == 0 {
+		return nil
+	}
+	return fault.New(fault.Refused, "--kopia-version=%s, and %s, which would run, is kopia %s", wanted, program, version).
+		WithHint("leave --kopia-version out, or name a kopia " + wanted + " with --kopia")
 }

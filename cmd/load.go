@@ -116,9 +116,9 @@ func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 		return nil, fault.New(fault.Invalid, "the input holds no ReplicationSource").
 			WithHint("add the file that holds it with -f")
 	}
-	namespace, explicit, err := f.Config.ToRawKubeConfigLoader().Namespace()
+	namespace, explicit, err := f.chosenNamespace()
 	if err != nil {
-		return nil, unusableConfig(err)
+		return nil, err
 	}
 	var conflicts []error
 	for _, d := range docs {
@@ -149,9 +149,6 @@ func otherKinds(set *spec.Set) []string {
 func oneOf(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
-	}
-	if value == "" {
-		value = `""` // so that the message does not end after the equals sign
 	}
 	named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
 	if len(named) == 1 {

@@ -51,6 +51,9 @@ func (l *localFlags) env(f *Factory, d *spec.Document, runID, sourceDir string) 
 		return nil, fault.New(fault.Refused, "%w", err).
 			WithHint("install kopia, or name it with --kopia; version says which versions are supported")
 	}
+	if err := f.sameKopia(kopia); err != nil {
+		return nil, err
+	}
 	state := l.stateDir
 	if state == "" {
 		state = local.DefaultStateDir(f.Getenv("XDG_STATE_HOME"), f.Getenv("HOME"))

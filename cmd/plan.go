@@ -152,11 +152,14 @@ func (p *planFlags) clusterFacts(ctx context.Context, f *Factory, d *spec.Docume
 func (p *planFlags) recordedFacts() (plan.Facts, error) {
 	data, err := os.ReadFile(p.facts)
 	if err != nil {
-		return plan.Facts{}, fault.New(fault.Usage, "read the facts: %w", err)
+		return plan.Facts{}, fault.New(fault.Usage, "--facts %w", plainPath(p.facts, err)).WithHint(readHint(err) + recordHint)
 	}
 	facts, err := plan.ParseFacts(data)
 	if err != nil {
-		return plan.Facts{}, fault.New(fault.Invalid, "%w", err).At(p.facts)
+		return plan.Facts{}, fault.New(fault.Invalid, "%w", err).At(p.facts).WithHint("give a file of recorded facts" + recordHint)
 	}
 	return facts, nil
 }
+
+// recordHint says where a file of facts comes from.
+const recordHint = "; kubectl volsync-kopia plan facts -f FILE -n NAMESPACE > facts.yaml records one"

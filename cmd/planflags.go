@@ -41,6 +41,8 @@ type planFlags struct {
 	keepJob      time.Duration
 	timeouts     timeoutFlags
 	exec         execFlags
+	// typed are the command's flags, which know those that were given.
+	typed *pflag.FlagSet
 }
 
 // removedUsage is the help of --removed-timeout, of every command that removes.
@@ -102,6 +104,7 @@ func (p *planFlags) add(c *cobra.Command) {
 	p.manifests.add(c)
 	p.local.add(c.Flags())
 	flags := c.Flags()
+	p.typed = flags
 	flags.StringVar(&p.sourceDir, "source-dir", "", "with --local: the directory that stands in for the volume")
 	flags.StringVar(&p.facts, "facts", "", "plan from recorded cluster facts (a YAML file) instead of a cluster")
 	addOutputFlag(c, &p.output)
@@ -171,13 +174,26 @@ func (p *planFlags) checkPlace() error {
 		refuse(p.facts != "", "--facts cannot be combined with --local")
 		refuse(p.use != "", "--use=%s is about a cluster; --local has none", p.use)
 		refuse(p.options.Detach, "--detach leaves a mover in the cluster; with --local it would end with this command")
+		for _, flag := range clusterFlags() {
+			refuse(p.typed.Changed(flag), "--%s is about a run in a cluster; it cannot be combined with --local", flag)
+		}
 		return errors.Join(errs...)
 	}
 	refuse(p.sourceDir != "", "--source-dir stands in for the volume of a run on this machine: add --local")
 	refuse(p.local.repositoryDir != "", "--repository-dir stands in for the repository of a run on this machine: add --local")
 	refuse(p.local.stateDir != "", "--state-dir is where a run on this machine keeps its state: add --local")
+	refuse(p.typed.Changed("kopia"), "--kopia names the kopia of a run on this machine: add --local")
 	refuse(p.options.RunActions, "--run-actions lets a run on this machine run the manifest's actions: add --local; in a cluster they run without it")
 	return errors.Join(errs...)
+}
+
+// clusterFlags are those that only a run in a cluster has a use for, and that have no
+// word of their own about --local.
+func clusterFlags() []string {
+	return []string{
+		"actions-on-live-volume", "keep-job", "mover-image",
+		"triggered-timeout", "ready-timeout", "bound-timeout", "scheduled-timeout", "started-timeout", "idle-timeout",
+	}
 }
 
 // build plans one source. facts are the cluster's, or what this machine knows.

@@ -125,7 +125,7 @@ func (t *targetDir) check() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fault.New(fault.Refused, "look into the target directory: %w", err)
+		return fault.New(fault.Refused, "look into the target directory: %w", err).WithHint(writableTarget)
 	case len(entries) > 0 && !t.overwrite:
 		return fault.New(fault.Refused, "the target directory is not empty").At(t.path).
 			WithHint("name an empty directory, or pass --overwrite to replace files in it")
@@ -146,10 +146,13 @@ func (t *targetDir) create() error {
 	}
 	if err := os.MkdirAll(t.path, 0o755); err != nil {
 		t.remove()
-		return fault.New(fault.Refused, "make the target directory: %w", err)
+		return fault.New(fault.Refused, "make the target directory: %w", err).WithHint(writableTarget)
 	}
 	return nil
 }
+
+// writableTarget is what to do about a target directory that cannot be used.
+const writableTarget = "name a directory with --target-dir that this user may read and write, or make"
 
 // remove removes what create has made, as far as it is empty: a restore that
 // broke off may have written something.

@@ -48,7 +48,10 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		SilenceUsage:               true,
 		Args:                       noArguments,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
-		PersistentPreRun:           func(c *cobra.Command, _ []string) { f.command = c },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			f.command = c
+			return refuseEmptyValues(c)
+		},
 	}
 	root.SetIn(f.Streams.In)
 	root.SetOut(f.Streams.Out)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -37,13 +38,38 @@ func addRunReports(c *cobra.Command) {
 func (f *Factory) checkRunReports() error {
 	var errs []error
 	for _, r := range runReports() {
-		if path := f.flag(r.flag); path != "" {
-			if err := appendTo(path, func(io.Writer) error { return nil }); err != nil {
-				errs = append(errs, fault.New(fault.Usage, "--%s: %w", r.flag, err))
-			}
-		}
+		errs = append(errs, checkReport(r.flag, f.flag(r.flag)))
 	}
 	return errors.Join(errs...)
+}
+
+// checkReport refuses a report that cannot be written; an empty path is none.
+func checkReport(flag, path string) error {
+	switch path {
+	case "":
+		return nil
+	case stdinArgument:
+		return fault.New(fault.Usage, "--%s takes a file; - is none", flag).WithHint("name a file, as ./-")
+	}
+	if err := tryWriting(path); err != nil {
+		return fault.New(fault.Usage, "--%s %w", flag, plainPath(path, err)).
+			WithHint("name a file that can be written, in a directory that exists")
+	}
+	return nil
+}
+
+// tryWriting opens the file as a report would, and leaves no file behind. A pipe is
+// not opened: its reader would take the end of the trial for the report's.
+func tryWriting(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil
+	}
+	_, err := os.Lstat(path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err := appendTo(path, func(io.Writer) error { return nil }); err != nil || !missing {
+		return err
+	}
+	return os.Remove(path)
 }
 
 // writeRunReports writes the reports of the verdicts that the command was asked
@@ -79,18 +105,27 @@ func (f *Factory) writeGitHub(report *ui.RunReport) error {
 	if !f.events() {
 		errs = append(errs, ui.WriteRunsGitHub(f.Streams.ErrOut, report))
 	}
-	for variable, write := range map[string]func(io.Writer, *ui.RunReport) error{
-		"GITHUB_STEP_SUMMARY": ui.WriteRunsMarkdown, "GITHUB_OUTPUT": ui.WriteRunsOutputs,
-	} {
-		path := f.Getenv(variable)
-		if path == "" {
-			continue
-		}
-		if err := appendTo(path, func(w io.Writer) error { return write(w, report) }); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", variable, err))
+	f.summarize(func(w io.Writer) error { return ui.WriteRunsMarkdown(w, report) })
+	const outputs = "GITHUB_OUTPUT"
+	if path := f.Getenv(outputs); path != "" {
+		if err := appendTo(path, func(w io.Writer) error { return ui.WriteRunsOutputs(w, report) }); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", outputs, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// summarize adds to the summary of GitHub's job, if it has one. Nothing depends on
+// the summary, so that one that cannot be written is no failure.
+func (f *Factory) summarize(write func(io.Writer) error) {
+	const summary = "GITHUB_STEP_SUMMARY"
+	path := f.Getenv(summary)
+	if path == "" {
+		return
+	}
+	if err := appendTo(path, write); err != nil {
+		f.warning(fmt.Sprintf("the job's summary was not written (%s): %v", summary, plainPath(path, err)))
+	}
 }
 
 // runReportOf leaves out dry runs.

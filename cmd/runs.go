@@ -96,24 +96,6 @@ func rowOf(r k8s.Run) runRow {
 	return runRow{ID: r.ID, Object: r.Object, State: r.State, Began: r.Began, Result: r.Result}
 }
 
-// namespace is the one that kubectl's flags and configuration choose; empty
-// means all.
-func (f *Factory) namespace(all bool) (string, error) {
-	if all {
-		return "", nil
-	}
-	namespace, _, err := f.Config.ToRawKubeConfigLoader().Namespace()
-	if err != nil {
-		return "", unusableConfig(err)
-	}
-	return namespace, nil
-}
-
-// unusableConfig is the fault of connection flags and files that say nothing usable.
-func unusableConfig(err error) error {
-	return fault.New(fault.Usage, "read the kubeconfig: %w", err).WithHint("check --kubeconfig, --context and KUBECONFIG")
-}
-
 func writeRuns(out io.Writer, runs []k8s.Run, now time.Time, wide bool) error {
 	if len(runs) == 0 {
 		_, err := fmt.Fprintln(out, "No runs.")

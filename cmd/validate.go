@@ -87,7 +87,11 @@ func NewValidateCommand(f *Factory) *cobra.Command {
 }
 
 func (v *validateFlags) check() error {
-	return errors.Join(checkOutput(v.output), checkKopiaVersion(v.kopiaVersion), v.manifestFlags.check())
+	errs := []error{checkOutput(v.output), checkKopiaVersion(v.kopiaVersion), v.manifestFlags.check()}
+	for _, r := range v.reports {
+		errs = append(errs, checkReport(r.flag, r.path))
+	}
+	return errors.Join(errs...)
 }
 
 func (v *validateFlags) run(ctx context.Context, f *Factory) error {
@@ -98,10 +102,15 @@ func (v *validateFlags) run(ctx context.Context, f *Factory) error {
 	if err := v.print(f, report); err != nil {
 		return err
 	}
+	code := fault.OK
 	if report.Problems.HasErrors() {
-		return exitWith(fault.Invalid.ExitCode())
+		code = fault.Invalid.ExitCode()
 	}
-	return nil
+	if err := v.writeReports(report); err != nil { // which could be written when the command began
+		fault.Report(f.Streams.ErrOut, err)
+		code = fault.Worst(code, fault.CodeOf(err))
+	}
+	return exitWith(code)
 }
 
 // judge reads and judges file by file. Of a file that has been judged, only its
@@ -130,7 +139,7 @@ func (v *validateFlags) judge(ctx context.Context, f *Factory) (*ui.Report, erro
 	return report, nil
 }
 
-// print writes the result to stdout, annotations to stderr, and the reports.
+// print writes the result to stdout, and what GitHub's runner takes.
 func (v *validateFlags) print(f *Factory, report *ui.Report) error {
 	var err error
 	if isDocument(v.output) {
@@ -145,19 +154,23 @@ func (v *validateFlags) print(f *Factory, report *ui.Report) error {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	if f.onGitHub() {
-		if err := githubReports(f, report); err != nil {
-			return err
-		}
+		return githubReports(f, report)
 	}
+	return nil
+}
+
+// writeReports writes the reports that were asked for.
+func (v *validateFlags) writeReports(report *ui.Report) error {
+	var errs []error
 	for _, r := range v.reports {
 		if r.path == "" {
 			continue
 		}
 		if err := writeFile(r.path, os.O_TRUNC, func(w io.Writer) error { return r.write(w, report) }); err != nil {
-			return fault.New(fault.Usage, "--%s: %w", r.flag, err)
+			errs = append(errs, fmt.Errorf("write --%s %w", r.flag, plainPath(r.path, err)))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // githubReports writes annotations, and the summary of the job if it has one.
@@ -165,12 +178,6 @@ func githubReports(f *Factory, report *ui.Report) error {
 	if err := ui.WriteGitHub(f.Streams.ErrOut, report); err != nil {
 		return fmt.Errorf("write the annotations: %w", err)
 	}
-	path := f.Getenv("GITHUB_STEP_SUMMARY")
-	if path == "" {
-		return nil
-	}
-	if err := appendTo(path, func(w io.Writer) error { return ui.WriteMarkdown(w, report) }); err != nil {
-		return fmt.Errorf("write the job summary: %w", err)
-	}
+	f.summarize(func(w io.Writer) error { return ui.WriteMarkdown(w, report) })
 	return nil
 }

@@ -36,7 +36,8 @@ type source struct {
 func findSource(rootDir, sourcePath string) (source, error) {
 	root, err := os.OpenRoot(rootDir)
 	if err != nil {
-		return source{}, refused("SourceMissing", fault.New(fault.Refused, "open the source volume: %w", err))
+		return source{}, refused("SourceMissing", fault.New(fault.Refused, "open the source volume: %w", err).
+			WithHint("let the user that the mover runs as read it: by the directory's mode, or in a cluster by spec.kopia.moverSecurityContext"))
 	}
 	defer root.Close()
 	rel, err := relative(sourcePath)
