@@ -51,7 +51,7 @@ func newSnapshotsListCommand(f *Factory) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return flags.list(c.Context(), f) },
 	}
 	flags.add(c)
-	addOutputFlag(c, &flags.output, outputWide)
+	addOutputFlag(c, &flags.output)
 	c.Flags().BoolVar(&flags.all, "all-identities", false, "list the snapshots of every source in the repository")
 	c.Flags().BoolVar(&flags.incomplete, "incomplete", false, "list incomplete snapshots too")
 	return c
@@ -69,15 +69,21 @@ func (l *listFlags) list(ctx context.Context, f *Factory) error {
 		return f.reportVerdicts(l.output, []verdict{v})
 	}
 	hidden := l.hideIncomplete(v.result)
-	if isDocument(l.output) {
-		err = f.printDocument(l.output, v.result, snapshotIDs(v.result.Snapshots))
-	} else {
+	none := false
+	switch {
+	case isDocument(l.output):
+		err = f.printDocument(l.output, listDocument(l.output, v.result), snapshotIDs(v.result.Snapshots))
+	case len(v.result.Snapshots) == 0:
+		none = true
+		_, err = fmt.Fprintln(f.Streams.Out, noSnapshots(hidden))
+	default:
 		err = writeSnapshots(f.Streams.Out, v.result.Snapshots, l.all, l.output == outputWide)
 	}
 	if err != nil {
 		return fmt.Errorf("write the list: %w", err)
 	}
 	switch {
+	case none: // and how many are hidden was said
 	case hidden == 1:
 		f.note("(1 incomplete snapshot hidden; --incomplete shows it)")
 	case hidden > 1:
@@ -85,6 +91,27 @@ func (l *listFlags) list(ctx context.Context, f *Factory) error {
 	}
 	f.reportFault(&v)
 	return exitWith(v.code)
+}
+
+// noSnapshots says that there are none to list, and whether some are hidden.
+func noSnapshots(hidden int) string {
+	switch hidden {
+	case 0:
+		return "No snapshots."
+	case 1:
+		return "No complete snapshots; --incomplete shows 1 incomplete one."
+	}
+	return fmt.Sprintf("No complete snapshots; --incomplete shows %d incomplete ones.", hidden)
+}
+
+// listDocument is the Result, or for a table of columns the snapshots, which are its rows.
+func listDocument(output string, r *result.Result) any {
+	if !strings.HasPrefix(output, "custom-columns") {
+		return r
+	}
+	return struct {
+		Items []result.Snapshot `json:"items"`
+	}{append([]result.Snapshot{}, r.Snapshots...)}
 }
 
 func snapshotIDs(snapshots []result.Snapshot) []string {
@@ -108,10 +135,6 @@ func (l *listFlags) hideIncomplete(r *result.Result) int {
 
 // writeSnapshots prints the table; with several identities each row names its own.
 func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities, wide bool) error {
-	if len(snapshots) == 0 {
-		_, err := fmt.Fprintln(out, "No snapshots.")
-		return err
-	}
 	w := printers.GetNewTabWriter(out)
 	columns := []string{"ID", "TIME", "FILES", "SIZE", "CHANGED", "KEPT BECAUSE", "PIN"}
 	if identities || wide {

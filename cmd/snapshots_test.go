@@ -30,3 +30,15 @@ func TestTheListSaysWhatSpeaksAgainstASnapshot(t *testing.T) {
 		t.Errorf("no line for %v in\n%s", wants, out.String())
 	}
 }
+
+// Nothing to list is not nothing there.
+func TestTheListSaysWhatItHides(t *testing.T) {
+	t.Parallel()
+	for hidden, want := range map[int]string{
+		0: "No snapshots.", 1: "No complete snapshots; --incomplete shows 1 incomplete one.", 3: "No complete snapshots; --incomplete shows 3 incomplete ones.",
+	} {
+		if got := noSnapshots(hidden); got != want {
+			t.Errorf("%d: %q, want %q", hidden, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package mover
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -17,8 +18,23 @@ func (d *driver) list(ctx context.Context) error {
 		return err
 	}
 	d.res.Snapshots = snapshots
-	d.res.Message = count(int64(len(snapshots)), "snapshot", "snapshots")
+	d.res.Message = tally(snapshots)
 	return nil
+}
+
+// tally says how many snapshots there are, and how many of them are no whole ones.
+func tally(snapshots []result.Snapshot) string {
+	incomplete := 0
+	for i := range snapshots {
+		if snapshots[i].Incomplete != "" {
+			incomplete++
+		}
+	}
+	text := count(int64(len(snapshots)), "snapshot", "snapshots")
+	if incomplete > 0 {
+		text += fmt.Sprintf(", %d incomplete", incomplete)
+	}
+	return text
 }
 
 // identities are those that the task's source may be recorded under.
