@@ -147,14 +147,6 @@ type diagnosis struct {
 	Checks []check          `json:"checks"`
 }
 
-// diagnosisReport is the document of doctor -o json.
-type diagnosisReport struct {
-	APIVersion string         `json:"apiVersion"`
-	Kind       string         `json:"kind"`
-	ExitCode   fault.ExitCode `json:"exitCode"`
-	Items      []diagnosis    `json:"items"`
-}
-
 // reportDiagnoses prints them; the exit code says whether a check has failed.
 func (f *Factory) reportDiagnoses(output string, diagnoses []diagnosis) error {
 	all, failed := 0, 0
@@ -176,7 +168,7 @@ func (f *Factory) reportDiagnoses(output string, diagnoses []diagnosis) error {
 		for i := range diagnoses {
 			names = append(names, objectName(diagnoses[i].Object)...)
 		}
-		err = f.printDocument(output, diagnosisReport{APIVersion: result.APIVersion, Kind: "Report", ExitCode: code, Items: diagnoses}, names)
+		err = f.printDocument(output, reportOf(code, diagnoses), names)
 	} else {
 		err = writeDiagnoses(f.Streams.Out, diagnoses, all, failed)
 	}

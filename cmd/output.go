@@ -32,20 +32,24 @@ func documentFormats() []string {
 	}
 }
 
-// addOutputFlag adds -o with the formats of documents; own are a command's other ones.
-func addOutputFlag(c *cobra.Command, output *string, own ...string) {
-	c.Flags().StringVarP(output, "output", "o", "", "output format: "+strings.Join(slices.Concat([]string{outputTable}, own, documentFormats()), ", "))
+// outputFormats are all values of -o. A command without more columns takes wide as
+// table, as kubectl does.
+func outputFormats() []string { return append([]string{outputTable, outputWide}, documentFormats()...) }
+
+// addOutputFlag adds -o.
+func addOutputFlag(c *cobra.Command, output *string) {
+	c.Flags().StringVarP(output, "output", "o", "", "output format: "+strings.Join(outputFormats(), ", "))
 }
 
 // checkOutput refuses an unknown format, and a template that cannot be used,
-// before anything is done. own are a command's formats for people.
-func checkOutput(output string, own ...string) error {
-	if output == "" || output == outputTable || slices.Contains(own, output) {
+// before anything is done.
+func checkOutput(output string) error {
+	if !isDocument(output) {
 		return nil
 	}
 	if _, err := printerFor(output); err != nil {
 		if genericclioptions.IsNoCompatiblePrinterError(err) {
-			return fault.New(fault.Usage, "--output=%s is not one of %s", output, join(slices.Concat([]string{outputTable}, own, documentFormats())))
+			return fault.New(fault.Usage, "--output=%s is not one of %s", output, join(outputFormats()))
 		}
 		return fault.New(fault.Usage, "--output=%s: %w", output, err)
 	}

@@ -37,7 +37,7 @@ func (r *readFlags) add(c *cobra.Command) {
 // directory that the task writes to; nil: none.
 func (r *readFlags) run(ctx context.Context, f *Factory, command string, task result.Task, target *targetDir) (verdict, error) {
 	if err := errors.Join(
-		checkOutput(r.output, outputWide), checkProgress(r.progress), checkKopiaVersion(r.kopiaVersion), r.local.requireLocal(command),
+		checkOutput(r.output), checkProgress(r.progress), checkKopiaVersion(r.kopiaVersion), r.local.requireLocal(command),
 	); err != nil {
 		return verdict{}, err
 	}

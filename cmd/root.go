@@ -127,7 +127,7 @@ func Main(ctx context.Context, f *Factory, args []string) fault.ExitCode {
 // command whose document is a Result prints one, unless its flags could not be read.
 func (f *Factory) reportEnd(c *cobra.Command, err error) fault.ExitCode {
 	v := failedVerdict("", err).of(result.Operation(c.Annotations[operationAnnotation]), result.ObjectRef{})
-	if output := f.flag("output"); f.command != nil && v.operation != "" && checkOutput(output, outputWide) == nil {
+	if output := f.flag("output"); f.command != nil && v.operation != "" && checkOutput(output) == nil {
 		var reported *reportedError
 		if errors.As(f.reportVerdicts(output, []verdict{v}), &reported) {
 			return reported.code

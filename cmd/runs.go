@@ -46,7 +46,7 @@ func newRunsListCommand(f *Factory) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.listRuns(c.Context(), all, output) },
 	}
 	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the runs of every namespace")
-	addOutputFlag(c, &output, outputWide)
+	addOutputFlag(c, &output)
 	return c
 }
 
@@ -59,15 +59,8 @@ type runRow struct {
 	Result *result.Result   `json:"result,omitempty"`
 }
 
-// runList is the document of runs list -o json.
-type runList struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Items      []runRow `json:"items"`
-}
-
 func (f *Factory) listRuns(ctx context.Context, all bool, output string) error {
-	if err := checkOutput(output, outputWide); err != nil {
+	if err := checkOutput(output); err != nil {
 		return err
 	}
 	namespace, err := f.namespace(all)
@@ -85,11 +78,12 @@ func (f *Factory) listRuns(ctx context.Context, all bool, output string) error {
 	if !isDocument(output) {
 		return writeRuns(f.Streams.Out, runs, f.Now(), output == outputWide)
 	}
-	list, ids := runList{APIVersion: result.APIVersion, Kind: "RunList", Items: []runRow{}}, []string{}
+	var rows []runRow
+	var ids []string
 	for _, r := range runs {
-		list.Items, ids = append(list.Items, rowOf(r)), append(ids, r.ID)
+		rows, ids = append(rows, rowOf(r)), append(ids, r.ID)
 	}
-	return f.printDocument(output, list, ids)
+	return f.printDocument(output, reportOf(fault.OK, rows), ids)
 }
 
 func rowOf(r k8s.Run) runRow {

@@ -54,7 +54,7 @@ func NewStatusCommand(f *Factory) *cobra.Command {
 	}
 	c.Flags().BoolVarP(&flags.all, "all-namespaces", "A", false, "show the sources of every namespace")
 	c.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit 9 when a source is overdue or its last run has failed")
-	addOutputFlag(c, &flags.output, outputWide)
+	addOutputFlag(c, &flags.output)
 	c.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show it again after every --interval, until interrupted")
 	c.Flags().DurationVar(&flags.interval, "interval", watchInterval, "with --watch: the time between two looks")
 	return c
@@ -67,7 +67,7 @@ func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
 	if s.interval <= 0 {
 		return fault.New(fault.Usage, "--interval=%s is not more than 0", s.interval)
 	}
-	if err := checkOutput(s.output, outputWide); err != nil {
+	if err := checkOutput(s.output); err != nil {
 		return err
 	}
 	namespace, err := f.namespace(s.all)
@@ -90,13 +90,6 @@ func (s *statusFlags) run(ctx context.Context, f *Factory, name string) error {
 		case <-time.After(s.interval):
 		}
 	}
-}
-
-// standingList is the document of status -o json.
-type standingList struct {
-	APIVersion string     `json:"apiVersion"`
-	Kind       string     `json:"kind"`
-	Items      []standing `json:"items"`
 }
 
 // standing is one source as scripts read it.
@@ -123,26 +116,27 @@ func (s *statusFlags) show(ctx context.Context, f *Factory, c *k8s.Cluster, name
 	if uncollected != nil {
 		fault.Report(f.Streams.ErrOut, uncollected)
 	}
-	list := standingList{APIVersion: result.APIVersion, Kind: "StandingList", Items: []standing{}}
+	var list []standing
 	for i := range found {
 		if name == "" || found[i].Object.Name == name {
-			list.Items = append(list.Items, judge(&found[i], f.Now()))
+			list = append(list, judge(&found[i], f.Now()))
 		}
 	}
-	if name != "" && len(list.Items) == 0 {
+	if name != "" && len(list) == 0 {
 		return fault.New(fault.Refused, "no source %q is known in namespace %q", name, namespace).
 			WithHint("kubectl volsync-kopia status lists those that are")
 	}
+	code := fault.Worst(fault.CodeOf(uncollected), s.verdict(list))
 	var err error
 	if isDocument(s.output) {
-		err = f.printDocument(s.output, list, standingNames(list.Items))
+		err = f.printDocument(s.output, reportOf(code, list), standingNames(list))
 	} else {
-		err = writeStandings(f.Streams.Out, list.Items, f.Now(), s.output == outputWide)
+		err = writeStandings(f.Streams.Out, list, f.Now(), s.output == outputWide)
 	}
 	if err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
-	return exitWith(fault.Worst(fault.CodeOf(uncollected), s.verdict(list.Items)))
+	return exitWith(code)
 }
 
 // verdict is the exit code that --exit-code gives to what is shown.

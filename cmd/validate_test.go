@@ -158,7 +158,7 @@ func TestValidateRefusesAWrongCommandLineWithExit2(t *testing.T) {
 		want string
 	}{
 		"no input":               {nil, "no input is given"},
-		"unknown output":         {[]string{"-f", good, "-o", "xml"}, "--output=xml is not one of table, json, yaml"},
+		"unknown output":         {[]string{"-f", good, "-o", "xml"}, "--output=xml is not one of table, wide, json, yaml"},
 		"unknown policy errors":  {[]string{"-f", good, "--policy-errors", "skip"}, "--policy-errors=skip is not one of fail and warn"},
 		"missing file":           {[]string{"-f", good, "-f", "no/such.yaml"}, "no/such.yaml: no such file"},
 		"directory without file": {[]string{"-f", empty}, "has no *.yaml"},

@@ -169,13 +169,24 @@ func (v *verdict) item(now time.Time) (document any, names []string, err error) 
 	return r, objectName(r.Object), nil
 }
 
-// report is the JSON document for several sources.
+// report is the JSON document of several objects, which docs/reference/report.md
+// describes.
 type report struct {
 	APIVersion string         `json:"apiVersion"`
 	Kind       string         `json:"kind"`
 	ExitCode   fault.ExitCode `json:"exitCode"`
-	// Items are Results, the start Event of a run that goes on by itself, or Plans.
+	// Items are Results, the start Event of a run that goes on by itself, or Plans; of
+	// doctor the diagnoses, of status the sources' standings, of runs list the runs.
 	Items []any `json:"items"`
+}
+
+// reportOf is the Report of the items.
+func reportOf[T any](code fault.ExitCode, items []T) report {
+	r := report{APIVersion: result.APIVersion, Kind: "Report", ExitCode: code, Items: []any{}}
+	for i := range items {
+		r.Items = append(r.Items, items[i])
+	}
+	return r
 }
 
 // reportVerdicts prints the verdicts, on stdout what came out and on stderr
@@ -212,7 +223,7 @@ func (f *Factory) reportVerdicts(output string, verdicts []verdict) error {
 
 // writeVerdictDocuments prints one document, or for several verdicts one Report.
 func (f *Factory) writeVerdictDocuments(output string, verdicts []verdict, worst fault.ExitCode) error {
-	r := report{APIVersion: result.APIVersion, Kind: "Report", ExitCode: worst}
+	r := reportOf[any](worst, nil)
 	var names []string
 	for i := range verdicts {
 		document, own, err := verdicts[i].item(f.Now())

@@ -1,13 +1,14 @@
 package cmd
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/version"
 )
@@ -39,25 +40,38 @@ func NewVersionCommand(f *Factory) *cobra.Command {
   kubectl volsync-kopia version -o json`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			info := currentVersion()
-			switch output {
-			case "json":
-				enc := json.NewEncoder(f.Streams.Out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(info)
-			case "":
-				_, err := fmt.Fprintf(f.Streams.Out, "kubectl-volsync-kopia %s (%s, %s)\nkopia %s to %s, default %s\n",
-					info.Version, info.GoVersion, info.Platform, info.Kopia.Minimum, info.Kopia.Maximum, info.Kopia.Default)
-				if err != nil {
-					return fmt.Errorf("print the version: %w", err)
-				}
-				return nil
+			if err := oneOf("output", output, append(versionFormats(), "")...); err != nil {
+				return usageError(c, err)
 			}
-			return usageError(c, fault.New(fault.Usage, "-o %s: only json is known", quote(output)))
+			if err := currentVersion().write(f.Streams.Out, output); err != nil {
+				return fmt.Errorf("print the version: %w", err)
+			}
+			return nil
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "output format: json")
+	c.Flags().StringVarP(&output, "output", "o", "", "output format: "+strings.Join(versionFormats(), ", "))
 	return c
+}
+
+// versionFormats are the values of -o; the version is no document of a run, and has
+// neither name nor kind.
+func versionFormats() []string { return []string{outputTable, outputWide, "json", "yaml"} }
+
+func (v versionInfo) write(w io.Writer, output string) error {
+	switch output {
+	case "json":
+		return writeJSON(w, v)
+	case "yaml":
+		text, err := yaml.Marshal(v)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(text)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "kubectl-volsync-kopia %s (%s, %s)\nkopia %s to %s, default %s\n",
+		v.Version, v.GoVersion, v.Platform, v.Kopia.Minimum, v.Kopia.Maximum, v.Kopia.Default)
+	return err
 }
 
 func currentVersion() versionInfo {

@@ -29,7 +29,7 @@ func events() ([]byte, error) {
 func results() ([]byte, error) {
 	return typePage(`# Result
 
-`+generated+"With `-o json` a run ends with one Result on standard output; several sources give a `Report` with one in `items` each.\n"+
+`+generated+"With `-o json` a run ends with one Result on standard output; several sources give a [Report](report.md) with one in `items` each.\n"+
 		fmt.Sprintf("The mover writes the same document, without `snapshots` and `problems`, as its termination message of at most %d bytes. While it is\n",
 			result.TerminationMessageBytes)+
 		"too long these steps are taken, one after the other. What none of them names, the outcome and the snapshot's id above\n"+
