@@ -52,6 +52,10 @@ type FilesystemStorage struct {
 	// MakeOnEmptyVolume lets the mover make Path when its parent is the root of
 	// an empty volume (repositoryPVC: /kopia/repository below /kopia).
 	MakeOnEmptyVolume bool `json:"makeOnEmptyVolume,omitempty"`
+	// Named is true for a Path that policyConfig.repositoryConfig names, which a
+	// Secret must not contradict. Any other stands in for the Secret's: it is a
+	// claim's, or that of --repository-dir.
+	Named bool `json:"named,omitempty"`
 }
 
 // S3Storage is an S3 bucket.

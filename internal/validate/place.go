@@ -53,7 +53,11 @@ func (c *check) storageOf(claim claimPlace, p *spec.PolicyConfig) result.Storage
 	if claim.mount == "" {
 		return structured
 	}
-	if dir := structured.Filesystem; structured.Type() != "" && (dir == nil || !strings.HasPrefix(dir.Path+"/", claim.mount+"/")) {
+	switch dir := structured.Filesystem; {
+	case structured.Type() == "":
+	case dir != nil && strings.HasPrefix(dir.Path+"/", claim.mount+"/"):
+		return structured
+	default:
 		c.fail("VK174", claim.field, "the repository is to be on this claim, mounted at "+claim.mount+", and policyConfig.repositoryConfig says that it is "+
 			structured.Type()+" storage somewhere else",
 			"remove one of the two")

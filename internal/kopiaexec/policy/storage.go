@@ -128,6 +128,9 @@ func StorageOf(storage json.RawMessage) result.Storage {
 	if err != nil || json.Unmarshal(data, &s) != nil {
 		return result.Storage{}
 	}
+	if s.Filesystem != nil {
+		*s.Filesystem = result.FilesystemStorage{Path: s.Filesystem.Path, Named: s.Filesystem.Path != ""}
+	}
 	return s
 }
 

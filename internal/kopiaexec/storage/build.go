@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"path"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -54,7 +55,10 @@ func build(backend Backend, because string, want result.Storage, keys Keys) (Loc
 }
 
 func (b *builder) filesystem() {
-	if b.loc.Storage.Filesystem != nil && b.loc.Storage.Filesystem.Path != "" {
+	if given := b.loc.Storage.Filesystem; given != nil && given.Path != "" {
+		if given.Named && b.rest != "" && path.Clean(b.rest) != path.Clean(given.Path) {
+			b.disagree(repositoryKey, given.Path, b.rest)
+		}
 		return
 	}
 	if b.need(b.rest, repositoryKey) {

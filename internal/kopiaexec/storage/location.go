@@ -85,5 +85,6 @@ func (l Location) place() (map[string]any, error) {
 		return nil, errors.New("no storage backend is set")
 	}
 	delete(config, "makeOnEmptyVolume") // the mover's own, not kopia's
+	delete(config, "named")             // likewise
 	return config, nil
 }

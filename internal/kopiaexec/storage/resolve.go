@@ -13,8 +13,8 @@ import (
 
 // Resolve works out where a repository is from the Secret's keys and from what
 // the manifest or a flag says (want). The Secret fills in what those leave open, and
-// a Secret that says another place is an error, but for a directory, which
-// --repository-dir may replace. All problems come at once; the Location is usable if none is an Error.
+// a Secret that says another place is an error, but for a directory that stands in
+// for it (see result.FilesystemStorage). All problems come at once; the Location is usable if none is an Error.
 func Resolve(want result.Storage, keys Keys) (Location, problem.List) {
 	problems := checkPassword(keys)
 	detected := Detect(keys)

@@ -132,7 +132,11 @@ func TestResolveNamesEveryProblem(t *testing.T) {
 		"a directory from the Secret": {result.Storage{Filesystem: &result.FilesystemStorage{}}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///k"), nil},
 		"no directory anywhere":       {result.Storage{Filesystem: &result.FilesystemStorage{}}, keys("KOPIA_PASSWORD=p"), []string{"VK403 KOPIA_REPOSITORY"}},
 		"the manifest alone":          {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p"), nil},
-		"the manifest's directory":    {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///other"), nil},
+		"a directory that stands in":  {result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k"}}, keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///other"), nil},
+		"two directories":             {inline("/k"), keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///other"), []string{"VK405 KOPIA_REPOSITORY"}},
+		"a directory below the other": {inline("/k"), keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///k/x"), []string{"VK405 KOPIA_REPOSITORY"}},
+		"the same directory twice":    {inline("/k"), keys("KOPIA_PASSWORD=p", "KOPIA_REPOSITORY=filesystem:///k/"), nil},
+		"an inline directory alone":   {inline("/k"), keys("KOPIA_PASSWORD=p"), nil},
 	}
 	for name, row := range rows {
 		_, problems := storage.Resolve(row.want, row.keys)
@@ -147,6 +151,11 @@ func TestResolveNamesEveryProblem(t *testing.T) {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}
+}
+
+// inline is the directory that policyConfig.repositoryConfig names.
+func inline(dir string) result.Storage {
+	return result.Storage{Filesystem: &result.FilesystemStorage{Path: dir, Named: true}}
 }
 
 func s3(bucket, prefix string) result.Storage {
@@ -187,7 +196,7 @@ func TestKeyIsThePlaceWithoutCredentials(t *testing.T) {
 
 func TestLimitsStandInTheConfiguration(t *testing.T) {
 	t.Parallel()
-	loc, _ := storage.Resolve(result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k", MakeOnEmptyVolume: true}}, keys("KOPIA_PASSWORD=p"))
+	loc, _ := storage.Resolve(result.Storage{Filesystem: &result.FilesystemStorage{Path: "/k", MakeOnEmptyVolume: true, Named: true}}, keys("KOPIA_PASSWORD=p"))
 	config, err := loc.Config(result.Limits{UploadBytesPerSecond: 5, DownloadBytesPerSecond: 6})
 	if err != nil {
 		t.Fatal(err)
