@@ -1,6 +1,7 @@
 package kopiaexec
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -93,6 +94,12 @@ func openingClasses() []class {
 	}
 }
 
+// What is said of a repository that belongs to another user.
+const (
+	mayNotWrite = "the mover's user may not write to the repository's directory"
+	runAsOwner  = "run as its owner; in a cluster, set spec.kopia.moverSecurityContext.runAsUser or fsGroup to it"
+)
+
 // workingClasses are the failures that can come at any time.
 func workingClasses() []class {
 	return []class{
@@ -138,9 +145,17 @@ func workingClasses() []class {
 			"a file that the repository needs is gone from the storage", "find out what deletes objects there; back up again",
 		},
 		{
+			[]string{"PutBlobInPath:", "permission denied"},
+			fault.Repository, ReasonPermissionDenied, mayNotWrite, runAsOwner,
+		},
+		{
+			[]string{"DeleteBlobInPath:", "permission denied"},
+			fault.Repository, ReasonPermissionDenied, mayNotWrite, runAsOwner,
+		},
+		{
 			[]string{"open repository:", "permission denied"},
 			fault.Repository, ReasonPermissionDenied,
-			"the mover's user may not read the repository's directory", "run as its owner; in a cluster, set spec.kopia.moverSecurityContext.runAsUser or fsGroup to it",
+			"the mover's user may not read the repository's directory", runAsOwner,
 		},
 		{[]string{": error: ", "try --help"}, fault.Failed, ReasonBadArgument, "kopia does not accept an argument", ""},
 	}
@@ -149,6 +164,7 @@ func workingClasses() []class {
 // Diagnose names the failure from kopia's log lines: by the first row of the
 // table that any of them matches.
 func Diagnose(log []string) Diagnosis {
+	log = withoutDiagnostics(log)
 	table := classes()
 	for _, row := range table {
 		for i := len(log) - 1; i >= 0; i-- {
@@ -162,6 +178,19 @@ func Diagnose(log []string) Diagnosis {
 		text = strings.TrimSpace(log[len(log)-1])
 	}
 	return Diagnosis{Kind: fault.Failed, Reason: ReasonKopia, Text: text}
+}
+
+// withoutDiagnostics leaves out what kopia says of its own records of what it does,
+// unless it says nothing else: that they cannot be written, as by who may only
+// read the repository, is not why kopia fails.
+func withoutDiagnostics(log []string) []string {
+	rest := slices.DeleteFunc(slices.Clone(log), func(line string) bool {
+		return strings.HasPrefix(line, "unable to write diagnostics blob")
+	})
+	if len(rest) == 0 {
+		return log
+	}
+	return rest
 }
 
 func containsAll(line string, texts []string) bool {

@@ -80,6 +80,10 @@ func situations() []situation {
 		{"target-read-only", kopiaexec.ReasonTargetReadOnly, func(t *testing.T, c *client) { c.mountTarget(t, syscall.MS_RDONLY) }, restore, true},
 		{"target-full", kopiaexec.ReasonTargetFull, func(t *testing.T, c *client) { c.mountTarget(t, 0) }, restore, true},
 		{"permission-denied", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) { c.forbid(t) }, nil, false},
+		{"not-writable", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) { c.protect(t) }, importPolicy, false},
+		{"not-writable-flush", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) { c.protect(t) }, func(c *client) kopiaexec.Call {
+			return kopiaexec.Call{Command: argv.SnapshotCreate(c.paths, argv.SnapshotOptions{Path: c.dir + "/data"})}
+		}, false},
 	}
 }
 
@@ -163,6 +167,25 @@ func TestDiagnoseRecordings(t *testing.T) {
 		if got := kopiaexec.Diagnose(lines[2:]); string(got.Reason) != want || got.Text == "" {
 			t.Errorf("%s: diagnosed %+v, want %s", file, got, want)
 		}
+	}
+}
+
+// Neither the source's files that cannot be read nor kopia's own records, which
+// somebody who may only read the repository cannot write, are its storage.
+func TestDiagnoseDoesNotBlameTheStorage(t *testing.T) {
+	t.Parallel()
+	const records = "unable to write diagnostics blob: unable to complete PutBlobInPath:/r/_/log/_1.f despite 10 retries: cannot create temporary file: open /r/_/log/_1.f.tmp: permission denied"
+	for _, log := range [][]string{
+		{`! Error when processing "b": unable to open file: unable to open local file: open /data/b: permission denied`, "upload error: b"},
+		{records, "error restoring: restore error: open /target/x: permission denied"},
+		{"error restoring: restore error: open /target/x: permission denied", records},
+	} {
+		if got := kopiaexec.Diagnose(log); got.Reason != kopiaexec.ReasonKopia || strings.Contains(got.Text, "diagnostics") {
+			t.Errorf("diagnosed %+v:\n%s", got, strings.Join(log, "\n"))
+		}
+	}
+	if got := kopiaexec.Diagnose([]string{records}); got.Reason != kopiaexec.ReasonPermissionDenied {
+		t.Errorf("diagnosed %+v", got)
 	}
 }
 
@@ -270,6 +293,25 @@ func (c *client) forbid(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(c.repo.Dir, 0o755) })
+	c.withoutRights(t)
+}
+
+// protect makes the repository one that can only be read.
+func (c *client) protect(t *testing.T) {
+	t.Helper()
+	for mode, when := range map[string]func(func()){"a-w": func(do func()) { do() }, "u+w": t.Cleanup} {
+		when(func() {
+			if out, err := exec.Command("chmod", "-R", mode, c.repo.Dir).CombinedOutput(); err != nil {
+				t.Errorf("chmod: %v\n%s", err, out)
+			}
+		})
+	}
+	c.withoutRights(t)
+}
+
+// withoutRights takes from kopia what root may do that others may not.
+func (c *client) withoutRights(t *testing.T) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		return
 	}

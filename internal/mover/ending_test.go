@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,36 @@ func TestStorageReadOnlyAtTheFlush(t *testing.T) {
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
 		truthRow{"storage that is read-only at the flush", runReadOnly, result.Failed, 7, "StorageReadOnly", 0, notClaimed}.
 			cause(t, newWorld(t, kopia))
+	})
+}
+
+// What is not the mover's own to write to is no failure of the source's.
+func TestARepositoryThatMayNotBeWritten(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		for name, change := range map[string]func(w *world){
+			"its policies": func(w *world) {
+				w.task.Policy.Inline = []result.PolicyLayer{{From: "test", Policy: []byte(`{"retention":{"keepLatest":77}}`)}}
+			},
+			"its snapshots": func(w *world) { kopiatest.Write(t, w.data+"/new", "new") },
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, kopia)
+				w.readableTree(t)
+				w.runAs(t, nobody).want(t, result.Succeeded, 0, "")
+				change(w)
+				if out, err := exec.Command("chmod", "-R", "a-w", w.repo.Dir).CombinedOutput(); err != nil {
+					t.Fatalf("chmod: %v\n%s", err, out)
+				}
+				o := w.runAs(t, nobody)
+				o.want(t, result.Failed, 7, "StoragePermissionDenied")
+				notClaimed(t, w, o)
+				if !strings.Contains(o.Hint, "runAsUser") {
+					t.Errorf("hint %q", o.Hint)
+				}
+			})
+		}
 	})
 }
 
