@@ -71,10 +71,10 @@ func TestTimesOfListsTheNewest(t *testing.T) {
 	}
 	want := "; of this source, newest first: 1970-01-01T00:00:06Z (g), 1970-01-01T00:00:05Z (f), 1970-01-01T00:00:04Z (e), " +
 		"1970-01-01T00:00:03Z (d), 1970-01-01T00:00:02Z (c), and 2 older ones"
-	if got := timesOf(list); got != want {
+	if got := timesOf("of this source", list); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := timesOf(nil); got != "" {
+	if got := timesOf("of this source", nil); got != "" {
 		t.Errorf("nothing is %q", got)
 	}
 }

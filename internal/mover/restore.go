@@ -2,6 +2,7 @@ package mover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -42,6 +43,9 @@ func (d *driver) restore(ctx context.Context) error {
 	d.log.sayf("Restoring snapshot %s of %s, taken %s: %s, %s.",
 		chosen.ID, chosen.Identity, chosen.StartTime.UTC().Format(time.RFC3339), files(chosen.Files), size(chosen.Size))
 	d.res.Snapshot = &chosen
+	if err := d.checkLinks(ctx, chosen.ID); err != nil {
+		return err
+	}
 	return d.write(ctx, chosen)
 }
 
@@ -94,11 +98,17 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 		return err
 	}
 	identities, held := d.identities(), map[string]int{}
-	var own []result.Snapshot
-	for _, s := range completeOnly(all) {
-		held[s.Identity.String()]++
-		if slices.Contains(identities, s.Identity) {
-			own = append(own, s)
+	var own, parts []result.Snapshot
+	for _, s := range all {
+		mine := slices.Contains(identities, s.Identity)
+		switch {
+		case s.Incomplete == "":
+			held[s.Identity.String()]++
+			if mine {
+				own = append(own, s)
+			}
+		case mine:
+			parts = append(parts, s)
 		}
 	}
 	var names []string
@@ -108,7 +118,10 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 	slices.Sort(names)
 	there := "the repository holds no complete snapshot"
 	if len(names) > 0 {
-		there = "the repository holds complete snapshots of: " + strings.Join(names, ", ") + timesOf(own)
+		there = "the repository holds complete snapshots of: " + strings.Join(names, ", ") + timesOf("of this source", own)
+	}
+	if len(own) == 0 && len(parts) > 0 {
+		there += timesOf("of this source incomplete ones only", parts) + "; --snapshot-id=ID restores what one of them holds"
 	}
 	wanted := identities[0].String()
 	if len(identities) > 1 {
@@ -117,8 +130,9 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 	return refused("NoSnapshot", fault.New(fault.Refused, "no snapshot of %s to restore: %w", wanted, why).WithHint(there))
 }
 
-// timesOf lists the newest snapshots that could be asked for instead.
-func timesOf(list []result.Snapshot) string {
+// timesOf lists the newest snapshots that could be asked for instead; which says
+// what they are.
+func timesOf(which string, list []result.Snapshot) string {
 	const most = 5
 	if len(list) == 0 {
 		return ""
@@ -129,18 +143,24 @@ func timesOf(list []result.Snapshot) string {
 		if s.Failed > 0 {
 			what += ", " + missed(s.Failed) + " missed"
 		}
+		if s.Incomplete != "" {
+			what += fmt.Sprintf(", kopia's word: %q", s.Incomplete)
+		}
 		times = append(times, fmt.Sprintf("%s (%s)", s.StartTime.UTC().Format(time.RFC3339), what))
 	}
 	if len(list) > most {
 		times = append(times, "and "+count(int64(len(list)-most), "older one", "older ones"))
 	}
-	return "; of this source, newest first: " + strings.Join(times, ", ")
+	return "; " + which + ", newest first: " + strings.Join(times, ", ")
 }
+
+// phaseRestore is the phase in which kopia restores.
+const phaseRestore = "restore"
 
 // write runs the restore. Kopia makes temporary files beside what it writes, so
 // it works from inside the target: the directory above may not be writable.
 func (d *driver) write(ctx context.Context, s result.Snapshot) error {
-	d.begin("restore")
+	d.begin(phaseRestore)
 	task := d.task.Restore
 	command := argv.SnapshotRestore(d.paths, argv.RestoreOptions{
 		Source: s.ID, Target: ".", Extra: d.restoreArgs(), Progress: true,
@@ -160,7 +180,7 @@ func (d *driver) write(ctx context.Context, s result.Snapshot) error {
 	case ctx.Err() != nil && !finished:
 		return stopOf(ctx, fmt.Sprintf("; %s holds a part of snapshot %s", task.TargetDir, s.ID))
 	case !out.OK():
-		return diagnosed("restore snapshot "+s.ID, out)
+		return leaving(diagnosed("restore snapshot "+s.ID, out), leftIn(task.TargetDir, s.ID, out.Progress))
 	case !told:
 		return failed("UnreadableResult", fault.New(fault.Failed, "kopia ended without an error and did not say what it restored of snapshot %s", s.ID))
 	case report.Files < s.Files && !partial(task.Args):
@@ -171,6 +191,28 @@ func (d *driver) write(ctx context.Context, s result.Snapshot) error {
 	return nil
 }
 
+// leftIn says what a restore that broke off leaves; nothing, if that is what is there.
+func leftIn(dir, id string, p result.Progress) string {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err == nil && len(entries) == 0:
+		return ""
+	case p.HashedFiles > 0:
+		return fmt.Sprintf("%s holds a part of snapshot %s, about %s (%s)", dir, id, count(p.HashedFiles, "entry", "entries"), size(p.HashedBytes))
+	}
+	return fmt.Sprintf("%s may hold a part of snapshot %s", dir, id)
+}
+
+// leaving adds what is left to a failure.
+func leaving(err error, left string) error {
+	var why *fault.Error
+	if left == "" || !errors.As(err, &why) {
+		return err
+	}
+	more := fault.New(why.Kind, "%w; left: %s", err, left).WithWhy(why.Why).WithHint(why.Hint)
+	return failed(reasonOf(err), more)
+}
+
 // partial reports whether the arguments ask for less than every file.
 func partial(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
@@ -178,11 +220,14 @@ func partial(args []string) bool {
 	})
 }
 
+// notAtomically makes kopia write into the files that are there, also through links.
+const notAtomically = "--no-write-files-atomically"
+
 // restoreArgs adds to the task's arguments what every restore is done with.
 func (d *driver) restoreArgs() []string {
 	const atomically = "--write-files-atomically"
 	args := slices.Clone(d.task.Restore.Args)
-	if !slices.Contains(args, atomically) && !slices.Contains(args, "--no-write-files-atomically") {
+	if !slices.Contains(args, atomically) && !slices.Contains(args, notAtomically) {
 		args = append(args, atomically)
 	}
 	if n := d.settings.RestoreParallel; n > 0 && !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--parallel=") }) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -174,6 +176,14 @@ func TestRestoreIsWhatWasRestored(t *testing.T) {
 				}
 				w.task.Restore.Args = []string{"--ignore-errors"}
 			}, result.Incomplete, 4, "FilesNotRestored", "of 5 files"},
+			"a file's contents are gone": {func(t *testing.T, w *world) {
+				t.Helper()
+				for _, blob := range w.repo.Blobs(t, "p") {
+					if err := os.Remove(blob); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}, result.Failed, 1, "BlobMissing", " a part of snapshot "},
 			"only placeholders are asked for": {func(_ *testing.T, w *world) {
 				w.task.Restore.Args = []string{"--shallow=0", "--shallow-minsize=1"}
 			}, result.Succeeded, 0, "", ""},
@@ -198,6 +208,102 @@ func TestRestoreIsWhatWasRestored(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Kopia takes a link to a directory for the directory.
+func TestRestoreDoesNotWriteThroughLinks(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		w := newWorld(t, kopia)
+		kopiatest.Write(t, w.data+"/real/file", "file")
+		link(t, "real", w.data+"/to real") // a link to a directory that the snapshot has
+		w.run(t).want(t, result.Succeeded, 0, "")
+		rows := map[string]struct {
+			prepare  func(t *testing.T, target, outside string)
+			args     []string
+			exitCode int
+		}{
+			"a link where the snapshot has a directory": {func(t *testing.T, target, outside string) {
+				link(t, outside, target+"/real")
+			}, nil, 5},
+			"the same further down": {func(t *testing.T, target, outside string) {
+				kopiatest.Write(t, target+"/sub dir/x", "x")
+				if err := os.Remove(target + "/sub dir/x"); err != nil {
+					t.Fatal(err)
+				}
+				link(t, outside, target+"/sub dir/deep")
+			}, nil, 5},
+			"a link elsewhere, and those of the snapshot": {func(t *testing.T, target, outside string) {
+				link(t, outside, target+"/not in the snapshot")
+				link(t, outside, target+"/to real")
+				link(t, outside+"/file", target+"/a.txt") // replaced, not followed
+			}, nil, 0},
+			"a link to a file, which is written into": {func(t *testing.T, target, outside string) {
+				link(t, outside+"/file", target+"/a.txt")
+			}, []string{"--no-write-files-atomically"}, 5},
+			"a link to a file that is not there yet": {func(t *testing.T, target, outside string) {
+				link(t, outside+"/new", target+"/a.txt")
+			}, []string{"--no-write-files-atomically"}, 5},
+			"a link with a name that no list can have": {func(t *testing.T, target, outside string) {
+				link(t, outside, target+"/two\nlines")
+			}, nil, 5},
+		}
+		kopiatest.Write(t, w.data+"/sub dir/deep/file", "deep")
+		w.run(t).want(t, result.Succeeded, 0, "")
+		for name, row := range rows {
+			w := *w
+			target, outside := t.TempDir(), t.TempDir()
+			kopiatest.Write(t, outside+"/file", "mine")
+			before := kopiatest.Entries(t, outside)
+			row.prepare(t, target, outside)
+			w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: target, Args: row.args}
+			o := w.run(t)
+			if o.ExitCode != row.exitCode || row.exitCode == 5 && (o.Reason != "TargetHasLinks" || !strings.Contains(o.Message, target) || o.Hint == "") {
+				t.Errorf("%s: exit %d, reason %q, message %q, hint %q", name, o.ExitCode, o.Reason, o.Message, o.Hint)
+			}
+			if diff := cmp.Diff(before, kopiatest.Entries(t, outside)); diff != "" {
+				t.Errorf("%s: written outside the target (-before +after):\n%s", name, diff)
+			}
+			if row.exitCode != 0 {
+				continue
+			}
+			if err := os.Remove(target + "/not in the snapshot"); err != nil {
+				t.Fatal(err)
+			}
+			kopiatest.Compare(t, w.data, target)
+			again := w.run(t) // over what it has restored, with its link to a directory
+			again.want(t, result.Succeeded, 0, "")
+			kopiatest.Compare(t, w.data, target)
+		}
+	})
+}
+
+func link(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Only incomplete snapshots: they are named, and how to have one all the same.
+func TestRestoreNamesTheIncompleteOnesThereAre(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.task.Policy.Inline = []result.PolicyLayer{{From: "test", Policy: []byte(`{"errorHandling":{"ignoreUnknownTypes":false}}`)}}
+	w.task.Backup.Args = []string{"--fail-fast"}
+	if err := syscall.Mkfifo(w.data+"/a pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	part := w.run(t)
+	part.want(t, result.Incomplete, 4, "FilesUnreadable")
+	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
+	o := w.run(t)
+	o.want(t, result.Refused, 5, "NoSnapshot")
+	for _, want := range []string{"no complete snapshot", part.Snapshot.ID, part.Snapshot.Incomplete, "--snapshot-id"} {
+		if !strings.Contains(o.Hint, want) {
+			t.Errorf("no %q in the hint %q", want, o.Hint)
+		}
+	}
 }
 
 func TestRestoreNeverCreatesARepository(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 func commands() []string {
 	return []string{
 		argv.CommandSnapshotCreate, argv.CommandSnapshotRestore, argv.CommandSnapshotVerify, argv.CommandSnapshotList,
-		argv.CommandRepositoryCreate,
+		argv.CommandList, argv.CommandRepositoryCreate,
 		argv.CommandPolicySet, argv.CommandPolicyImport, argv.CommandPolicyExport,
 		argv.CommandMaintenanceSet,
 	}

@@ -183,6 +183,12 @@ func SnapshotList(p Paths, source string) Command {
 	return Command{append(args, operand(source))}
 }
 
+// List prints the path of everything in a snapshot, one a line: after the id and a
+// slash the path below its root. That of a directory ends in a slash.
+func List(p Paths, id string) Command {
+	return Command{append(start(CommandList, p), "--recursive", "--no-error-summary", operand(id))}
+}
+
 // RestoreOptions say what is restored to where.
 type RestoreOptions struct {
 	// Source is a snapshot's id, or id/path for a part of it.

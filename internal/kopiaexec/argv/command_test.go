@@ -40,6 +40,7 @@ func vectors() map[string]struct {
 		"verify content":                                {CommandSnapshotVerify, SnapshotVerify(p, "k1", result.ProveContent), "snapshot verify COMMON --no-progress --json --verify-files-percent=100 k1"},
 		"list of one source":                            {CommandSnapshotList, SnapshotList(p, "u@h:/data"), "snapshot list COMMON --no-progress --json --incomplete u@h:/data"},
 		"list of all":                                   {CommandSnapshotList, SnapshotList(p, ""), "snapshot list COMMON --no-progress --json --incomplete --all"},
+		"list of a snapshot's content":                  {CommandList, List(p, "k1"), "list COMMON --recursive --no-error-summary k1"},
 		"restore":                                       {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1/app", Target: "/restore/data", Progress: true, SkipOwners: true}), "snapshot restore COMMON --mode=local --progress --skip-owners k1/app /restore/data"},
 		"restore to where it runs":                      {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1"}), "snapshot restore COMMON --mode=local --no-progress k1 ."},
 		"restore, owners said by users":                 {CommandSnapshotRestore, SnapshotRestore(p, RestoreOptions{Source: "k1", SkipOwners: true, Extra: []string{"--no-skip-owners", "--progress"}}), "snapshot restore COMMON --mode=local --no-skip-owners --progress k1 ."},

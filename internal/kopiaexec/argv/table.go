@@ -21,6 +21,7 @@ const (
 	CommandSnapshotRestore  = "snapshot restore"
 	CommandSnapshotVerify   = "snapshot verify"
 	CommandSnapshotList     = "snapshot list"
+	CommandList             = "list"
 	CommandRepositoryCreate = "repository create from-config"
 	CommandPolicySet        = "policy set"
 	CommandPolicyImport     = "policy import"
