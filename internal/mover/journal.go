@@ -134,13 +134,17 @@ func (j *journal) beatIfDue() {
 	}
 	text := ""
 	if last != nil {
-		text = ": " + describe(*last)
+		text = ": " + describe(phase, *last)
 	}
 	j.sayf("still at it: %s, for %s%s", phase, took, text)
 	j.event(result.Event{Type: result.EventHeartbeat, Phase: phase, Progress: last})
 }
 
-func describe(p result.Progress) string {
+// describe says how far kopia is; a restore hashes and uploads nothing.
+func describe(phase string, p result.Progress) string {
+	if phase == phaseRestore {
+		return fmt.Sprintf("restored %s in %s", size(p.HashedBytes), files(p.HashedFiles))
+	}
 	return fmt.Sprintf("hashed %s in %s, cached %s, uploaded %s",
 		size(p.HashedBytes), files(p.HashedFiles), size(p.CachedBytes), size(p.UploadedBytes))
 }

@@ -94,14 +94,23 @@ func (p *jsonProgress) Observe(e result.Event) {
 
 func (p *jsonProgress) Close() {}
 
-// describe is one line about how far an upload or restore is.
-func describe(p result.Progress, elapsed time.Duration) string {
+// phaseRestore is the mover's phase in which progress is of what is restored.
+const phaseRestore = "restore"
+
+// describe is one line about how far an upload or restore is. Of a restore kopia
+// counts directories too, and nothing is hashed, cached or uploaded.
+func describe(phase string, p result.Progress, elapsed time.Duration) string {
 	hashed := p.HashedBytes + p.CachedBytes
 	line := fmt.Sprintf("%s   %s", Count(p.HashedFiles+p.CachedFiles, "file"), Bytes(hashed))
+	if phase == phaseRestore {
+		line = fmt.Sprintf("%s restored   %s", Count(p.HashedFiles, "file"), Bytes(hashed))
+	}
 	if p.EstimatedBytes > 0 {
 		line += " / ~" + Bytes(p.EstimatedBytes)
 	}
-	line += fmt.Sprintf("   hashed %s, cached %s, uploaded %s", Bytes(p.HashedBytes), Bytes(p.CachedBytes), Bytes(p.UploadedBytes))
+	if phase != phaseRestore {
+		line += fmt.Sprintf("   hashed %s, cached %s, uploaded %s", Bytes(p.HashedBytes), Bytes(p.CachedBytes), Bytes(p.UploadedBytes))
+	}
 	if s := elapsed.Seconds(); s >= 1 {
 		line += fmt.Sprintf("   %s/s", Bytes(int64(float64(hashed)/s)))
 	}

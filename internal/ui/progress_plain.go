@@ -14,13 +14,14 @@ import (
 // plain writes the mover's own lines as they come, and a heartbeat when they
 // stop coming. It is for logs: no line is ever rewritten.
 type plain struct {
-	mu    sync.Mutex
-	out   io.Writer
-	now   func() time.Time
-	phase string
-	began time.Time
-	wrote time.Time
-	last  result.Progress
+	mu  sync.Mutex
+	out io.Writer
+	now func() time.Time
+	// phase is the one under way, doing what is said of it.
+	phase, doing string
+	began        time.Time
+	wrote        time.Time
+	last         result.Progress
 	// reported is what the log has told of the run's failure, as fault.Report does.
 	reported string
 	stop     chan struct{}
@@ -38,7 +39,8 @@ func (p *plain) Observe(e result.Event) {
 	defer p.mu.Unlock()
 	switch e.Type {
 	case result.EventPhase:
-		p.phase, _ = step(e.Phase)
+		p.phase = e.Phase
+		p.doing, _ = step(e.Phase)
 		p.began, p.last = p.now(), result.Progress{}
 	case result.EventProgress:
 		if e.Progress != nil {
@@ -118,12 +120,12 @@ func (p *plain) beatIfDue() {
 	}
 	elapsed := p.now().Sub(p.began)
 	line := "still at it"
-	if p.phase != "" { // the first step has begun
-		line += ": " + p.phase
+	if p.doing != "" { // the first step has begun
+		line += ": " + p.doing
 	}
 	line += ", for " + Took(elapsed)
 	if p.last != (result.Progress{}) {
-		line += ": " + describe(p.last, elapsed)
+		line += ": " + describe(p.phase, p.last, elapsed)
 	}
 	p.write(line)
 }

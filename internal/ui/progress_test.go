@@ -76,6 +76,25 @@ still at it: uploading, for 28s: 1,200 files   10 MB / ~20 MB   hashed 10 MB, ca
 	}
 }
 
+// A restore hashes and uploads nothing.
+func TestARestoreIsToldInItsOwnWords(t *testing.T) {
+	t.Parallel()
+	restoring := result.Event{Type: result.EventProgress, Progress: &result.Progress{HashedFiles: 1200, HashedBytes: 10_000_000, EstimatedBytes: 20_000_000}}
+	for mode, want := range map[ui.Mode]string{
+		ui.ModePlain: "still at it: restoring, for 28s: 1,200 files restored   10 MB / ~20 MB   357 kB/s\n",
+		ui.ModeTTY:   "restoring  1,200 files restored   10 MB / ~20 MB   357 kB/s",
+	} {
+		got := show(mode, mode == ui.ModeTTY, func(p ui.Progress, c *clock) {
+			p.Observe(phase("restore"))
+			c.pass(28 * time.Second)
+			p.Observe(restoring)
+		})
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %q is not in %q", mode, want, got)
+		}
+	}
+}
+
 func TestTerminalShowsStepsThatStayAndOneLiveLine(t *testing.T) {
 	t.Parallel()
 	got := show(ui.ModeAuto, true, func(p ui.Progress, c *clock) {

@@ -29,11 +29,11 @@ type tty struct {
 	out     io.Writer
 	palette Palette
 	now     func() time.Time
-	// doing and done name the step under way; no step: doing is empty.
-	doing, done string
-	began       time.Time
-	drawn       time.Time
-	live        bool
+	// phase is the one under way; doing and done name its step; no step: doing is empty.
+	phase, doing, done string
+	began              time.Time
+	drawn              time.Time
+	live               bool
 	// failed is true when the step under way has not been done; undoing, when it
 	// is the last one of a run that ends early.
 	failed, undoing bool
@@ -47,12 +47,13 @@ func (t *tty) Observe(e result.Event) {
 	switch e.Type {
 	case result.EventPhase:
 		t.finish(e.Phase != plan.PhaseUndo)
+		t.phase = e.Phase
 		t.doing, t.done = step(e.Phase)
 		t.began, t.failed, t.undoing = t.now(), false, e.Phase == plan.PhaseUndo
 		t.draw("")
 	case result.EventProgress:
 		if e.Progress != nil && t.now().Sub(t.drawn) >= redrawEvery {
-			t.draw(describe(*e.Progress, t.now().Sub(t.began)))
+			t.draw(describe(t.phase, *e.Progress, t.now().Sub(t.began)))
 		}
 	case result.EventHeartbeat:
 		// Nothing else moves the line of a phase without progress.
