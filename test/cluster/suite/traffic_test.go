@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path"
 	"sync"
+
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // traffic is what a command has made and deleted through a proxy: the requests that
@@ -51,9 +53,11 @@ func (c *traffic) keepBody(w http.ResponseWriter, r *http.Request, change int) b
 	return false
 }
 
-// keepAnswer keeps what was made or deleted, once the API server has done it.
+// keepAnswer keeps what was made or deleted, once the API server has done it. What was
+// to be deleted may have gone with its owner just before.
 func (c *traffic) keepAnswer(r *http.Response, change int) error {
-	if change == 0 || r.StatusCode >= http.StatusMultipleChoices {
+	gone := r.Request.Method == http.MethodDelete && r.StatusCode == http.StatusNotFound
+	if change == 0 || r.StatusCode >= http.StatusMultipleChoices && !gone {
 		return nil
 	}
 	resource := resourceOf(r.Request.URL.Path)
@@ -71,13 +75,30 @@ func (c *traffic) keepAnswer(r *http.Response, change int) error {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(answer))
 		var made creation
-		if err := json.Unmarshal(c.sent[change], &made.sent); err != nil {
+		if made.sent, err = objectIn(c.sent[change]); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(answer, &made.answer); err != nil {
+		if made.answer, err = objectIn(answer); err != nil {
 			return err
 		}
 		c.made = append(c.made, made)
 	}
 	return nil
+}
+
+// objectIn is the object of a body, which is JSON, or for a kind of the API server's
+// own also Protocol Buffers.
+func objectIn(body []byte) (map[string]any, error) {
+	if bytes.HasPrefix(body, []byte("k8s\x00")) {
+		o, kind, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		o.GetObjectKind().SetGroupVersionKind(*kind)
+		if body, err = json.Marshal(o); err != nil {
+			return nil, err
+		}
+	}
+	var object map[string]any
+	return object, json.Unmarshal(body, &object)
 }
