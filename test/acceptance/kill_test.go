@@ -102,7 +102,7 @@ func TestASignalCancelsAndNamesThePartialSnapshot(t *testing.T) {
 			// It is shown when it is asked for, and never restored silently.
 			files := w.local(w.file(t, "app.yaml", source("app", "prod")), w.file(t, "secret.yaml", repositorySecret("vault", "prod")))
 			list := w.run(t, append([]string{"snapshots", "list"}, files...)...)
-			if !strings.Contains(list.stdout, "No snapshots.") || !strings.Contains(list.stderr, "(1 incomplete snapshot hidden;") {
+			if !strings.Contains(list.stdout, "No complete snapshots; --incomplete shows 1 incomplete one.") {
 				t.Errorf("list: %s%s", list.stdout, list.stderr)
 			}
 			restored := w.run(t, append([]string{"restore", "--target-dir", filepath.Join(w.dir, "out")}, files...)...)
