@@ -110,7 +110,7 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 		return nil, fault.New(fault.Failed, "write the task: %w", err)
 	}
 	termination := filepath.Join(t.WorkDir, terminationFile)
-	collect := run.Collector{Observer: t.Observer, Task: task, Began: t.Now(), Now: t.Now}
+	collect := run.Collector{Observer: t.Observer, Task: task, Began: t.Now(), Now: t.Now, Stopped: func() error { return context.Cause(ctx) }}
 	end, err := kopiaexec.Child{
 		Executable: t.Executable,
 		Args:       []string{"mover", "--task", taskPath, "--termination-log", termination, "--lock", t.Run.MoverLock(), "--watch-parent"},

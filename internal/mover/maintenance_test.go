@@ -3,6 +3,7 @@ package mover_test
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,9 @@ func TestTheMaintenanceScheduleOfANewRepository(t *testing.T) {
 			t.Errorf("kopia was started %d times", o.KopiaProcesses)
 		}
 		check("a repository that exists keeps its own")
+		if !strings.Contains(o.log, "VK310") || !strings.Contains(o.log, "/maintenance/fullCycle/interval") {
+			t.Errorf("the log does not say so:\n%s", o.log)
+		}
 	})
 }
 

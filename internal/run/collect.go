@@ -1,6 +1,7 @@
 package run
 
 import (
+	"strings"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -14,6 +15,9 @@ type Collector struct {
 	Task  *result.Task
 	Began time.Time
 	Now   func() time.Time
+	// Stopped says why the mover was told to stop, which it cannot know itself; nil,
+	// or an answer of nil: it was not.
+	Stopped func() error
 
 	result *result.Result
 	heard  bool
@@ -26,7 +30,7 @@ func (c *Collector) Line(line string) {
 	if err != nil {
 		event = &result.Event{
 			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: c.Now(), RunID: c.Task.RunID,
-			Type: result.EventLog, Message: line,
+			Type: result.EventLog, Message: c.settled(line),
 		}
 	}
 	if event.Type == result.EventResult {
@@ -35,6 +39,21 @@ func (c *Collector) Line(line string) {
 		return
 	}
 	c.Observer.Observe(*event)
+}
+
+// settled is a line of the log with the run's own word for how it ended, where the
+// mover says that it was cancelled: the Result is settled in the same way.
+func (c *Collector) settled(line string) string {
+	message, last := strings.CutPrefix(line, string(result.Cancelled)+": ")
+	if !last || !strings.HasPrefix(message, result.MessageCancelled) || c.Stopped == nil {
+		return line
+	}
+	cause := c.Stopped()
+	if cause == nil {
+		return line
+	}
+	r := Settle(&result.Result{Outcome: result.Cancelled, Message: message}, cause)
+	return string(r.Outcome) + ": " + r.Message
 }
 
 // Heard reports whether the mover has written anything.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 )
@@ -85,3 +86,32 @@ func TestAResultThatWasCutIsStillItsObjects(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// The log's last line says why the run has ended, as its Result does: a mover that
+// is told to stop cannot know.
+func TestTheLastLineOfALogHasTheRealReason(t *testing.T) {
+	t.Parallel()
+	const cancelled = "Cancelled: the run was cancelled; nothing was restored"
+	rows := map[string]struct {
+		cause      error
+		line, want string
+	}{
+		"the time was up":   {fault.New(fault.TimedOut, "the backup took longer than 1m"), cancelled, "TimedOut: the backup took longer than 1m: the run was cancelled; nothing was restored"},
+		"a signal":          {fault.New(fault.Interrupt, "cancelled by SIGINT"), cancelled, "Cancelled: cancelled by SIGINT; nothing was restored"},
+		"nobody stopped it": {nil, cancelled, cancelled},
+		"another line":      {fault.New(fault.TimedOut, "the backup took longer than 1m"), "kopia: " + cancelled, "kopia: " + cancelled},
+	}
+	for name, row := range rows {
+		var heard hearing
+		collect := run.Collector{Observer: &heard, Task: &result.Task{RunID: "run"}, Now: time.Now, Stopped: func() error { return row.cause }}
+		collect.Line(row.line)
+		if len(heard) != 1 || heard[0].Message != row.want {
+			t.Errorf("%s: %+v, want %q", name, heard, row.want)
+		}
+	}
+}
+
+// hearing keeps what it observes.
+type hearing []result.Event
+
+func (h *hearing) Observe(e result.Event) { *h = append(*h, e) }
