@@ -51,7 +51,7 @@ func TestTheMaintenanceScheduleOfANewRepository(t *testing.T) {
 			t.Errorf("kopia was started %d times", o.KopiaProcesses)
 		}
 		check("a repository that exists keeps its own")
-		if !strings.Contains(o.log, "VK310") || !strings.Contains(o.log, "/maintenance/fullCycle/interval") {
+		if !strings.Contains(o.log, "VK310 the repository was there before") || !strings.Contains(o.log, "kopia maintenance set --full-interval=12h0m0s\n") {
 			t.Errorf("the log does not say so:\n%s", o.log)
 		}
 	})
