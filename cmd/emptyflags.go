@@ -11,9 +11,10 @@ import (
 )
 
 // refuseEmptyValues refuses a flag that was given and left empty, as a variable that
-// a script forgot to set leaves it: the default that it would fall back to may be the
-// newest snapshot or the real repository. kubectl's own flags are left alone: there
-// an empty one, as -n "", means that none is given, and scripts rely on it.
+// a script forgot to set leaves it. Without it the run would go on by the default: the
+// newest snapshot, the real repository, a database that no hook freezes, no report for
+// the step that reads it. kubectl's own flags are left alone: there an empty one, as
+// -n "", means that none is given, and scripts rely on it.
 func refuseEmptyValues(c *cobra.Command) error {
 	kubectls := c.Root().PersistentFlags()
 	var errs []error

@@ -139,6 +139,7 @@ func (c *Cluster) attached(ctx context.Context, r Run, cancel error, observer ru
 			if err := c.suspend(ctx, r.job.Namespace, r.job.Name, cancel); err != nil {
 				return nil, err
 			}
+			t.cancelling = true
 		}
 		// Its Job may not have made the pod yet, and if it is stopped never does.
 		if err := t.untilBegun(ctx, r.job); err != nil {

@@ -153,9 +153,9 @@ func (f *following) untilEnded(ctx context.Context) error {
 		}
 		return f.seenOver()
 	})
-	var f0 *fault.Error
-	if why := f.target.view.alsoUnseen(""); why != "" && errors.As(err, &f0) && f0.Kind == fault.TimedOut {
-		return f0.WithWhy("last seen: " + why)
+	var late *fault.Error
+	if why := f.target.view.alsoUnseen(""); why != "" && errors.As(err, &late) && late.Kind == fault.TimedOut {
+		return late.WithWhy("last seen: " + why)
 	}
 	return err
 }

@@ -112,7 +112,7 @@ func notWatched(kind string, err error) string {
 // lasts is said, whatever it comes from.
 func (t *Target) outOfSight(heard time.Time) error {
 	answers, err := t.view.unseen("Pod")
-	if err == nil {
+	if err == nil || t.cancelling {
 		return nil
 	}
 	condition := fmt.Sprintf("not watched after %d answers", answers)
@@ -126,7 +126,7 @@ func (t *Target) outOfSight(heard time.Time) error {
 	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) || t.now().Sub(since) < patience {
 		return nil
 	}
-	return fault.New(fault.Failed, "%w: watch the Pods of this run, tried for %s: %w", run.ErrOutOfSight, patience, withoutAddress(err)).
+	return fault.New(fault.Failed, "%w: the Pods of this run could not be watched for %s: %w", run.ErrOutOfSight, patience, withoutAddress(err)).
 		WithHint("it was not told to stop; with a login and the right to watch pods, kubectl volsync-kopia runs attach " + t.plan.RunID +
 			" -n " + t.plan.Object.Namespace + " follows it to its end")
 }

@@ -86,7 +86,7 @@ func (t *Target) Record(ctx context.Context, r result.Result) error {
 	w, err := t.unstarted(&r)
 	if w != nil {
 		err = t.remember(ctx, w, &r)
-		t.unwritten = nil // there is no more to know of it; its Job need not stay
+		t.unwritten = nil // its Job, which has run nothing, is not kept for it
 	}
 	return err
 }

@@ -56,6 +56,9 @@ type Target struct {
 	followed bool
 	// suspended is true when this run has told the mover to stop.
 	suspended bool
+	// cancelling is true when another command has, that waits for its end within a limit
+	// of its own.
+	cancelling bool
 	// undeleted is true when a copy could not be deleted, which its Job owns.
 	undeleted bool
 	// hooks is how far the application's hooks are.

@@ -23,7 +23,7 @@ func (d *driver) scheduleMaintenance(ctx context.Context) {
 		return
 	}
 	if !d.res.Repository.Created {
-		d.find(problem.Info, "VK310", "the repository was there before and keeps its own maintenance schedule, whatever that is; to give it the manifest's: "+
+		d.find(problem.Info, "VK310", "the repository was there before and keeps its own maintenance schedule; to give it the manifest's: "+
 			"kopia maintenance set "+strings.Join(maintenanceFlags(schedule), " "))
 		return
 	}

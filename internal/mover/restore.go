@@ -121,7 +121,7 @@ func (d *driver) noMatch(ctx context.Context, why error) error {
 		there = "the repository holds complete snapshots of: " + strings.Join(names, ", ") + timesOf("of this source", own)
 	}
 	if len(own) == 0 && len(parts) > 0 {
-		there += timesOf("of this source incomplete ones only", parts) + "; --snapshot-id=ID restores what one of them holds"
+		there += timesOf("of this source it has incomplete ones only", parts) + "; --snapshot-id=ID restores what one of them holds"
 	}
 	wanted := identities[0].String()
 	if len(identities) > 1 {

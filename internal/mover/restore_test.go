@@ -244,6 +244,12 @@ func TestRestoreDoesNotWriteThroughLinks(t *testing.T) {
 			"a link to a file that is not there yet": {func(t *testing.T, target, outside string) {
 				link(t, outside+"/new", target+"/a.txt")
 			}, []string{"--no-write-files-atomically"}, 5},
+			"a link below such a name": {func(t *testing.T, target, outside string) {
+				if err := os.Mkdir(target+"/two\nlines", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				link(t, outside, target+"/two\nlines/link")
+			}, nil, 5},
 			"a link with a name that no list can have": {func(t *testing.T, target, outside string) {
 				link(t, outside, target+"/two\nlines")
 			}, nil, 5},

@@ -33,8 +33,8 @@ func (d *driver) checkLinks(ctx context.Context, id string) error {
 	case ctx.Err() != nil:
 		return stopOf(ctx, "; nothing was restored")
 	case err != nil:
-		return failed("Kopia", fault.New(fault.Failed, "look for what the links in %s stand in the way of: %w", target, err).
-			WithHint("restore to an empty directory"))
+		return failed("Kopia", fault.New(fault.Failed, "see whether a link in %s stands in the way: %w", target, err).
+			WithHint("make all of the target readable, or restore to an empty directory"))
 	case !out.OK():
 		return diagnosed("list the content of snapshot "+id, out)
 	}
@@ -46,11 +46,22 @@ func (d *driver) checkLinks(ctx context.Context, id string) error {
 	if inTheWay := linksAt(target, root, out.Stdout, all); len(inTheWay) > 0 {
 		return refused("TargetHasLinks", linksError(inTheWay, all))
 	}
-	// The list has one path a line, so that it says nothing about such a name.
-	if i := slices.IndexFunc(links, func(link string) bool { return strings.Contains(filepath.Base(link), "\n") }); i >= 0 {
-		return refused("TargetHasLinks", linksError(links[i:i+1], all))
+	if link := unlistable(links, realPath(target)); link != "" {
+		return refused("TargetHasLinks", fault.New(fault.Refused,
+			"%q is a symbolic link whose path has a line break, so that it cannot be compared with the snapshot", link).
+			WithHint("remove the link, or restore to an empty directory"))
 	}
 	return nil
+}
+
+// unlistable is the first link whose path below dir a list with a path a line cannot
+// hold, or empty.
+func unlistable(links []string, dir string) string {
+	i := slices.IndexFunc(links, func(link string) bool { return strings.ContainsAny(strings.TrimPrefix(link, dir), "\r\n") })
+	if i < 0 {
+		return ""
+	}
+	return links[i]
 }
 
 func linksError(links []string, all bool) *fault.Error {
@@ -60,7 +71,7 @@ func linksError(links []string, all bool) *fault.Error {
 	}
 	more := ""
 	if len(links) > 1 {
-		more = fmt.Sprintf(" (and so %s)", count(int64(len(links)-1), "other link", "other links"))
+		more = fmt.Sprintf(" (and %s like it)", count(int64(len(links)-1), "other", "others"))
 	}
 	hint := "remove the link, or restore to an empty directory"
 	if all {

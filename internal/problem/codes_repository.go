@@ -38,7 +38,7 @@ func secretCodes() []Code {
 		},
 		{
 			ID: "VK405", Title: "Manifest and Secret disagree", Severity: Error,
-			Meaning: "The manifest, or --repository-dir, names one kind of storage and the repository Secret another, or both name the same kind and another bucket, container, host or folder. To guess could back up to the wrong place. A directory on a claim, or that of --repository-dir, stands in for the one that the Secret names.",
+			Meaning: "The manifest, or --repository-dir, names one kind of storage and the repository Secret another, or both name the same kind and another bucket, container, host or folder. To guess could back up to the wrong place. The directory of a repositoryPVC, and that of --repository-dir, stand in for the one that the Secret names; a directory in policyConfig.repositoryConfig must be the Secret's.",
 			Example: "spec:\n  kopia:\n    repositoryPVC: backups # and the Secret has KOPIA_S3_BUCKET",
 			Fix:     "Remove one of the two, or name another Secret.",
 		},

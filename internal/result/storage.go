@@ -52,9 +52,9 @@ type FilesystemStorage struct {
 	// MakeOnEmptyVolume lets the mover make Path when its parent is the root of
 	// an empty volume (repositoryPVC: /kopia/repository below /kopia).
 	MakeOnEmptyVolume bool `json:"makeOnEmptyVolume,omitempty"`
-	// Named is true for a Path that policyConfig.repositoryConfig names, which a
-	// Secret must not contradict. Any other stands in for the Secret's: it is a
-	// claim's, or that of --repository-dir.
+	// Named is true for a Path that policyConfig.repositoryConfig names, also one on a
+	// claim: a Secret must not contradict it. Any other stands in for the Secret's: it
+	// is the claim's own, or that of --repository-dir.
 	Named bool `json:"named,omitempty"`
 }
 

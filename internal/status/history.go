@@ -27,9 +27,9 @@ const KindHistory = "History"
 func (h History) Add(run Run) History {
 	h.APIVersion, h.Kind, h.Object = result.APIVersion, KindHistory, run.Result.Object
 	h.Status = After(h.Status, run)
-	h.Snapshot = h.LastSnapshot()
 	h.Results = append(slices.Clone(h.Results), bounded(run.Result))
 	if extra := len(h.Results) - historyLength; extra > 0 {
+		h.Snapshot = History{Results: h.Results[:extra], Snapshot: h.Snapshot}.LastSnapshot()
 		h.Results = h.Results[extra:]
 	}
 	return h
