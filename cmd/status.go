@@ -164,18 +164,10 @@ const overdueAfter = time.Hour
 // judge works out what a source's status and history mean now.
 func judge(s *k8s.Standing, now time.Time) standing {
 	j := standing{Object: s.Object, Running: s.Running, Paused: s.Paused}
-	for _, r := range slices.Backward(s.Results) {
-		if j.Last == nil {
-			j.Last, j.Outcome = &r, r.Outcome
-		}
-		if r.Snapshot.Whole() {
-			j.Snapshot = r.Snapshot
-			break
-		}
+	if n := len(s.Results); n > 0 {
+		j.Last, j.Outcome = &s.Results[n-1], s.Results[n-1].Outcome
 	}
-	if j.Snapshot == nil {
-		j.Snapshot = s.Snapshot
-	}
+	j.Snapshot = status.History{Results: s.Results, Snapshot: s.Snapshot}.LastSnapshot()
 	last := s.Status.LastSyncTime
 	if last != nil {
 		j.LastSync = &last.Time

@@ -19,8 +19,8 @@ import (
 const (
 	// stopMargin is what a pod may take beyond its grace period to be seen ended.
 	stopMargin = 30 * time.Second
-	// logMargin is how long the log may trail the pod's end, and that a log that has
-	// ended with its Result.
+	// logMargin is how long the log may trail the pod's end, and the pod's end a log
+	// that has ended with its Result.
 	logMargin = 10 * time.Second
 	// lookTimeout bounds a look that only explains.
 	lookTimeout = 10 * time.Second

@@ -244,7 +244,7 @@ func (t *Target) since(what string) time.Time {
 	return t.firstSeen[what]
 }
 
-// once reports whether nobody has asked for it of this condition before.
+// once reports whether this is the first call for the condition.
 func (t *Target) once(what string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

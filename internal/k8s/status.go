@@ -85,8 +85,7 @@ func (t *Target) Record(ctx context.Context, r result.Result) error {
 	}
 	w, err := t.unstarted(&r)
 	if w != nil {
-		err = t.remember(ctx, w, &r)
-		t.unwritten = nil // its Job, which has run nothing, is not kept for it
+		_, err = w.write(ctx, w.planned, t.runOf(&r)) // its Job, which has run nothing, is not kept for it
 	}
 	return err
 }

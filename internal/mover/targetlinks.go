@@ -24,7 +24,8 @@ import (
 func (d *driver) checkLinks(ctx context.Context, id string) error {
 	target := d.task.Restore.TargetDir
 	all := slices.Contains(d.task.Restore.Args, notAtomically)
-	links, unread := linksIn(realPath(target), all)
+	dir := realPath(target)
+	links, unread := linksIn(dir, all)
 	if len(links) == 0 && !unread {
 		return nil
 	}
@@ -46,7 +47,7 @@ func (d *driver) checkLinks(ctx context.Context, id string) error {
 	if inTheWay := linksAt(target, root, out.Stdout, all); len(inTheWay) > 0 {
 		return refused("TargetHasLinks", linksError(inTheWay, all))
 	}
-	if link := unlistable(links, realPath(target)); link != "" {
+	if link := unlistable(links, dir); link != "" {
 		return refused("TargetHasLinks", fault.New(fault.Refused,
 			"%q is a symbolic link whose path has a line break, so that it cannot be compared with the snapshot", link).
 			WithHint("remove the link, or restore to an empty directory"))

@@ -47,7 +47,7 @@ func requestFaults() []faultRow {
 		{
 			name: "status forbidden", live: true,
 			meet: func(f *faulted) ended {
-				c, end := f.spoilt((*counts).forbidStatus)
+				c, end := f.spoilt(forbids("replicationsources/status", "replicationsources is forbidden: the fault matrix cannot patch its status"))
 				f.shows("403 for %d writes of the status", c.atLeast(f, "403", 1))
 				if !strings.Contains(end.stderr, "write its status") || !strings.Contains(end.stderr, "forbidden") {
 					f.t.Errorf("it does not say that the status could not be written:\n%s", end.stderr)
@@ -60,7 +60,7 @@ func requestFaults() []faultRow {
 		{
 			name: "history forbidden", live: true,
 			meet: func(f *faulted) ended {
-				c, end := f.spoilt((*counts).forbidHistory)
+				c, end := f.spoilt(forbids("configmaps", "configmaps is forbidden: the fault matrix cannot write the history"))
 				f.shows("403 for %d writes of the history", c.atLeast(f, "403", 1))
 				if !strings.Contains(end.stderr, "write the history") {
 					f.t.Errorf("it does not say that the history could not be written:\n%s", end.stderr)
@@ -161,24 +161,16 @@ func (c *counts) conflict(w http.ResponseWriter, r *http.Request, change int) bo
 	return true
 }
 
-// forbidStatus answers every write of a source's status with 403.
-func (c *counts) forbidStatus(w http.ResponseWriter, r *http.Request, change int) bool {
-	if change == 0 || resourceOf(r.URL.Path) != "replicationsources/status" {
-		return false
+// forbids answers every write of the resource with 403.
+func forbids(resource, message string) func(*counts, http.ResponseWriter, *http.Request, int) bool {
+	return func(c *counts, w http.ResponseWriter, r *http.Request, change int) bool {
+		if change == 0 || resourceOf(r.URL.Path) != resource {
+			return false
+		}
+		c.first("403")
+		refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden, message)
+		return true
 	}
-	c.first("403")
-	refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden, "replicationsources is forbidden: the fault matrix cannot patch its status")
-	return true
-}
-
-// forbidHistory answers every write of a ConfigMap with 403.
-func (c *counts) forbidHistory(w http.ResponseWriter, r *http.Request, change int) bool {
-	if change == 0 || resourceOf(r.URL.Path) != "configmaps" {
-		return false
-	}
-	c.first("403")
-	refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden, "configmaps is forbidden: the fault matrix cannot write the history")
-	return true
 }
 
 // refuse answers as the API server does.
