@@ -18,20 +18,37 @@ type mountNamespace struct {
 func newMountNamespace(folders []string) (*mountNamespace, error) {
 	n := &mountNamespace{work: make(chan func())}
 	made := make(chan error)
-	go func() {
-		// The table belongs to this thread, which ends with the goroutine because it is never unlocked. What is
-		// started from it inherits the table.
-		runtime.LockOSThread()
+	// What is started from this thread inherits the table.
+	go onPrivateThread(func() {
 		made <- unshareMounts(folders)
 		for f := range n.work {
 			f()
 		}
-	}()
+	})
 	if err := <-made; err != nil {
 		close(n.work)
 		return nil, err
 	}
 	return n, nil
+}
+
+// onPrivateThread runs f on a thread that ends with it, so that what f changes of the thread, as its mount table, is
+// seen by nobody but what f starts. It is never the main thread, which cannot end and is what /proc/self shows of the
+// process. To be called with go.
+func onPrivateThread(f func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		f()
+		return // and never unlocked
+	}
+	begun := make(chan struct{})
+	go func() { // on another thread, because this one is taken
+		runtime.LockOSThread()
+		close(begun)
+		f()
+	}()
+	<-begun
+	runtime.UnlockOSThread()
 }
 
 func unshareMounts(folders []string) error {
