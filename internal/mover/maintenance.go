@@ -10,21 +10,22 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-// scheduleMaintenance gives a repository that this run has made the maintenance
-// schedule of the structured configuration. One that was there keeps its own:
-// what it is could only be told with another process in every run, and several
-// sources may share it; the log says so.
+// scheduleMaintenance gives the repository the maintenance schedule of the
+// structured configuration, once: what the repository has could only be told with
+// another process in every run, and several sources may share it. So it is set
+// where it is not what a run of this source was the last to set, and what somebody
+// sets by hand later stays.
 func (d *driver) scheduleMaintenance(ctx context.Context) {
 	schedule := maintenanceOf(d.settings.Maintenance)
 	if schedule == (argv.MaintenanceOptions{}) {
 		return
 	}
-	if !d.res.Repository.Created {
-		d.find(problem.Info, "VK310", "the repository was there before and keeps its own maintenance schedule; to give it the manifest's: "+
-			"kopia maintenance set "+strings.Join(maintenanceFlags(schedule), " "))
+	repository, flags := d.res.Repository, maintenanceFlags(schedule)
+	if known := d.task.Repository.Maintenance; known != nil && *known == (result.MaintenanceSet{Repository: repository.UniqueID, Schedule: flags}) {
+		repository.Maintenance = flags
 		return
 	}
 	out, err := d.runner.Run(ctx, kopiaexec.Call{Command: argv.MaintenanceSet(d.paths, schedule)})
@@ -32,17 +33,18 @@ func (d *driver) scheduleMaintenance(ctx context.Context) {
 		err = diagnosed("set the maintenance schedule", out)
 	}
 	if err != nil {
-		d.warn("VK430", fmt.Sprintf("the new repository keeps kopia's own maintenance schedule: %v", err))
+		d.warn("VK430", fmt.Sprintf("the repository keeps the maintenance schedule that it has: %v", err))
 		return
 	}
-	d.log.sayf("Set the maintenance schedule of the new repository.")
+	repository.Maintenance = flags
+	d.log.sayf("Set the maintenance schedule of the repository: %s", flags)
 }
 
 // maintenanceFlags are those of kopia maintenance set that make the schedule.
-func maintenanceFlags(schedule argv.MaintenanceOptions) []string {
+func maintenanceFlags(schedule argv.MaintenanceOptions) string {
 	const last = "--no-progress" // of what every call is given
 	args := argv.MaintenanceSet(argv.Paths{}, schedule).Args
-	return args[slices.Index(args, last)+1:]
+	return strings.Join(args[slices.Index(args, last)+1:], " ")
 }
 
 // maintenanceOf is the schedule that is asked for. The switch of the whole

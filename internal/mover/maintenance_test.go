@@ -3,7 +3,6 @@ package mover_test
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,34 +25,42 @@ func (w *world) maintenance(t *testing.T) (quick, full cycle) {
 	return info.Quick, info.Full
 }
 
-// The maintenance schedule is one of the repository, and set when that is made.
-func TestTheMaintenanceScheduleOfANewRepository(t *testing.T) {
+// The maintenance schedule is one of the repository: a run sets it that is the
+// first of its source to want it, and no run after that.
+func TestTheMaintenanceSchedule(t *testing.T) {
 	t.Parallel()
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
 		w := newBareWorld(t, kopia)
-		w.task.Policy.Structured = []byte(`{"maintenance":{"enabled":false,"quickCycle":{"interval":"2h","enabled":true},"fullCycle":{"interval":"48h"}}}`)
-		o := w.run(t)
-		o.want(t, result.Succeeded, 0, "")
-		if o.KopiaProcesses > 6 {
-			t.Errorf("kopia was started %d times", o.KopiaProcesses)
-		}
-		check := func(when string) {
+		run := func(when, structured string, processes int, quick, full cycle) *result.RepositoryInfo {
 			t.Helper()
-			if quick, full := w.maintenance(t); quick != (cycle{true, 2 * time.Hour}) || full != (cycle{false, 48 * time.Hour}) {
-				t.Errorf("%s: quick %+v, full %+v", when, quick, full)
+			w.task.Policy.Structured = []byte(structured)
+			o := w.run(t)
+			o.want(t, result.Succeeded, 0, "")
+			if o.KopiaProcesses > processes {
+				t.Errorf("%s: kopia was started %d times, not %d", when, o.KopiaProcesses, processes)
 			}
+			if q, f := w.maintenance(t); q != quick || f != full {
+				t.Errorf("%s: quick %+v, full %+v; want %+v, %+v", when, q, f, quick, full)
+			}
+			w.task.Repository.Maintenance = &result.MaintenanceSet{Repository: o.Repository.UniqueID, Schedule: o.Repository.Maintenance}
+			return o.Repository
 		}
-		check("created")
-		w.task.Policy.Structured = []byte(`{"maintenance":{"fullCycle":{"interval":"12h"}}}`)
-		o = w.run(t)
-		o.want(t, result.Succeeded, 0, "")
-		if o.KopiaProcesses != 3 {
-			t.Errorf("kopia was started %d times", o.KopiaProcesses)
+		const often = `{"maintenance":{"enabled":false,"quickCycle":{"interval":"2h","enabled":true},"fullCycle":{"interval":"48h"}}}`
+		const seldom = `{"maintenance":{"fullCycle":{"interval":"12h"}}}`
+		quick, halfDay, fiveHours := cycle{true, 2 * time.Hour}, cycle{false, 12 * time.Hour}, cycle{false, 5 * time.Hour}
+
+		run("a new repository", often, 6, quick, cycle{false, 48 * time.Hour})
+		got := run("another schedule for one that is there", seldom, 4, quick, halfDay)
+		if got.Maintenance != "--full-interval=12h0m0s" {
+			t.Errorf("the Result has the schedule %q", got.Maintenance)
 		}
-		check("a repository that exists keeps its own")
-		if !strings.Contains(o.log, "VK310 the repository was there before") || !strings.Contains(o.log, "kopia maintenance set --full-interval=12h0m0s\n") {
-			t.Errorf("the log does not say so:\n%s", o.log)
-		}
+		run("the same again", seldom, 3, quick, halfDay)
+		w.repo.Run(t, "maintenance", "set", "--full-interval=5h")
+		run("set by hand since", seldom, 3, quick, fiveHours)
+		w.task.Repository.Maintenance.Repository = "another"
+		run("what is known is another repository's", seldom, 4, quick, halfDay)
+		w.task.Repository.Maintenance = nil
+		run("nothing is known", seldom, 4, quick, halfDay)
 	})
 }
 

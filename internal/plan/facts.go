@@ -95,8 +95,11 @@ type Object struct {
 type History struct {
 	LastManualSync string       `json:"lastManualSync,omitempty"`
 	LastSyncTime   *metav1.Time `json:"lastSyncTime,omitempty"`
-	// LastFiles is how many files the last proved snapshot held; nil: unknown.
+	// LastFiles is how many files the source held at the last proved snapshot, what
+	// could not be read among them; nil: unknown.
 	LastFiles *int64 `json:"lastFiles,omitempty"`
+	// Maintenance is the maintenance schedule that a run was the last to set.
+	Maintenance *result.MaintenanceSet `json:"maintenance,omitempty"`
 }
 
 // Manager is a field manager that wrote the object's status.

@@ -45,6 +45,7 @@ func (b *builder) settings(p policies, task *result.Task) Settings {
 	s := Settings{Values: limitSettings(p, repository)}
 	if task.Backup != nil {
 		s.Values = append(s.Values, actionSettings(r)...)
+		s.Values = append(s.Values, maintenanceSettings(r)...)
 	}
 	if p.unread {
 		s.Unread = append(s.Unread, b.policyObject()+", key "+p.config)
@@ -103,25 +104,40 @@ func creationSettings(r policy.Resolution) []Setting {
 	if n := r.Creation.ECCOverheadPercent; n > 0 {
 		overhead = strconv.Itoa(n)
 	}
-	var list []Setting
-	for _, choice := range []struct {
-		name, value string
-		setting     policy.Setting
-	}{
+	return chosen(r, "if the repository is created", []choice{
 		{"encryptionAlgorithm", r.Creation.Encryption, policy.SettingEncryption},
 		{"hashingAlgorithm", r.Creation.Hash, policy.SettingHash},
 		{"splitter", r.Creation.Splitter, policy.SettingSplitter},
 		{"ecc", r.Creation.ECC, policy.SettingECC},
 		{"eccOverheadPercent", overhead, policy.SettingECCOverheadPercent},
+	})
+}
+
+// maintenanceSettings are the repository's maintenance schedule. The mover compares
+// it with what an earlier run of this source has set.
+func maintenanceSettings(r policy.Resolution) []Setting {
+	return chosen(r, "unless an earlier run has set it", []choice{
 		{"maintenance.enabled", switched(r.Maintenance.Enabled), policy.SettingMaintenance},
 		{"maintenance.quickCycle.enabled", switched(r.Maintenance.QuickEnabled), policy.SettingQuickEnabled},
 		{"maintenance.quickCycle.interval", interval(r.Maintenance.QuickInterval), policy.SettingQuickInterval},
 		{"maintenance.fullCycle.enabled", switched(r.Maintenance.FullEnabled), policy.SettingFullEnabled},
 		{"maintenance.fullCycle.interval", interval(r.Maintenance.FullInterval), policy.SettingFullInterval},
-	} {
-		if choice.value != "" {
-			s := setting(r, choice.setting, choice.name, choice.value)
-			s.When = "if the repository is created"
+	})
+}
+
+// choice is a setting with its value as text; empty: not given.
+type choice struct {
+	name, value string
+	setting     policy.Setting
+}
+
+// chosen lists the settings that are given.
+func chosen(r policy.Resolution, when string, choices []choice) []Setting {
+	var list []Setting
+	for _, c := range choices {
+		if c.value != "" {
+			s := setting(r, c.setting, c.name, c.value)
+			s.When = when
 			list = append(list, s)
 		}
 	}

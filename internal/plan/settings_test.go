@@ -81,6 +81,28 @@ func TestCreationIsShownWhereItMayHappen(t *testing.T) {
 	}
 }
 
+func TestTheMaintenanceScheduleIsShownAlways(t *testing.T) {
+	t.Parallel()
+	in := load(t, "settings")
+	known := &result.MaintenanceSet{Repository: "id", Schedule: "--full-interval=2h0m0s"}
+	in.Facts.History = &plan.History{LastFiles: new(int64(1)), Maintenance: known}
+	text := `{"maintenance": {"enabled": true, "fullCycle": {"interval": "12h"}}}`
+	in.Document.Source.Spec.Kopia.PolicyConfig = &spec.PolicyConfig{RepositoryConfig: &text}
+	p, _ := plan.BuildBackup(in)
+	const from, when = "policyConfig.repositoryConfig", "unless an earlier run has set it"
+	want := []plan.Setting{
+		{Name: "downloadSpeed", Value: "20000000", From: "spec.kopia.additionalArgs"},
+		{Name: "maintenance.enabled", Value: "true", From: from, When: when},
+		{Name: "maintenance.fullCycle.interval", Value: "12h", From: from, When: when},
+	}
+	if diff := cmp.Diff(want, p.Settings.Values); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if p.Task.Repository.Maintenance != known {
+		t.Errorf("the mover is told of %+v", p.Task.Repository.Maintenance)
+	}
+}
+
 func TestAReadingPlanShowsItsLimitsOnly(t *testing.T) {
 	t.Parallel()
 	p, findings := plan.BuildRead(load(t, "local-files"), result.Task{Operation: result.OperationList, List: &result.ListTask{}})

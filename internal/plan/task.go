@@ -103,6 +103,9 @@ func (b *builder) repositoryTask(s site, p policies, c Cache) result.RepositoryT
 	if b.in.Env.Local == nil {
 		t.CacheCapacityBytes = c.CapacityBytes
 	}
+	if kept := b.in.Facts.History; kept != nil {
+		t.Maintenance = kept.Maintenance
+	}
 	if b.customCA() != nil {
 		t.CustomCAFile = path.Join(s.caDir, caFile)
 	}

@@ -146,9 +146,9 @@ func settingsCodes() []Code {
 		},
 		{
 			ID: "VK430", Title: "Maintenance schedule not set", Severity: Warning,
-			Meaning: "The run has made the repository, and could not give it the maintenance schedule of repositoryConfig: kopia's own holds.",
+			Meaning: "The run could not give the repository the maintenance schedule of repositoryConfig: it keeps what it has. The next run tries again.",
 			Example: "spec:\n  kopia:\n    policyConfig:\n      repositoryConfig: {maintenance: {fullCycle: {interval: 48h}}}",
-			Fix:     "Set it by hand: kopia maintenance set --full-interval=48h. A repository that exists keeps its schedule otherwise.",
+			Fix:     "See what kopia says; set it by hand where the mover may not: kopia maintenance set --full-interval=48h.",
 		},
 		{
 			ID: "VK431", Title: "Actions in the repository not run", Severity: Info,

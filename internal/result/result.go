@@ -128,6 +128,9 @@ type RepositoryInfo struct {
 	UniqueID string `json:"uniqueID,omitempty"`
 	// Created is true when this run created the repository.
 	Created bool `json:"created,omitempty"`
+	// Maintenance is the schedule that this run, or an earlier one of the source,
+	// gave the repository, as the flags of kopia maintenance set; empty: none did.
+	Maintenance string `json:"maintenance,omitempty"`
 	// Absent is set by a probe that found no repository.
 	Absent *Absence `json:"absent,omitempty"`
 }

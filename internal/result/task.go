@@ -71,6 +71,9 @@ type RepositoryTask struct {
 	// SourceHasSynced is true when status, history or local state show an
 	// earlier successful run of this source: then CreateAuto creates nothing.
 	SourceHasSynced bool `json:"sourceHasSynced,omitempty"`
+	// Maintenance is what an earlier run of this source did to the maintenance
+	// schedule: it is set once, not by every run. Nil: nothing is known.
+	Maintenance *MaintenanceSet `json:"maintenance,omitempty"`
 	// ContentCacheBytes and MetadataCacheBytes are hard limits; 0 means kopia's
 	// default. kopia's index cache uses MetadataCacheBytes again.
 	ContentCacheBytes  int64 `json:"contentCacheBytes,omitempty"`
@@ -82,6 +85,14 @@ type RepositoryTask struct {
 	// additionalArgs; they win over repository.config. 0 means none.
 	UploadBytesPerSecond   int64 `json:"uploadBytesPerSecond,omitempty"`
 	DownloadBytesPerSecond int64 `json:"downloadBytesPerSecond,omitempty"`
+}
+
+// MaintenanceSet is a maintenance schedule that a run gave a repository.
+type MaintenanceSet struct {
+	// Repository is kopia's own id of it; see RepositoryInfo.UniqueID.
+	Repository string `json:"repository"`
+	// Schedule is as RepositoryInfo.Maintenance.
+	Schedule string `json:"schedule"`
 }
 
 // CreateMode says when a mover may create a repository.

@@ -62,17 +62,28 @@ func (h History) LastSnapshot() *result.Snapshot {
 	return h.Snapshot
 }
 
-// LastFiles returns how many files the newest whole snapshot held; false: none is known.
+// LastFiles returns how many files the source held at the newest whole snapshot, what
+// could not be read among them; false: none is known.
 func (h History) LastFiles() (files int64, known bool) {
 	if s := h.LastSnapshot(); s != nil {
-		return s.Files, true
+		return s.Files + s.Failed + s.Ignored, true
 	}
 	return 0, false
 }
 
+// maintenance returns the schedule that a repository was last given; nil: none is known.
+func (h History) maintenance() *result.MaintenanceSet {
+	for _, r := range slices.Backward(h.Results) {
+		if r.Repository != nil && r.Repository.Maintenance != "" {
+			return &result.MaintenanceSet{Repository: r.Repository.UniqueID, Schedule: r.Repository.Maintenance}
+		}
+	}
+	return nil
+}
+
 // Facts is what a plan wants to know of the history.
 func (h History) Facts() *plan.History {
-	facts := &plan.History{LastManualSync: h.Status.LastManualSync, LastSyncTime: h.Status.LastSyncTime}
+	facts := &plan.History{LastManualSync: h.Status.LastManualSync, LastSyncTime: h.Status.LastSyncTime, Maintenance: h.maintenance()}
 	if files, ok := h.LastFiles(); ok {
 		facts.LastFiles = &files
 	}

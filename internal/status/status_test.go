@@ -135,6 +135,10 @@ func TestHistoryKeepsTheLastTwentyAndAnswersForThem(t *testing.T) {
 	if files, known := h.LastFiles(); !known || files != 3 {
 		t.Errorf("the newest snapshot held 3 files, got %d, %v", files, known)
 	}
+	run.Result.Snapshot = &result.Snapshot{Failed: 1, Ignored: 1, Proved: result.ProveBlobs}
+	if files, known := h.Add(run).LastFiles(); !known || files != 2 {
+		t.Errorf("a source whose two files could not be read held %d, %v", files, known)
+	}
 }
 
 // TestOnlyAProvedSnapshotSaysHowManyFilesTheSourceHeld: an empty source is alarming
@@ -155,6 +159,25 @@ func TestOnlyAProvedSnapshotSaysHowManyFilesTheSourceHeld(t *testing.T) {
 		if files, known := h.Add(later).LastFiles(); !known || files != 3 {
 			t.Errorf("%s: %d, %v; want 3", name, files, known)
 		}
+	}
+}
+
+func TestTheMaintenanceScheduleIsTheOneSetLast(t *testing.T) {
+	t.Parallel()
+	var h status.History
+	for _, repository := range []*result.RepositoryInfo{
+		{UniqueID: "first", Maintenance: "--full-interval=2h0m0s"},
+		{UniqueID: "second", Maintenance: "--full-interval=3h0m0s"},
+		{UniqueID: "second"}, // of a run that did not come so far
+		nil,
+	} {
+		run := finished(result.Failed)
+		run.Result.Repository = repository
+		h = h.Add(run)
+	}
+	want := &result.MaintenanceSet{Repository: "second", Schedule: "--full-interval=3h0m0s"}
+	if diff := cmp.Diff(want, h.Facts().Maintenance); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

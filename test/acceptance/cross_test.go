@@ -2,11 +2,13 @@ package acceptance
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -117,6 +119,16 @@ func TestProcessesOfARun(t *testing.T) {
 	count(3, w.files(t, "app", "retain: {daily: 3}"))
 	count(4, w.files(t, "app", "retain: {daily: 4}"))
 	count(3, w.files(t, "app", "retain: {daily: 4}"))
+
+	// The maintenance schedule of a repository that is there is a process, once.
+	hours := func(n int) []string {
+		return w.files(t, "app", "retain: {daily: 4}", fmt.Sprintf(`policyConfig: {repositoryConfig: '{"maintenance": {"fullCycle": {"interval": "%dh"}}}'}`, n))
+	}
+	for _, n := range []int{31, 32} {
+		count(4, hours(n))
+		count(3, hours(n))
+		checkValues(t, "maintenance", w.repo.Run(t, "maintenance", "info", "--json"), values{"full.interval": int64(time.Duration(n) * time.Hour)})
+	}
 }
 
 func TestOneCacheVolumeServesTwoRepositories(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // structuredFindings are those of a structured configuration with keys that
 // kopia does not have.
 func structuredFindings() []string {
-	return []string{"info VK309", "info VK310", "warning VK307", "warning VK308", "warning VK315"}
+	return []string{"info VK309", "warning VK307", "warning VK308", "warning VK315"}
 }
 
 // structuredRows are the manifests with policyConfig.repositoryConfig.

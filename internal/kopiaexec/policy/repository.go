@@ -105,11 +105,11 @@ func cachingRules() map[string]rule {
 
 func maintenanceRules() map[string]rule {
 	cycle := func(interval, enabled string) rule {
-		return object(map[string]rule{"interval": named(kindInterval, interval).creationOnly(), "enabled": toggle(enabled).creationOnly()})
+		return object(map[string]rule{"interval": named(kindInterval, interval), "enabled": toggle(enabled)})
 	}
 	return map[string]rule{
 		"owner":      named(kindOwner, toOwner),
-		"enabled":    toggle(toMaintenance).creationOnly(),
+		"enabled":    toggle(toMaintenance),
 		"quickCycle": cycle(toQuickInterval, toQuickEnabled),
 		"fullCycle":  cycle(toFullInterval, toFullEnabled),
 	}
