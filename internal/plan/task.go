@@ -95,7 +95,7 @@ func (b *builder) repositoryTask(s site, p policies, c Cache) result.RepositoryT
 	t := result.RepositoryTask{
 		SecretDir: s.secretDir, SecretName: b.kopia.Repository,
 		Storage: b.storage(s, p), Create: b.in.Options.CreateRepository,
-		SourceHasSynced:      b.in.Facts.hasSynced(),
+		SourceHasSynced:      b.in.Facts.hasSynced() || b.in.Document.HasSynced(),
 		ContentCacheBytes:    c.ContentBytes,
 		MetadataCacheBytes:   c.MetadataBytes,
 		UploadBytesPerSecond: p.args.UploadBytesPerSecond, DownloadBytesPerSecond: p.args.DownloadBytesPerSecond,

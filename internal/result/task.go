@@ -68,8 +68,9 @@ type RepositoryTask struct {
 	CustomCAFile string `json:"customCAFile,omitempty"`
 	// Create says when a missing repository is created.
 	Create CreateMode `json:"create"`
-	// SourceHasSynced is true when status, history or local state show an
-	// earlier successful run of this source: then CreateAuto creates nothing.
+	// SourceHasSynced is true when status, history, local state or the manifest's
+	// own status show an earlier successful run of this source: then CreateAuto
+	// creates nothing.
 	SourceHasSynced bool `json:"sourceHasSynced,omitempty"`
 	// Maintenance is what an earlier run of this source did to the maintenance
 	// schedule: it is set once, not by every run. Nil: nothing is known.

@@ -45,6 +45,18 @@ func (d *Document) UnreadKey(key string) bool {
 	return false
 }
 
+// HasSynced reports whether the manifest's own status, as kubectl get -o yaml
+// prints it, knows of a synchronisation. Nothing else of it is used: it may be old,
+// and the object in the cluster has a newer one.
+func (d *Document) HasSynced() bool {
+	if d.positions == nil {
+		return false
+	}
+	_, value := d.positions.walk("status.lastSyncTime")
+	value = follow(value)
+	return !isNull(value) && value.Value != ""
+}
+
 // Set is everything that was read, in the order of the input.
 type Set struct {
 	Documents []*Document

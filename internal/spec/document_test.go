@@ -190,3 +190,21 @@ func TestObjectsAreNamedForTheReader(t *testing.T) {
 		t.Error("a kind was not found")
 	}
 }
+
+func TestTheStatusOfASavedManifestSaysThatItHasSynced(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]bool{
+		"":                                    false,
+		"status:\n":                           false,
+		"status: []\n":                        false,
+		"status: {lastSyncTime: null}\n":      false,
+		"status: {lastSyncTime: ''}\n":        false,
+		"status: {lastManualSync: x}\n":       false,
+		"status:\n  lastSyncTime: 2026-01-02": true,
+	} {
+		set := mustParse(t, header+"spec: {sourcePVC: a, kopia: {repository: r}}\n"+status, Options{})
+		if got := set.Documents[0].HasSynced(); got != want {
+			t.Errorf("%q: %v, want %v", status, got, want)
+		}
+	}
+}

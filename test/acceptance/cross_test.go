@@ -255,6 +255,23 @@ func TestCreationOnlyWhereNothingSpeaksAgainstIt(t *testing.T) {
 	}
 }
 
+// A manifest that was saved from a cluster says in its status that there is a
+// repository: an empty directory is then a mistyped one.
+func TestNoRepositoryIsMadeForASourceThatHasSynced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.write(t, "x", "x")
+	files := []string{
+		w.file(t, "app.yaml", source("app", "prod")+"\nstatus: {lastSyncTime: \"2026-01-02T03:04:05Z\"}\n"),
+		w.file(t, "secret.yaml", repositorySecret("vault", "prod")),
+	}
+	if _, e := w.backup(t, files...); e.code != 7 || !strings.Contains(e.stderr, "backed up before") || len(blobs(t, w.repo.Dir)) > 0 {
+		t.Fatalf("exit %d, blobs %v\n%s", e.code, blobs(t, w.repo.Dir), e.stderr)
+	}
+	w.extra = []string{"--create-repository=always"}
+	w.mustBackup(t, files...)
+}
+
 // blobs lists the files below dir.
 func blobs(t *testing.T, dir string) []string {
 	t.Helper()
