@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -39,27 +38,18 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// run runs a program by way of a launcher; a failure of it fails the test.
-func (b *bench) run(t *testing.T, env []string, args ...string) used {
+func TestMain(m *testing.M) {
+	kopiatest.LaunchIfAsked()
+	os.Exit(m.Run())
+}
+
+// run measures a program; a failure of it fails the test.
+func (b *bench) run(t *testing.T, env []string, args ...string) kopiatest.Used {
 	t.Helper()
-	report, end, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer report.Close()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append([]string{launcher + "=1", "HOME=" + b.dir, "PATH=/usr/bin:/bin", "KUBECONFIG=" + filepath.Join(b.dir, "none")}, env...)
-	cmd.ExtraFiles = []*os.File{end}
-	var out, errText bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errText
-	err = cmd.Run()
-	_ = end.Close()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errText.String())
-	}
-	u := used{stdout: out.Bytes()}
-	if err := json.NewDecoder(report).Decode(&u); err != nil {
-		t.Fatal(err)
+	env = append([]string{"HOME=" + b.dir, "PATH=/usr/bin:/bin", "KUBECONFIG=" + filepath.Join(b.dir, "none")}, env...)
+	u := kopiatest.Measure(t, env, args...)
+	if u.Code != 0 {
+		t.Fatalf("%s: exit code %d\n%s%s", strings.Join(args, " "), u.Code, u.Stdout, u.Stderr)
 	}
 	return u
 }
@@ -125,13 +115,13 @@ func files(t *testing.T, dir string, n int) {
 }
 
 // backup runs the product with a cache of its own, or none.
-func (b *bench) backup(t *testing.T, volume, repository, state string, latest int) (used, result.Result) {
+func (b *bench) backup(t *testing.T, volume, repository, state string, latest int) (kopiatest.Used, result.Result) {
 	t.Helper()
 	source, secret := b.manifests(t, latest)
 	u := b.run(t, nil, b.vk, "backup", "-f", source, "-f", secret, "--local", "--source-dir", volume, "--repository-dir", repository,
 		"--state-dir", state, "--kopia", b.kopia, "-o", "json", "--progress=none")
 	var r result.Result
-	if err := json.Unmarshal(u.stdout, &r); err != nil {
+	if err := json.Unmarshal(u.Stdout, &r); err != nil {
 		t.Fatal(err)
 	}
 	return u, r
@@ -168,7 +158,7 @@ func (b *bench) client(name string, round int) client {
 	return client{b, filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, round))}
 }
 
-func (c client) kopia(t *testing.T, args ...string) used {
+func (c client) kopia(t *testing.T, args ...string) kopiatest.Used {
 	t.Helper()
 	env := []string{
 		"KOPIA_PASSWORD=" + password, "KOPIA_CHECK_FOR_UPDATES=false", "KOPIA_CONFIG_PATH=" + filepath.Join(c.dir, "config"),
@@ -201,7 +191,7 @@ func (c client) three(t *testing.T, repository, volume string) time.Duration {
 	export := c.kopia(t, append(quiet, "policy", "export", "--no-progress")...)
 	create := c.kopia(t, append(quiet, "snapshot", "create", volume, "--override-source=app@prod:/data", "--json", "--progress")...)
 	var made struct{ ID string }
-	if err := json.Unmarshal(create.stdout, &made); err != nil {
+	if err := json.Unmarshal(create.Stdout, &made); err != nil {
 		t.Fatal(err)
 	}
 	verify := c.kopia(t, append(quiet, "snapshot", "verify", made.ID, "--json", "--no-progress")...)

@@ -43,13 +43,18 @@ func callAs(t testing.TB, kubeconfig string, args ...string) ended {
 // command is the command, ready to be started.
 func command(ctx context.Context, kubeconfig string, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	cmd = exec.CommandContext(ctx, shared.command, args...)
-	cmd.Env = []string{
-		"KUBECONFIG=" + kubeconfig, "VOLSYNC_KOPIA_MOVER_IMAGE=" + moverImage,
-		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
-	}
+	cmd.Env = environment(kubeconfig)
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	return cmd, stdout, stderr
+}
+
+// environment is what the command is given, and nothing else.
+func environment(kubeconfig string) []string {
+	return []string{
+		"KUBECONFIG=" + kubeconfig, "VOLSYNC_KOPIA_MOVER_IMAGE=" + moverImage,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
+	}
 }
 
 // backup runs backup on the namespace's manifest and returns its Result. code is

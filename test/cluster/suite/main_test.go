@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/test/cluster/node"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/test/cluster/toolchain"
 )
@@ -43,7 +44,10 @@ type world struct {
 
 var shared *world //nolint:gochecknoglobals // one node serves all tests of the package
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	kopiatest.LaunchIfAsked() // the benchmark's commands
+	os.Exit(run(m))
+}
 
 // run starts the node, unless VK_CLUSTER_DIR names the folder of one that runs.
 func run(m *testing.M) int {
