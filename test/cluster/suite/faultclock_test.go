@@ -6,41 +6,39 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
-
-	"github.com/volsync-kopia/kubectl-volsync-kopia/test/cluster/csidriver"
 )
 
 // clockFaults are commands on machines whose clocks differ.
 func clockFaults() []faultRow {
-	waits := map[string]string{csidriver.SnapshotReadyAfter: "25s"}
 	return []faultRow{
 		{
-			name: "clock of a living holder 10 minutes ahead", snapshots: waits, mend: (*faulted).ordinary, leaves: true,
+			name: "clock of a living holder 10 minutes ahead", leaves: true,
 			meet: func(f *faulted) ended { return f.meetsHolder(10 * time.Minute) },
 			code: 5, says: "another run of this source holds it.*just renewed",
 		},
 		{
-			name: "clock of a living holder 10 minutes behind", snapshots: waits, mend: (*faulted).ordinary, leaves: true,
+			name: "clock of a living holder 10 minutes behind", leaves: true,
 			meet: func(f *faulted) ended { return f.meetsHolder(-10 * time.Minute) },
 			code: 5, says: "another run of this source holds it.*just renewed",
 		},
 		{
-			name: "clock of a dead holder 10 minutes ahead", snapshots: waits,
+			name: "clock of a dead holder 10 minutes ahead",
 			meet: func(f *faulted) ended {
-				p := f.skewed(10 * time.Minute)
+				p, _ := f.skewed(10 * time.Minute)
 				f.must(p.cmd.Process.Kill())
 				p.wait()
 				f.held(10 * time.Minute)
 				if !endedBy(p.cmd, syscall.SIGKILL) {
 					f.t.Fatalf("the first command was not killed:\n%s", p.stderr)
 				}
-				f.ordinary()
 				began := time.Now()
 				end := f.backs()
 				took := time.Since(began)
@@ -59,35 +57,67 @@ func clockFaults() []faultRow {
 // wrong by so much. The holder must not notice.
 func (f *faulted) meetsHolder(wrong time.Duration) ended {
 	f.t.Helper()
-	first := f.skewed(wrong)
-	end := f.backs()
+	first, letGo := f.skewed(wrong)
+	end := f.backsBeside()
 	f.held(wrong)
 	f.lookAtOnce()
 	if isDone(first) {
 		f.t.Fatalf("the holder has ended too early:\n%s", first.stderr)
 	}
+	letGo()
 	if held := first.wait(); held.code != 0 {
 		f.t.Errorf("the holder ended with %d\n%s", held.code, held.stderr)
 	}
 	return end
 }
 
-// skewed starts a backup whose clock is wrong, and returns when it holds the
-// Lease and waits for its snapshot.
-func (f *faulted) skewed(wrong time.Duration) *running {
+// backsBeside runs the backup that meets the fault beside a run that does not move
+// meanwhile, and fails the test when it has made or removed anything.
+func (f *faulted) backsBeside() ended {
+	f.t.Helper()
+	before := f.now()
+	end := f.backs()
+	if diff := cmp.Diff(before, f.now()); diff != "" {
+		f.t.Errorf("the second command did not leave all as it was (-before +now):\n%s", diff)
+	}
+	f.shows("%d objects before the second command and after it", len(before))
+	return end
+}
+
+// skewed starts a backup whose clock is wrong, and returns when it holds the Lease
+// and is about to make its snapshot, with what lets it do so.
+func (f *faulted) skewed(wrong time.Duration) (holder *running, letGo func()) {
 	f.t.Helper()
 	p := newProxy(f.t)
+	held, release := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(held) })
+	letGo = sync.OnceFunc(func() { close(release) })
+	f.t.Cleanup(letGo) // the proxy ends only when it has answered
 	p.spoil = func(_ http.ResponseWriter, r *http.Request, change int) bool {
-		if change > 0 && resourceOf(r.URL.Path) == "leases" {
+		switch resource := resourceOf(r.URL.Path); {
+		case change > 0 && resource == "leases":
 			if err := skew(r, wrong); err != nil {
 				f.t.Errorf("the time in a Lease was not moved: %v", err)
+			}
+		case change > 0 && resource == "volumesnapshots" && r.Method == http.MethodPost:
+			body, _ := io.ReadAll(r.Body) // only then it is seen that the holder was killed
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			once()
+			select {
+			case <-release:
+			case <-r.Context().Done():
+				panic(http.ErrAbortHandler)
 			}
 		}
 		return false
 	}
-	holder := f.begins(p.kubeconfig)
-	f.happened("volumesnapshots", `"readyToUse":false`)
-	return holder
+	holder = f.begins(p.kubeconfig)
+	select {
+	case <-held:
+	case <-holder.done:
+		f.t.Fatalf("the holder ended before it made its snapshot: %+v", holder.wait())
+	}
+	return holder, letGo
 }
 
 // skew moves the times in a Lease that is written. The client sends protobuf; the

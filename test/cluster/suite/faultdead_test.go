@@ -44,7 +44,7 @@ func deadFaults() []faultRow {
 					f.t.Fatalf("the detached run was not started: %d\n%s", end.code, end.stderr)
 				}
 				f.uploading()
-				end := f.backs()
+				end := f.backsBeside()
 				job := f.job()
 				if job.Status.Active != 1 {
 					f.t.Fatalf("the first run is over: %+v", job.Status)

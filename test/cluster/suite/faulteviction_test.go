@@ -2,10 +2,16 @@ package suite
 
 import (
 	"context"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -17,35 +23,60 @@ func evictionFaults() []faultRow {
 			name: "eviction during the upload", shape: slow("10MB"), given: big, mend: (*faulted).hurry,
 			meet: func(f *faulted) ended {
 				p := f.begins(f.kubeconfig)
-				f.evicts(f.storing(), nil)
+				mover := f.storing()
+				if !f.evicts(mover, nil) {
+					f.t.Fatal("the mover had ended before it was evicted")
+				}
 				f.happened("pods", `"deletionTimestamp":"[^"]*".*"reason":"EvictionByEvictionAPI"`)
 				return p.wait()
 			},
 			code: 4, says: "EvictionByEvictionAPI",
 		},
 		{
-			name: "eviction during kopia's checkpoint", shape: slow("4MB"), given: big, mend: (*faulted).hurry,
-			meet: func(f *faulted) ended {
-				p := f.begins(f.kubeconfig)
-				f.storing()
-				f.must(p.cmd.Process.Signal(syscall.SIGINT))
-				f.evicts(f.stopping(), new(int64(1)))
-				f.happened("pods", `"deletionGracePeriodSeconds":1,.*"reason":"EvictionByEvictionAPI"`)
-				// Whether kopia is done within the shorter grace is a race; either is told truly.
-				f.happened("pods", `"exitCode":(137|143)`)
-				return p.wait()
-			},
+			name: "eviction during kopia's checkpoint", shape: slow("2MB"), given: big, mend: (*faulted).hurry,
+			meet: (*faulted).evictedInCheckpoint,
 			code: 130, says: "(?i)cancelled",
 		},
 	}
 }
 
-// storing waits until kopia has written data blobs, and returns the mover.
+// checkpoints is how many checkpoints may be over before the eviction is.
+const checkpoints = 4
+
+// evictedInCheckpoint cancels a backup, evicts its mover as soon as kopia writes what
+// it has, and leaves it a second. When kopia was done within that it is tried again:
+// how much kopia has still to write is chance.
+func (f *faulted) evictedInCheckpoint() ended {
+	f.t.Helper()
+	for attempt := 1; attempt <= checkpoints; attempt++ {
+		p := f.begins(f.kubeconfig)
+		f.storing()
+		f.must(p.cmd.Process.Signal(syscall.SIGINT))
+		mover := f.stopping()
+		wrote := f.checkpointing(mover)
+		evicted := wrote != "" && f.evicts(mover, new(int64(1)))
+		end := p.wait()
+		if code := f.exitOf(mover); evicted && code == "137" {
+			f.shows("kopia wrote %s after SIGTERM, evicted, exit code %s, attempt %d", wrote[:5], code, attempt)
+			f.happened("pods", `"deletionGracePeriodSeconds":1,.*"name":"`+mover.Name+`".*"reason":"EvictionByEvictionAPI"`)
+			return end
+		}
+		if end.code != 130 {
+			return end // the row says what is wrong with it
+		}
+	}
+	f.t.Fatalf("kopia was done %d times before it was killed", checkpoints)
+	return ended{}
+}
+
+// storing waits until kopia has written data blobs beyond those that are there, and
+// returns the mover.
 func (f *faulted) storing() *corev1.Pod {
 	f.t.Helper()
+	had := f.blobs()
 	mover := f.uploading()
-	f.until("data blobs are in the repository", func(context.Context) bool { return f.blobs() > 0 })
-	f.shows("%d data blobs were written", f.blobs())
+	f.until("data blobs are in the repository", func(context.Context) bool { return f.blobs() > had })
+	f.shows("%d data blobs were written", f.blobs()-had)
 	return mover
 }
 
@@ -56,8 +87,25 @@ func (f *faulted) blobs() int {
 	return count
 }
 
-// stopping waits until the mover was told to stop, and kopia has begun to write
-// what it has.
+// packs are the pack blobs in the repository, of data and of metadata, also those that
+// are not whole yet.
+func (f *faulted) packs() map[string]bool {
+	found := map[string]bool{}
+	_ = filepath.WalkDir(f.repository, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil //nolint:nilerr // it is being written
+		}
+		rel, _ := filepath.Rel(f.repository, path)
+		if strings.HasPrefix(rel, "p") || strings.HasPrefix(rel, "q") {
+			whole, _, _ := strings.Cut(rel, ".f")
+			found[whole] = true
+		}
+		return nil
+	})
+	return found
+}
+
+// stopping waits until the mover's pod is to go, and its container was told to stop.
 func (f *faulted) stopping() *corev1.Pod {
 	f.t.Helper()
 	var mover *corev1.Pod
@@ -73,15 +121,57 @@ func (f *faulted) stopping() *corev1.Pod {
 	if mover.Status.Phase != corev1.PodRunning {
 		f.t.Fatalf("the mover is %s, want Running", mover.Status.Phase)
 	}
-	f.shows("SIGTERM with %ds of grace", *mover.DeletionGracePeriodSeconds)
+	killing := regexp.MustCompile(`"name":"` + mover.Name + `".*"reason":"Killing"`)
+	f.until("the kubelet stops it", func(context.Context) bool { return f.seen.find("events", killing) != "" })
 	return mover
 }
 
-// evicts asks for the pod's eviction, with another grace period if one is given.
-func (f *faulted) evicts(pod *corev1.Pod, grace *int64) {
+// checkpointing waits until kopia, which was told to stop, writes another pack blob,
+// and returns its name; "" when it has ended first.
+func (f *faulted) checkpointing(mover *corev1.Pod) string {
 	f.t.Helper()
-	f.must(shared.typed.PolicyV1().Evictions(f.name).Evict(f.t.Context(), &policyv1.Eviction{
+	before := f.packs()
+	wrote := ""
+	f.until("kopia writes what it has", func(ctx context.Context) bool {
+		for name := range f.packs() {
+			if !before[name] {
+				wrote = name
+			}
+		}
+		return wrote != "" || f.exitNow(mover) != ""
+	})
+	return wrote
+}
+
+// exitOf waits until it is known how a mover has ended, and returns its exit code.
+func (f *faulted) exitOf(pod *corev1.Pod) string {
+	f.t.Helper()
+	for began := time.Now(); time.Since(began) < 15*time.Second; time.Sleep(100 * time.Millisecond) {
+		if code := f.exitNow(pod); code != "" {
+			return code
+		}
+	}
+	f.t.Fatalf("how pod %s has ended was not seen; the last is\n%s", pod.Name, f.seen.last("pods"))
+	return ""
+}
+
+// exitNow is the exit code of a pod's only container, or "" as long as none was seen.
+func (f *faulted) exitNow(pod *corev1.Pod) string {
+	found := f.seen.find("pods", regexp.MustCompile(`"name":"`+pod.Name+`".*"exitCode":[0-9]+`))
+	return found[strings.LastIndex(found, ":")+1:]
+}
+
+// evicts asks for the pod's eviction, with another grace period if one is given, and
+// reports whether the pod was still there.
+func (f *faulted) evicts(pod *corev1.Pod, grace *int64) bool {
+	f.t.Helper()
+	err := shared.typed.PolicyV1().Evictions(f.name).Evict(f.t.Context(), &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: f.name, Name: pod.Name},
 		DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: grace},
-	}))
+	})
+	if apierrors.IsNotFound(err) {
+		return false
+	}
+	f.must(err)
+	return true
 }

@@ -2,20 +2,24 @@ package suite
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/test/cluster/csidriver"
 )
 
@@ -47,13 +51,20 @@ func outageFaults() []faultRow {
 			code: 0, says: "proved",
 		},
 		{
-			name: "API server down at the status write", live: true,
-			meet: func(f *faulted) ended { return f.downAt("PATCH replicationsources/status", 5*time.Second) },
+			name: "API server down when the start is noted", live: true,
+			meet: func(f *faulted) ended { return f.downAt("POST configmaps", 1, `started\.`) },
 			code: 0, says: "proved",
 		},
-		{
-			name: "API server down at the history write",
-			meet: func(f *faulted) ended { return f.downAt("POST configmaps", 5*time.Second) },
+		{ // the first is the note of the start
+			name: "API server down at the status write", live: true,
+			meet: func(f *faulted) ended {
+				return f.downAt("PATCH replicationsources/status", 2, `"lastSyncTime":"`)
+			},
+			code: 0, says: "proved",
+		},
+		{ // the first finds no history yet, which a POST then makes for the note of the start
+			name: "API server down at the history write", live: true,
+			meet: func(f *faulted) ended { return f.downAt("PATCH configmaps", 2, `"history\.json":".*Succeeded`) },
 			code: 0, says: "proved",
 		},
 	}
@@ -81,22 +92,28 @@ func (f *faulted) outage(d *door, p *running, how time.Duration) {
 	}
 }
 
-// downAt runs a backup, and closes the door at its first request of the name for
-// some time.
-func (f *faulted) downAt(request string, how time.Duration) ended {
+// downAt runs a backup, and closes the door for some time at its request of the name
+// that is the nth, which must be the one whose body the pattern matches. Its
+// outcome must then be where it belongs.
+func (f *faulted) downAt(request string, nth int, is string) ended {
 	f.t.Helper()
+	const how = 5 * time.Second
 	p := newProxy(f.t)
 	d := newDoor(f.t, p.kubeconfig)
+	point := killPoint{name: request, time: nth}
 	var once sync.Once
+	var sent []byte
 	var broken int
 	reopened := make(chan error, 1)
-	p.spoil = func(_ http.ResponseWriter, _ *http.Request, change int) bool {
-		if change == 0 || p.seen()[change-1] != request {
+	p.spoil = func(_ http.ResponseWriter, r *http.Request, change int) bool {
+		if change == 0 || !point.is(p.seen()[:change]) {
 			return false
 		}
 		down := false
 		once.Do(func() {
-			down, broken = true, d.shut()
+			down = true
+			sent, _ = io.ReadAll(r.Body) // what is missing is not found in it
+			broken = d.shut()
 			time.AfterFunc(how, func() { reopened <- d.unlock() })
 		})
 		if down {
@@ -104,21 +121,43 @@ func (f *faulted) downAt(request string, how time.Duration) ended {
 		}
 		return false
 	}
-	began := time.Now()
 	end := f.begins(d.kubeconfig).wait()
 	select {
 	case err := <-reopened:
 		f.must(err)
 	default:
-		f.t.Fatalf("the command has ended without %s, or before the API server was back: %v\n%s", request, p.seen(), end.stderr)
+		f.t.Fatalf("the command has ended without %s %d, or before the API server was back: %v\n%s", request, nth, p.seen(), end.stderr)
 	}
-	again := strings.Count(strings.Join(p.seen(), "\n")+"\n", request+"\n")
-	f.shows("%d connections broken at %s, then refused for %s; it was sent %d times; the run took %s",
-		broken, request, how, again, time.Since(began).Round(time.Second))
-	if again < 2 {
+	if !regexp.MustCompile(is).Match(sent) {
+		f.t.Fatalf("%s %d is not the request that was meant, for it has no %s:\n%s", request, nth, is, sent)
+	}
+	again := strings.Count(strings.Join(p.seen(), "\n")+"\n", request+"\n") - nth
+	f.shows("%s %d, which says %s: %d connections broken, then refused for %s; sent again %d times", request, nth, is, broken, how, again)
+	if again < 1 {
 		f.t.Fatalf("%s was not sent again", request)
 	}
+	f.written(end)
 	return end
+}
+
+// written fails the test unless the success stands in the live status, in the history and
+// in one Event, all written by the command that has ended.
+func (f *faulted) written(end ended) {
+	f.t.Helper()
+	r := end.result(f.t, 0)
+	if s := f.status("app"); s.LastSyncTime == nil || s.LatestMoverStatus.Result != "Successful" {
+		f.t.Errorf("the status is %+v", s)
+	}
+	name, _ := f.kept("app")
+	history, err := shared.typed.CoreV1().ConfigMaps(f.name).Get(f.t.Context(), name, metav1.GetOptions{})
+	f.must(err)
+	var h struct{ Results []result.Result }
+	f.must(json.Unmarshal([]byte(history.Data["history.json"]), &h))
+	if len(history.Data) != 1 || len(h.Results) != 1 || h.Results[0].RunID != r.RunID || h.Results[0].Outcome != result.Succeeded {
+		f.t.Errorf("the history is %v", history.Data)
+	}
+	f.oneEvent(r)
+	f.remembers("Succeeded")
 }
 
 // isDone reports whether the command has ended.

@@ -1,12 +1,15 @@
 package suite
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -43,6 +46,10 @@ func rightFaults() []faultRow {
 		},
 		mend: func(f *faulted) { f.trigger("three") },
 		code: 5, says: "refused",
+	}, {
+		name: "no rights for hooks, for each verb in turn", given: (*faulted).deploys,
+		meet: (*faulted).lacksHookRights,
+		code: 5, says: "refused",
 	}}
 }
 
@@ -59,6 +66,79 @@ func (r right) String() string {
 		name += "/" + sub
 	}
 	return r.verb + " " + name
+}
+
+// lacksHookRights takes each right away that the Role has only for a source with
+// hooks in a Deployment.
+func (f *faulted) lacksHookRights() ended {
+	f.t.Helper()
+	hooks := []string{"--exec-in", "deploy/app", "--exec-before", "echo it rests", "--exec-after", "echo it goes on"}
+	plain, rights := rightsOf(f.printedRoles().role), rightsOf(f.printedRoles(hooks...).role)
+	create, get, deployments := right{"create", "", "pods/exec"}, right{"get", "", "pods/exec"}, right{"get", "apps", "deployments"}
+	var found []string
+	without := map[right]string{}
+	for i, lacking := range rights {
+		if !slices.Contains(plain, lacking) {
+			name := fmt.Sprintf("caller-%d", i)
+			found = append(found, lacking.String())
+			without[lacking] = f.caller(name, slices.Delete(slices.Clone(rights), i, i+1))
+			f.denied(name, lacking)
+		}
+	}
+	if diff := cmp.Diff(sorted([]string{create.String(), get.String(), deployments.String()}), sorted(found)); diff != "" {
+		f.t.Fatalf("the rights for hooks (-want +got):\n%s", diff)
+	}
+	f.rests() // the callers stay
+	f.refusedFor(create, without[create], hooks...)
+	f.refusedFor(deployments, without[deployments], hooks...)
+	f.hooksRun(without[get], hooks...) // over the older protocol
+	f.shows("%d callers, each denied one right by a SubjectAccessReview", len(found))
+	f.hooksRun(f.caller("whole", rights), hooks...)
+	f.rests()
+	return ended{code: 5, stdout: "2 of 3 refused, each with the right's name; the third is optional, the whole Role is enough"}
+}
+
+// hooksRun fails the test unless a backup of the caller's runs both hooks.
+func (f *faulted) hooksRun(kubeconfig string, hooks ...string) {
+	f.t.Helper()
+	end := callAs(f.t, kubeconfig, f.arguments(hooks...)...)
+	if end.code != 0 || !strings.Contains(end.stderr, "before hook: it rests\n") || !strings.Contains(end.stderr, "after hook: it goes on\n") {
+		f.t.Errorf("it ended with %d, or ran no hooks\n%s%s", end.code, end.stdout, end.stderr)
+	}
+}
+
+// deploys runs the application of the hooks as a Deployment, and waits until it is ready.
+func (f *faulted) deploys() {
+	f.t.Helper()
+	labels := map[string]string{"app": "app"}
+	deployments := shared.typed.AppsV1().Deployments(f.name)
+	_, err := deployments.Create(f.t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "app"},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: corev1.PodSpec{
+					TerminationGracePeriodSeconds: new(int64(1)),
+					SecurityContext: &corev1.PodSecurityContext{
+						RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+					},
+					Containers: []corev1.Container{{
+						Name: "main", Image: moverImage, Command: []string{"sleep", "100000"},
+						SecurityContext: &corev1.SecurityContext{
+							AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+						},
+					}},
+				},
+			},
+		},
+	}, metav1.CreateOptions{})
+	f.must(err)
+	f.until("the application is ready", func(ctx context.Context) bool {
+		d, err := deployments.Get(ctx, "app", metav1.GetOptions{})
+		f.must(err)
+		return d.Status.ReadyReplicas == 1
+	})
 }
 
 // elsewhere are the rights that no backup uses: the command that does, its exit
@@ -86,13 +166,28 @@ func elsewhere() map[string]struct {
 func (f *faulted) lacks(kubeconfig, caller string, lacking right) {
 	f.t.Helper()
 	f.denied(caller, lacking)
-	args, code, says := f.arguments(), 5, "missing rights in namespace[^;]*: "+regexp.QuoteMeta(lacking.String())+"$"
-	if use, ok := elsewhere()[lacking.String()]; ok {
-		args, code, says = append(use.args, "-n", f.name), use.code, use.says
-		if use.args[0] == "doctor" {
-			args = append(args, "-f", f.file)
-		}
+	use, ok := elsewhere()[lacking.String()]
+	if !ok {
+		f.refusedFor(lacking, kubeconfig)
+		return
 	}
+	args := append(use.args, "-n", f.name)
+	if use.args[0] == "doctor" {
+		args = append(args, "-f", f.file)
+	}
+	f.saysWithout(lacking, kubeconfig, use.code, use.says, args...)
+}
+
+// refusedFor fails the test unless a backup is refused for want of the right.
+func (f *faulted) refusedFor(lacking right, kubeconfig string, args ...string) {
+	f.t.Helper()
+	f.saysWithout(lacking, kubeconfig, 5, "missing rights in namespace[^;]*: "+regexp.QuoteMeta(lacking.String())+"$", f.arguments(args...)...)
+}
+
+// saysWithout fails the test unless a command without the right ends and speaks like
+// this, and makes nothing.
+func (f *faulted) saysWithout(lacking right, kubeconfig string, code int, says string, args ...string) {
+	f.t.Helper()
 	f.atRest()
 	before := f.now()
 	end := callAs(f.t, kubeconfig, args...)

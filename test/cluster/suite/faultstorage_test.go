@@ -41,7 +41,12 @@ func storageFaults() []faultRow {
 		},
 		{
 			name: "snapshot never ready", snapshots: map[string]string{csidriver.SnapshotReadyAfter: "never"},
-			meet: backsAndShows("volumesnapshots", `"readyToUse":false`, "--ready-timeout=5s"), mend: remembered((*faulted).ordinary),
+			meet: func(f *faulted) ended {
+				end := backsAndShows("volumesnapshots", `"readyToUse":false`, "--ready-timeout=5s")(f)
+				f.neverReady()
+				return end
+			},
+			mend: remembered((*faulted).ordinary),
 			code: 6, says: `not ready within 5s`,
 		},
 		{
@@ -93,6 +98,18 @@ func backsAndShows(resource, pattern string, args ...string) func(*faulted) ende
 		f.happened(resource, pattern)
 		return end
 	}
+}
+
+// neverReady fails the test when the snapshot was ready at any time: one that becomes
+// ready has been unready before.
+func (f *faulted) neverReady() {
+	f.t.Helper()
+	for _, resource := range []string{"volumesnapshots", "volumesnapshotcontents"} {
+		if found := f.seen.find(resource, regexp.MustCompile(`"readyToUse":true`)); found != "" {
+			f.t.Fatalf("the fault did not happen: one of the %s was ready", resource)
+		}
+	}
+	f.shows("never ready")
 }
 
 // driverRefused fails the test unless the driver's log has so many injected

@@ -15,11 +15,15 @@ import (
 )
 
 // The hooks of these tests write the application's state into its own volume, so
-// that every snapshot says in which state it was taken.
+// that every snapshot says in which state it was taken. Each also adds a line to a
+// file beside it, which says how often it was run.
 const (
 	open   = "open\n"
 	closed = "closed\n"
 )
+
+// hooksOnce is what that file says after a run that ended each hook.
+const hooksOnce = "before after"
 
 // application runs the pod that the hooks run in, and returns the flags.
 func (n *space) application() []string {
@@ -31,7 +35,11 @@ func (n *space) application() []string {
 		n.must(err)
 		return p.Status.Phase == corev1.PodRunning
 	})
-	flags := []string{"--exec-in", "pod/app:main", "--exec-before", "echo closed > /data/state; echo at rest", "--exec-after", "echo open > /data/state"}
+	flags := []string{
+		"--exec-in", "pod/app:main",
+		"--exec-before", "echo closed > /data/state; echo before >> /data/hooks; echo at rest",
+		"--exec-after", "echo open > /data/state; echo after >> /data/hooks",
+	}
 	n.employ(flags...)
 	return flags
 }
@@ -42,6 +50,25 @@ func (n *space) stateIn(dir string) string {
 	text, err := os.ReadFile(filepath.Join(dir, "state"))
 	n.must(err)
 	return string(text)
+}
+
+// hooksIn are the hooks that were run, in their order, by a directory's copy of the
+// volume.
+func (n *space) hooksIn(dir string) string {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "hooks"))
+	if !os.IsNotExist(err) {
+		n.must(err)
+	}
+	return strings.Join(strings.Fields(string(text)), " ")
+}
+
+// isLeft fails the test unless the application is left open, after these hooks.
+func (n *space) isLeft(hooks string) {
+	n.t.Helper()
+	if state, ran := n.stateIn(n.data), n.hooksIn(n.data); state != open || ran != hooks {
+		n.t.Errorf("the application is left %q after the hooks %q, want %q after %q", state, ran, open, hooks)
+	}
 }
 
 // TestHooksRunAroundTheCopy takes the state from the snapshot and from the volume.
@@ -55,12 +82,11 @@ func TestHooksRunAroundTheCopy(t *testing.T) {
 			n.t.Fatalf("%+v", r)
 		}
 		n.leftNothing(before)
-		if got := n.stateIn(n.restored(r.Snapshot.ID)); got != closed {
-			n.t.Errorf("the snapshot was taken of an application that is %q", got)
+		restored := n.restored(r.Snapshot.ID)
+		if state, ran := n.stateIn(restored), n.hooksIn(restored); state != closed || ran != "before" {
+			n.t.Errorf("the snapshot was taken of an application that is %q, after the hooks %q", state, ran)
 		}
-		if got := n.stateIn(n.data); got != open {
-			n.t.Errorf("the application is left %q", got)
-		}
+		n.isLeft(hooksOnce)
 	})
 }
 
@@ -73,43 +99,13 @@ func TestAFailingHook(t *testing.T) {
 	if r := n.backup(1, append(flags, "--keep-job=0")...); r.Snapshot != nil || !strings.Contains(r.Message, "exit code 3") {
 		t.Errorf("%+v", r)
 	}
-	if got := n.stateIn(n.data); got != open {
-		t.Errorf("the application is left %q", got)
-	}
+	n.isLeft(hooksOnce)
 	n.leftNothing(before)
 	flags[3] = "true"
 	flags[5] += "; exit 4"
 	if r := n.backup(0, append(flags, "--keep-job=0")...); r.Outcome != result.SucceededWithWarnings || len(r.Warnings) != 1 {
 		t.Errorf("%+v", r)
 	}
+	n.isLeft(hooksOnce + " after")
 	n.leftNothing(before)
-}
-
-// TestAKilledCommandLeavesNoHookUndone kills the command at each request between
-// the note on the Job and the end of the after hook.
-func TestAKilledCommandLeavesNoHookUndone(t *testing.T) {
-	t.Parallel()
-	for i, point := range []killPoint{
-		{"PATCH jobs", 1, true}, // the after hook is due
-		{"POST volumesnapshots", 1, false},
-		{"POST volumesnapshots", 1, true},
-		{"PATCH jobs", 2, false}, // the after hook was run, and that is not noted
-	} {
-		t.Run(point.String(), func(t *testing.T) {
-			t.Parallel()
-			n := newSpace(t, shape{CopyMethod: "Snapshot", Privileged: true})
-			flags := n.application()
-			before := n.atRest().inventory()
-			n.killedAt(point, flags...)
-			if i%2 == 0 {
-				n.cleanup()
-			} else {
-				n.next(before)
-			}
-			n.leftNothing(before)
-			if got := n.stateIn(n.data); got != open {
-				t.Errorf("the application is left %q", got)
-			}
-		})
-	}
 }
