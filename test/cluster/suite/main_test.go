@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -49,7 +50,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run starts the node, unless VK_CLUSTER_DIR names the folder of one that runs.
+// run starts the node, unless VK_CLUSTER_DIR names the folder of one that runs. No
+// test may have run the command as an administrator.
 func run(m *testing.M) int {
 	if !slices.Contains(strings.Split(os.Getenv("VK_REQUIRE"), ","), "cluster") {
 		fmt.Println("skipped: takes a real node; set VK_REQUIRE=cluster, or run `make test-cluster`")
@@ -64,7 +66,12 @@ func run(m *testing.M) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	} else {
+		began := time.Now()
 		code = m.Run()
+		if err := onlyAccounts(auditLog(shared.dir), began); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
+			code = 1
+		}
 	}
 	if err := down(ctx, code == 0); err != nil {
 		fmt.Fprintln(os.Stderr, "take the cluster down:", err)

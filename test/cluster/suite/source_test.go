@@ -29,7 +29,7 @@ func sources() schema.GroupVersionResource {
 var definitions = sync.OnceValue(func() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd, stdout, stderr := command(ctx, shared.administrator, "crds")
+	cmd, stdout, stderr := command(ctx, os.DevNull, "crds")
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("crds: %w\n%s", err, stderr)
 	}
