@@ -175,7 +175,7 @@ func (n *space) directory(volume string) string {
 // consume runs a pod that uses the claim, and removes it.
 func (n *space) consume(claim string) {
 	n.t.Helper()
-	n.pod("binder", claim, "true")
+	n.restrictedPod("binder", claim, "true")
 	n.until("pod binder has ended", func(ctx context.Context) bool {
 		p, err := shared.typed.CoreV1().Pods(n.name).Get(ctx, "binder", metav1.GetOptions{})
 		n.must(err)
@@ -184,17 +184,33 @@ func (n *space) consume(claim string) {
 	n.must(shared.typed.CoreV1().Pods(n.name).Delete(n.t.Context(), "binder", metav1.DeleteOptions{}))
 }
 
-// pod runs a shell command in a pod that mounts the claim at /data.
+// pod runs a shell command as root in a pod that mounts the claim at /data.
 func (n *space) pod(name, claim, script string) {
 	n.t.Helper()
-	var grace, user int64 = 1, 0
+	n.podAs(&corev1.SecurityContext{RunAsUser: new(int64)}, name, claim, script)
+}
+
+// restrictedPod is the same in a pod that Pod Security admits everywhere.
+func (n *space) restrictedPod(name, claim, script string) {
+	n.t.Helper()
+	user, yes, no := int64(65532), true, false
+	n.podAs(&corev1.SecurityContext{
+		RunAsUser: &user, RunAsNonRoot: &yes, AllowPrivilegeEscalation: &no,
+		Capabilities:   &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}, name, claim, script)
+}
+
+func (n *space) podAs(security *corev1.SecurityContext, name, claim, script string) {
+	n.t.Helper()
+	grace := int64(1)
 	_, err := shared.typed.CoreV1().Pods(n.name).Create(n.t.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, TerminationGracePeriodSeconds: &grace,
 			Containers: []corev1.Container{{
 				Name: "main", Image: moverImage, Command: []string{"sh", "-c", script},
-				SecurityContext: &corev1.SecurityContext{RunAsUser: &user},
+				SecurityContext: security,
 				VolumeMounts:    []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
 			}},
 			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
