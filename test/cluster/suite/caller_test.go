@@ -111,12 +111,18 @@ func (n *space) account(name string) string {
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &hours},
 	}, metav1.CreateOptions{})
 	n.must(err)
+	return n.withToken(token.Status.Token)
+}
+
+// withToken is a kubeconfig with a token and nothing of the administrator's.
+func (n *space) withToken(token string) string {
+	n.t.Helper()
 	config, err := clientcmd.LoadFromFile(shared.administrator)
 	n.must(err)
 	for user := range config.AuthInfos {
-		config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
+		config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: token}
 	}
-	path := filepath.Join(n.t.TempDir(), name)
+	path := filepath.Join(n.t.TempDir(), "kubeconfig")
 	n.must(clientcmd.WriteToFile(*config, path))
 	return path
 }

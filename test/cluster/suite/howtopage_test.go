@@ -42,8 +42,9 @@ type step struct {
 var (
 	directivePattern = regexp.MustCompile(`^<!-- (file|pipeline|exit|killed at "[^"]+"|deleted): (.+) -->$`)
 	fencePattern     = regexp.MustCompile("^```([a-z]*)$")
-	// inlinePattern finds a command in the prose, where nothing would run it.
-	inlinePattern = regexp.MustCompile("`kubectl volsync-kopia")
+	// inlinePattern finds a command in the prose, where nothing would run it; the name
+	// of one is none.
+	inlinePattern = regexp.MustCompile("`kubectl (volsync-kopia|[a-z-]+ [^`]*)")
 )
 
 // page is a page that is being read.
@@ -156,4 +157,20 @@ func (p *page) console(body []string) {
 func (p *page) fail(format string, args ...any) {
 	p.t.Helper()
 	p.t.Fatalf("%s:%d: "+format, append([]any{p.name, p.line}, args...)...)
+}
+
+// TestHowToCommandsInProseAreFound: nothing would run them.
+func TestHowToCommandsInProseAreFound(t *testing.T) {
+	t.Parallel()
+	for text, is := range map[string]bool{
+		"run `kubectl volsync-kopia status` then":           true,
+		"(`kubectl create token backup-ci -n prod`)":        true,
+		"until `kubectl create clusterrolebinding NAME \\":  true,
+		"with what you have for that (`kubectl cp`, mount)": false,
+		"as kubectl does, with `--flag`":                    false,
+	} {
+		if inlinePattern.MatchString(text) != is {
+			t.Errorf("%s: a command is found: %v", text, !is)
+		}
+	}
 }

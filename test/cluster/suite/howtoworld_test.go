@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 
@@ -17,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // applies does what kubectl apply does with a manifest. A cluster-scoped object
@@ -47,6 +43,7 @@ func (r *reader) applies(manifest string) {
 		}
 		_, err = objects.Apply(r.t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: "howto", Force: true})
 		r.must(err)
+		r.untilInForce(o)
 	}
 }
 
@@ -85,7 +82,7 @@ func isPodReady(pod *corev1.Pod) bool {
 // printed the text.
 func (r *reader) kills(s *step) {
 	r.t.Helper()
-	cmd := r.shell(shared.administrator, s.command)
+	cmd := r.console(s.command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	printed, err := cmd.StdoutPipe()
 	r.must(err)
@@ -101,67 +98,4 @@ func (r *reader) kills(s *step) {
 	if _ = cmd.Wait(); !endedBy(cmd, syscall.SIGKILL) {
 		r.t.Fatalf("%s:%d: %s\nwas not killed, for it did not print %q\n%s", r.page, s.line, s.command, s.killedAt, strings.Join(all, "\n"))
 	}
-}
-
-// reportPattern finds the reports that a script writes.
-var reportPattern = regexp.MustCompile(`--report-[a-z]+[ =](\S+)`)
-
-// runsPipeline runs the scripts of a CI pipeline's jobs that use the plugin, as
-// the ServiceAccount backup-ci, in a checkout that is the reader's directory.
-func (r *reader) runsPipeline(s *step) {
-	r.t.Helper()
-	var pipeline map[string]any
-	r.must(yaml.Unmarshal([]byte(s.text), &pipeline))
-	for _, name := range s.jobs {
-		ran := 0
-		for _, script := range scriptsOf(pipeline, name) {
-			if !strings.Contains(script, "kubectl volsync-kopia") {
-				continue
-			}
-			cmd := r.shell(r.account("backup-ci"), script)
-			cmd.Env = append(cmd.Env, "CI=true", "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY="+filepath.Join(r.dir, "summary.md"))
-			if out, err := cmd.CombinedOutput(); err != nil {
-				r.t.Fatalf("%s:%d: job %s: %v\n%s\n%s", r.page, s.line, name, err, script, out)
-			}
-			for _, report := range reportPattern.FindAllStringSubmatch(script, -1) {
-				if text, err := os.ReadFile(filepath.Join(r.dir, report[1])); err != nil || len(text) == 0 {
-					r.t.Fatalf("%s:%d: job %s: no report %s: %v", r.page, s.line, name, report[1], err)
-				}
-			}
-			ran++
-		}
-		if ran == 0 {
-			r.t.Fatalf("%s:%d: job %s runs nothing", r.page, s.line, name)
-		}
-	}
-}
-
-// scriptsOf are the scripts of a job, of GitHub (jobs.NAME.steps[].run) or of
-// GitLab (NAME.script).
-func scriptsOf(pipeline map[string]any, job string) []string {
-	var scripts []string
-	steps, _, _ := unstructured.NestedSlice(pipeline, "jobs", job, "steps")
-	for _, s := range steps {
-		if step, ok := s.(map[string]any); ok && step["run"] != nil {
-			scripts = append(scripts, step["run"].(string))
-		}
-	}
-	lines, _, _ := unstructured.NestedStringSlice(pipeline, job, "script")
-	if len(lines) > 0 {
-		scripts = append(scripts, strings.Join(lines, "\n"))
-	}
-	return scripts
-}
-
-// account is a kubeconfig with the rights of a ServiceAccount of the namespace.
-func (r *reader) account(name string) string {
-	r.t.Helper()
-	config, err := clientcmd.LoadFromFile(shared.administrator)
-	r.must(err)
-	for _, user := range config.AuthInfos {
-		user.Impersonate = "system:serviceaccount:" + r.name + ":" + name
-	}
-	path := filepath.Join(r.t.TempDir(), "kubeconfig")
-	r.must(clientcmd.WriteToFile(*config, path))
-	return path
 }
