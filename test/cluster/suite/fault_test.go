@@ -35,19 +35,32 @@ type faultRow struct {
 	says string
 	// leaves is true where nobody was left to remove anything.
 	leaves bool
+	// unknown is true where nobody can know how a run has ended.
+	unknown bool
+	// cleanup is true where cleanup removes what is left, and not the next run.
+	cleanup bool
+	// told looks at what is told of the backup once what it left is removed; nil:
+	// what goes for every row is enough.
+	told func(f *faulted)
 }
 
-// faultRows are the rows of all themes.
-func faultRows() []faultRow {
-	return slices.Concat(nodeFaults(), moverFaults(), evictionFaults(), storageFaults(), objectFaults(), rightFaults(),
+// faultRows are the rows of all themes, and of every request that the command may be
+// killed at.
+func faultRows(points []killPoint) []faultRow {
+	rows := slices.Concat(nodeFaults(), moverFaults(), evictionFaults(), storageFaults(), objectFaults(), rightFaults(),
 		requestFaults(), outageFaults(), deadFaults(), clockFaults(), deletionFaults())
+	for i := range rows {
+		rows[i].cleanup = i%2 == 0
+	}
+	return append(rows, killFaults(points)...)
 }
 
 // TestFaultMatrix lets a backup meet each fault, and shows of each that it really
-// happened, what the command said, what it left, that the repository is sound,
-// and that the next run succeeds. It prints them as a table.
+// happened, what the command said, what it left, that the repository is sound and
+// bears out what is told of the run, and that the next run succeeds. It prints them as
+// a table. A clean run comes first: the requests that the command is killed at are its.
 func TestFaultMatrix(t *testing.T) {
-	rows := faultRows()
+	rows := faultRows(killPoints(t))
 	m := &matrix{lines: make([]*faultLine, len(rows))}
 	for i := range rows {
 		m.lines[i] = &faultLine{name: rows[i].name}

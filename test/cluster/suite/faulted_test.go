@@ -3,14 +3,15 @@ package suite
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -23,7 +24,9 @@ type faulted struct {
 	seen *witness
 	// before are the namespace's objects before the fault.
 	before []string
-	line   *faultLine
+	// earlier is the snapshot that the source had before the fault.
+	earlier earlier
+	line    *faultLine
 }
 
 // run lets a backup meet the row's fault and looks at what follows.
@@ -36,8 +39,7 @@ func (r faultRow) run(t *testing.T, i int, m *matrix) {
 		m.fill(i, l)
 	}()
 	f := r.faulted(t, l)
-	end := r.meet(f)
-	f.judge(end)
+	f.judge(r.meet(f))
 	f.lookAtOnce()
 	if len(l.how) == 0 {
 		t.Fatal("nothing shows that the fault happened")
@@ -46,22 +48,35 @@ func (r faultRow) run(t *testing.T, i int, m *matrix) {
 	if r.mend != nil {
 		r.mend(f)
 	}
-	// Either the next run finds what is left, or cleanup does.
-	if i%2 == 0 {
-		f.cleanup()
-		f.leftNothing(f.before)
-		l.later = f.leftNow() + " (cleanup)"
-	}
-	f.next(f.before)
-	if l.later == "" {
-		l.later = f.leftNow() + " (next run)"
-	}
-	f.newestIsWhole()
-	f.verify()
+	f.recovers()
+	f.sound()
 	l.next = "0"
 }
 
-// faulted makes the row's namespace.
+// recovers has what the fault left removed, by cleanup or by the next run, looks at
+// what is told of the runs then, and fails the test unless the next run succeeds.
+func (f *faulted) recovers() {
+	f.t.Helper()
+	tells := func() {
+		f.remembersTruly(f.row.unknown)
+		if f.row.told != nil {
+			f.row.told(f)
+		}
+	}
+	if f.row.cleanup {
+		f.cleanup()
+		f.line.later = f.leavesNothing() + " (cleanup)"
+		tells()
+	}
+	f.succeeds()
+	left := f.leavesNothing()
+	if !f.row.cleanup {
+		f.line.later = left + " (next run)"
+		tells()
+	}
+}
+
+// faulted makes the row's namespace, whose source has been backed up earlier.
 func (r faultRow) faulted(t *testing.T, l *faultLine) *faulted {
 	t.Helper()
 	s := r.shape
@@ -80,6 +95,7 @@ func (r faultRow) faulted(t *testing.T, l *faultLine) *faulted {
 	} else {
 		f.space = newSpace(t, s)
 	}
+	f.earlier = f.backedUpEarlier()
 	if r.given != nil {
 		r.given(f)
 	}
@@ -156,21 +172,21 @@ func lastSeen(stderr string) string {
 	return "; " + why
 }
 
-// isTrue fails the test when a Result claims what is not so: a success needs the
-// whole snapshot in the repository, and a code says what its Result says.
+// isTrue fails the test when a Result claims what is not so: the repository must have
+// what it names and nothing that it does not tell of, a success the whole data, and a
+// code says what its Result says.
 func (f *faulted) isTrue(code int, r result.Result) {
 	f.t.Helper()
-	success := slices.Contains([]result.Outcome{result.Succeeded, result.SucceededWithWarnings, result.Unchanged}, r.Outcome)
-	if r.ExitCode != code || success != (code == 0 || code == 8) {
+	success := isSuccess(r.Outcome)
+	if r.ExitCode != code || success != (code == 0 || code == 8) || (r.Outcome == result.Incomplete) != (code == 4) {
 		f.t.Errorf("exit code %d with the outcome %s and the Result's own code %d", code, r.Outcome, r.ExitCode)
 	}
-	if !success {
-		return
+	if why := untrue(r, f.client().Snapshots(f.t)); why != "" {
+		f.t.Fatalf("%s: %s: %s", r.Outcome, r.Message, why)
 	}
-	if r.Snapshot == nil || r.Snapshot.Proved == "" {
-		f.t.Fatalf("a success without a proved snapshot: %+v", r)
+	if success {
+		kopiatest.Compare(f.t, f.data, f.restored(r.Snapshot.ID))
 	}
-	kopiatest.Compare(f.t, f.data, f.restored(r.Snapshot.ID))
 }
 
 // lookAtOnce counts what the fault left. It may be called before the backup is
@@ -195,10 +211,24 @@ func (f *faulted) rests() {
 	f.before = f.now()
 }
 
-// now are the namespace's objects, but for the history.
+// now are the namespace's objects, but for the history and, if the source asks for
+// one, the cache.
 func (f *faulted) now() []string {
 	f.t.Helper()
-	return slices.DeleteFunc(f.inventory(), func(name string) bool { return strings.HasPrefix(name, "configmap/vk-status-") })
+	now := f.inventory()
+	history, cache := f.kept("app")
+	stays := []string{"configmap/" + history}
+	if strings.Contains(f.row.shape.Kopia, keptCache) {
+		stays = append(stays, "claim/"+cache)
+		volumes, err := shared.typed.CoreV1().PersistentVolumes().List(f.t.Context(), metav1.ListOptions{})
+		f.must(err)
+		for _, v := range volumes.Items {
+			if c := v.Spec.ClaimRef; c != nil && c.Namespace == f.name && c.Name == cache {
+				stays = append(stays, "volume/"+v.Name)
+			}
+		}
+	}
+	return slices.DeleteFunc(now, func(name string) bool { return slices.Contains(stays, name) })
 }
 
 // left are the objects that were not there before, and that do not go by
@@ -213,27 +243,24 @@ func (f *faulted) left() []string {
 	return left
 }
 
-func (f *faulted) leftNow() string { return strconv.Itoa(len(f.left())) }
-
-// verify fails the test unless the repository, if there is one, is sound for a
-// fresh client.
-func (f *faulted) verify() {
+// leavesNothing fails the test unless the namespace holds what it held before the
+// fault, and returns how much more it holds.
+func (f *faulted) leavesNothing() string {
 	f.t.Helper()
-	if _, err := os.Stat(filepath.Join(f.repository, "kopia.repository.f")); err != nil {
-		f.line.sound = "none yet"
-		return
+	left := f.left()
+	if diff := cmp.Diff(f.before, f.now()); diff != "" {
+		f.t.Errorf("namespace %s (-before +now):\n%s", f.name, diff)
 	}
-	f.line.sound = "not sound"
-	f.sound()
-	f.line.sound = "sound"
+	return strconv.Itoa(len(left))
 }
 
-// newestIsWhole restores the newest snapshot, the next run's, and compares.
-func (f *faulted) newestIsWhole() {
+// verify fails the test unless the repository is sound for a fresh client, and what it
+// held before the fault is there.
+func (f *faulted) verify() {
 	f.t.Helper()
-	all := f.client().Snapshots(f.t)
-	if len(all) == 0 || all[len(all)-1].Incomplete != "" {
-		f.t.Fatalf("the newest snapshot is not whole: %+v", all)
-	}
-	kopiatest.Compare(f.t, f.data, f.restored(all[len(all)-1].ID))
+	f.line.sound = "not sound"
+	f.sound()
+	f.line.sound = "lost"
+	f.earlier.stillThere(f.space)
+	f.line.sound = "sound"
 }

@@ -35,7 +35,7 @@ func evictionFaults() []faultRow {
 		{
 			name: "eviction during kopia's checkpoint", shape: slow("2MB"), given: big, mend: (*faulted).hurry,
 			meet: (*faulted).evictedInCheckpoint,
-			code: 130, says: "(?i)cancelled",
+			code: 130, says: "(?i)cancelled", unknown: true,
 		},
 	}
 }
