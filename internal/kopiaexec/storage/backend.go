@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
@@ -100,19 +99,3 @@ func splitURL(url string) (scheme, rest string) {
 }
 
 func trim(v secret.Value) string { return string(bytes.TrimSpace(v.Reveal())) }
-
-// places are the keys whose values are no secret: they say where, not how to
-// get in.
-func places() []string {
-	return []string{
-		"KOPIA_REPOSITORY", "KOPIA_S3_BUCKET", "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "KOPIA_S3_DISABLE_TLS",
-		"AWS_S3_DISABLE_TLS", "AWS_REGION", "AWS_DEFAULT_REGION", "KOPIA_S3_REGION", "AWS_PROFILE",
-		"KOPIA_AZURE_CONTAINER", "KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME", "AZURE_ENDPOINT_SUFFIX",
-		"KOPIA_GCS_BUCKET", "GCS_BUCKET", "GOOGLE_PROJECT_ID", "KOPIA_B2_BUCKET", "WEBDAV_URL",
-		"SFTP_HOST", "SFTP_PORT", "SFTP_PATH", "SFTP_USERNAME", "RCLONE_REMOTE_PATH", "RCLONE_EXE", "GOOGLE_DRIVE_FOLDER_ID",
-	}
-}
-
-// isPlace reports whether the value of a key may be shown, but for a password
-// in it. Any other key's must not be, also one that is not known.
-func isPlace(key string) bool { return slices.Contains(places(), key) }

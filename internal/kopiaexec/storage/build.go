@@ -51,6 +51,9 @@ func build(backend Backend, because string, want result.Storage, keys Keys) (Loc
 	case GDrive:
 		b.gdrive()
 	}
+	for _, c := range credentials()[backend] {
+		b.credential(c)
+	}
 	return b.loc, b.problems
 }
 
@@ -81,9 +84,6 @@ func (b *builder) s3() {
 	b.endpoint(s)
 	_, region := b.keys.first("AWS_REGION", "AWS_DEFAULT_REGION", "KOPIA_S3_REGION")
 	fill(&s.Region, region)
-	b.credential("accessKeyID", "AWS_ACCESS_KEY_ID")
-	b.credential("secretAccessKey", "AWS_SECRET_ACCESS_KEY")
-	b.credential("sessionToken", "AWS_SESSION_TOKEN")
 }
 
 // endpoint is the S3 server, and whether it is spoken to in clear text.
@@ -130,8 +130,6 @@ func (b *builder) azure() {
 	if suffix := b.keys.text("AZURE_ENDPOINT_SUFFIX"); suffix != "" {
 		fill(&s.StorageDomain, "blob."+suffix)
 	}
-	b.credential("storageKey", "KOPIA_AZURE_STORAGE_KEY", "AZURE_STORAGE_KEY", "AZURE_ACCOUNT_KEY")
-	b.credential("sasToken", "AZURE_STORAGE_SAS_TOKEN", "AZURE_ACCOUNT_SAS")
 }
 
 func (b *builder) gcs() {
@@ -140,7 +138,6 @@ func (b *builder) gcs() {
 	b.place(&s.Bucket, b.host, "KOPIA_GCS_BUCKET", "GCS_BUCKET")
 	b.prefix(&s.Prefix)
 	b.need(s.Bucket, "KOPIA_GCS_BUCKET", "GCS_BUCKET")
-	b.keyFile("GOOGLE_APPLICATION_CREDENTIALS")
 }
 
 func (b *builder) b2() {
@@ -151,8 +148,6 @@ func (b *builder) b2() {
 	b.need(s.Bucket, "KOPIA_B2_BUCKET")
 	b.needKey("B2_ACCOUNT_ID")
 	b.needKey("B2_APPLICATION_KEY")
-	b.credential("keyID", "B2_ACCOUNT_ID")
-	b.credential("key", "B2_APPLICATION_KEY")
 }
 
 func (b *builder) webDAV() {
@@ -164,8 +159,6 @@ func (b *builder) webDAV() {
 	}
 	b.place(&s.URL, url, "WEBDAV_URL")
 	b.need(s.URL, "WEBDAV_URL")
-	b.credential("username", "WEBDAV_USERNAME")
-	b.credential("password", "WEBDAV_PASSWORD")
 }
 
 func (b *builder) sftp() {
@@ -189,9 +182,6 @@ func (b *builder) sftp() {
 	b.need(s.Path, "SFTP_PATH")
 	b.needKey("SFTP_PASSWORD", "SFTP_KEY_FILE")
 	b.needKey("SFTP_KNOWN_HOSTS", "SFTP_KNOWN_HOSTS_DATA")
-	b.credential("password", "SFTP_PASSWORD")
-	b.credential("keyData", "SFTP_KEY_FILE")
-	b.credential("knownHostsData", "SFTP_KNOWN_HOSTS_DATA", "SFTP_KNOWN_HOSTS")
 }
 
 func (b *builder) rclone() {
@@ -199,7 +189,6 @@ func (b *builder) rclone() {
 	b.loc.Storage.Rclone = s
 	b.place(&s.RemotePath, b.rest, "RCLONE_REMOTE_PATH")
 	b.need(s.RemotePath, "RCLONE_REMOTE_PATH")
-	b.credential("embeddedConfig", "RCLONE_CONFIG")
 }
 
 func (b *builder) gdrive() {
@@ -208,7 +197,6 @@ func (b *builder) gdrive() {
 	b.place(&s.FolderID, b.host, "GOOGLE_DRIVE_FOLDER_ID")
 	b.need(s.FolderID, "GOOGLE_DRIVE_FOLDER_ID")
 	b.needKey("GOOGLE_DRIVE_CREDENTIALS")
-	b.keyFile("GOOGLE_DRIVE_CREDENTIALS")
 }
 
 // clone copies what the manifest says, or starts empty.

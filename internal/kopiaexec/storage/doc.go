@@ -26,7 +26,7 @@ func (k Keys) first(names ...string) (name, value string) {
 }
 
 // Password returns KOPIA_PASSWORD as kopia itself reads it: trimmed.
-func (k Keys) Password() secret.Value { return secret.New([]byte(k.text("KOPIA_PASSWORD"))) }
+func (k Keys) Password() secret.Value { return secret.New([]byte(k.text(passwordKey))) }
 
 // ManualConfig returns KOPIA_MANUAL_CONFIG; empty when the key is not there.
-func (k Keys) ManualConfig() secret.Value { return k["KOPIA_MANUAL_CONFIG"] }
+func (k Keys) ManualConfig() secret.Value { return k[manualConfigKey] }

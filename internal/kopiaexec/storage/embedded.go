@@ -18,9 +18,9 @@ func Hidden(name string, value secret.Value) string {
 		return text
 	case name == "RCLONE_REMOTE_PATH":
 		return secret.InRemote(text)
-	case name == "KOPIA_REPOSITORY" && scheme == "rclone":
+	case name == repositoryKey && scheme == "rclone":
 		return secret.InRemote(rest)
-	case name == "KOPIA_REPOSITORY" && scheme == "filesystem":
+	case name == repositoryKey && scheme == "filesystem":
 		return ""
 	case slices.Contains(addresses(), name):
 		return secret.InAddress(rest)
@@ -45,14 +45,14 @@ func checkPlaces(keys Keys) problem.List {
 		list = append(list, problem.Problem{
 			Code: "VK409", Severity: problem.Error, Path: name,
 			Message: name + " holds a password, and is shown wherever the repository is named",
-			Fix:     "take it out of there and put it into " + passwordKey(name, scheme),
+			Fix:     "take it out of there and put it into " + passwordBelongsIn(name, scheme),
 		})
 	}
 	return list
 }
 
-// passwordKey names the keys of the Secret that a password belongs in.
-func passwordKey(name, scheme string) string {
+// passwordBelongsIn names the keys of the Secret that a password belongs in.
+func passwordBelongsIn(name, scheme string) string {
 	switch {
 	case name == "WEBDAV_URL", scheme == "webdav":
 		return "WEBDAV_USERNAME and WEBDAV_PASSWORD"

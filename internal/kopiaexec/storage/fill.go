@@ -10,9 +10,6 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/secret"
 )
 
-// repositoryKey is the key of the repository's URL.
-const repositoryKey = "KOPIA_REPOSITORY"
-
 // place fills a part of the place from the first of the keys that has a value, or
 // else from the URL. One that the manifest says must be the same.
 func (b *builder) place(field *string, urlPart string, names ...string) {
@@ -65,22 +62,18 @@ func splitPort(address string) (host, port string) {
 	return host, port
 }
 
-// keyFile takes the content of Google's JSON key file.
-func (b *builder) keyFile(name string) {
-	text := b.keys.text(name)
+// credential copies the first of a credential's keys that has a value.
+func (b *builder) credential(c credentialKeys) {
+	name, value := b.keys.first(c.keys...)
+	if name == "" {
+		return
+	}
 	var object map[string]json.RawMessage
-	if text != "" && json.Unmarshal([]byte(text), &object) != nil {
+	if c.field == keyFileField && json.Unmarshal([]byte(value), &object) != nil {
 		b.unusable(name, "it is not the content of a JSON key file", "put the content of the file there, not its path")
 		return
 	}
-	b.credential("credentials", name)
-}
-
-// credential copies the first key that has a value into a field.
-func (b *builder) credential(field string, names ...string) {
-	if name, value := b.keys.first(names...); name != "" {
-		b.loc.credentials[field] = secret.New([]byte(value))
-	}
+	b.loc.credentials[c.field] = secret.New([]byte(value))
 }
 
 // need reports that a value is missing, and the keys of which one would give it.

@@ -49,7 +49,7 @@ func (l Location) Config(limits result.Limits) (secret.Value, error) {
 // credential renders a field: GCS and Google Drive take the credentials as
 // JSON inside JSON, everything else is text.
 func credential(field string, value secret.Value) any {
-	if field == "credentials" {
+	if field == keyFileField {
 		return json.RawMessage(value.Reveal())
 	}
 	return string(value.Reveal())
