@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/mover"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -135,5 +136,9 @@ func (w *world) shim(t *testing.T, script string) {
 	text := fmt.Sprintf("#!/bin/sh\nKOPIA='%s'\nDIR='%s'\nREPO='%s'\n%s\nexec \"$KOPIA\" \"$@\"\n", w.kopia, w.dir, w.repo.Dir, script)
 	kopiatest.Script(t, path, text)
 	w.task.Kopia = path
-	w.options.KopiaVersion = "0.22.3"
+	version, ok := kopiaexec.BuiltVersion(w.kopia)
+	if !ok {
+		t.Fatalf("%s has no build information that tells its version", w.kopia)
+	}
+	w.options.KopiaVersion = version
 }

@@ -122,3 +122,41 @@ for cache in "$DIR"/cache/*/kopia; do cp "$DIR/format" "$cache/kopia.repository"
 		})
 	}
 }
+
+// The way out that the refusal names: the source was backed up before, its
+// repository is gone for good, and its user says that a new one is to be made.
+func TestARepositoryIsMadeAnewWhereTheUserSaysSo(t *testing.T) {
+	t.Parallel()
+	kopiatest.Each(t, func(t *testing.T, kopia string) {
+		w := newWorld(t, kopia)
+		w.run(t).want(t, result.Succeeded, 0, "")
+		w.repo = kopiatest.NewRepository(t, kopia, filepath.Join(w.dir, "new"), canary)
+		if err := os.Mkdir(w.repo.Dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		w.secret(t, "KOPIA_REPOSITORY", "filesystem://"+w.repo.Dir)
+		w.task.Repository.SourceHasSynced = true
+
+		before := w.below(t)
+		o := w.run(t)
+		o.want(t, result.Failed, 7, "RepositoryNotInitialized")
+		if !strings.Contains(o.Hint, "--create-repository=always") {
+			t.Errorf("hint %q", o.Hint)
+		}
+		sameFiles(t, before, w.below(t))
+
+		w.task.Repository.Create = result.CreateAlways
+		o = w.run(t)
+		o.want(t, result.Succeeded, 0, "")
+		if !o.Repository.Created || o.Snapshot.Proved != result.ProveBlobs {
+			t.Fatalf("repository %+v, snapshot %+v", o.Repository, o.Snapshot)
+		}
+		kopiatest.Compare(t, w.data, w.repo.Restore(t, o.Snapshot.ID))
+		// It is made once: the flag may stay.
+		o = w.run(t)
+		o.want(t, result.Succeeded, 0, "")
+		if n := len(w.repo.Snapshots(t)); o.Repository.Created || n != 2 {
+			t.Errorf("repository %+v holds %d snapshots", o.Repository, n)
+		}
+	})
+}

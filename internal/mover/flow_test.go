@@ -50,7 +50,9 @@ func TestRefusalsWriteNothing(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, kopia)
 			row.change(t, w)
+			before := w.below(t)
 			o := w.run(t)
+			sameFiles(t, before, w.below(t))
 			if o.ExitCode != row.code || o.Reason != row.reason || !strings.Contains(o.Message+o.Hint+o.log, row.says) {
 				t.Errorf("exit %d, reason %q, message %q, hint %q", o.ExitCode, o.Reason, o.Message, o.Hint)
 			}

@@ -3,6 +3,7 @@ package mover_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,32 +157,28 @@ func TestReadingWritesNothingWhereNoRepositoryIs(t *testing.T) {
 	w.task.Restore, w.task.List = &result.RestoreTask{TargetDir: t.TempDir()}, &result.ListTask{}
 	for _, operation := range []result.Operation{result.OperationRestore, result.OperationList} {
 		w.task.Operation = operation
+		before := w.below(t)
 		o := w.run(t)
 		o.want(t, result.Failed, 7, "RepositoryNotInitialized")
-		if left := w.below(t); len(left) > 0 || o.KopiaProcesses > 0 {
-			t.Errorf("%s: %d processes, left %v", operation, o.KopiaProcesses, left)
+		if diff := cmp.Diff(before, w.below(t)); diff != "" || o.KopiaProcesses > 0 {
+			t.Errorf("%s: %d processes, something was written\n%s", operation, o.KopiaProcesses, diff)
 		}
 	}
 }
 
-// below lists what the repository's directory holds, and the note that kopia
-// would leave in the directory above.
-func (w *world) below(t *testing.T) []string {
+// below is everything that is there but for what a run may write, which is its
+// own directories and its termination message, and what the test runs it with.
+// A repository that is made in the wrong place is in it, also an empty directory.
+func (w *world) below(t *testing.T) map[string]string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(w.dir, ".*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = filepath.WalkDir(w.repo.Dir, func(path string, _ os.DirEntry, err error) error {
-		if path != w.repo.Dir {
-			names = append(names, path)
+	files := content(t, w.dir)
+	for path := range files {
+		name, _, _ := strings.Cut(strings.TrimPrefix(path, w.dir+"/"), "/")
+		if strings.HasPrefix(name, "program-") || slices.Contains([]string{"cache", "work", "termination", "task.json"}, name) {
+			delete(files, path)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return names
+	return files
 }
 
 func chmod(t *testing.T, path string, mode os.FileMode) {

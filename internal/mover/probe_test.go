@@ -27,13 +27,18 @@ func probed(w *world) *world {
 	return w
 }
 
-// content is every file below a directory with its digest and its time.
+// content is every file below a directory with its digest and its time, every link
+// with where it leads, and every directory.
 func content(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			files[path] = "a directory"
+			return err
+		}
+		if entry.Type() == fs.ModeSymlink {
+			files[path], err = os.Readlink(path)
 			return err
 		}
 		data, err := os.ReadFile(path)

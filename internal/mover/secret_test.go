@@ -54,7 +54,8 @@ func TestNoArgumentOrVariableHoldsTheSecret(t *testing.T) {
 }
 
 // Every process of the machine, looked at again and again while a repository is
-// created, backed up to and restored from.
+// created, backed up to and restored from, and while policies and the maintenance
+// schedule are written.
 func TestNoProcessEverHoldsTheSecret(t *testing.T) {
 	t.Parallel()
 	const password = "only-in-this-test-8c1d"
@@ -64,12 +65,16 @@ func TestNoProcessEverHoldsTheSecret(t *testing.T) {
 	w.shim(t, `n=0; until [ -e "$DIR/seen-$$" ] || [ $n -ge 1000 ]; do sleep 0.02; n=$((n+1)); done`)
 	stop, seen := make(chan struct{}), make(chan string, 1)
 	go func() { seen <- watchProcesses(t, w.dir, password, stop) }()
+	w.task.Policy.Inline = []result.PolicyLayer{{From: "spec.kopia.retain", Policy: []byte(`{"retention":{"keepDaily":9}}`)}}
+	w.task.Policy.Structured = []byte(`{"maintenance":{"fullCycle":{"interval":"48h"}}}`)
 	w.run(t).want(t, result.Succeeded, 0, "")
 	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
 	w.run(t).want(t, result.Succeeded, 0, "")
 	close(stop)
 	commands := <-seen
-	for _, command := range []string{"repository create", "policy export", "snapshot create", "snapshot verify", "snapshot list", "snapshot restore"} {
+	for _, command := range []string{
+		"repository create", "policy export", "policy import", "maintenance set", "snapshot create", "snapshot verify", "snapshot list", "snapshot restore",
+	} {
 		if !strings.Contains(commands, command) {
 			t.Errorf("no sample of kopia %s was taken", command)
 		}

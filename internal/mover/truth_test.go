@@ -180,9 +180,17 @@ esac`)
 		}},
 		{"an empty directory that is to be backed up", func(t *testing.T, w *world) outcome {
 			w.emptyData(t)
+			if err := os.Remove(filepath.Join(w.data, "lost+found")); err != nil {
+				t.Fatal(err)
+			}
 			w.task.Backup.OnEmpty = result.OnEmptySnapshot
 			return w.run(t)
-		}, result.Succeeded, 0, "", 1, nil},
+		}, result.Succeeded, 0, "", 1, provedWithoutFiles},
+		{"an empty volume with its lost+found, likewise", func(t *testing.T, w *world) outcome {
+			w.emptyData(t)
+			w.task.Backup.OnEmpty = result.OnEmptySnapshot
+			return w.run(t)
+		}, result.Succeeded, 0, "", 1, provedWithoutFiles},
 	}
 }
 
@@ -191,6 +199,15 @@ func notCreated(t *testing.T, w *world, o outcome) {
 	if found := w.repo.Blobs(t, "kopia.repository"); len(found) > 0 || o.Repository.Created {
 		t.Errorf("a repository was created: %v", found)
 	}
+}
+
+// provedWithoutFiles checks that the snapshot is one as any other, and holds nothing.
+func provedWithoutFiles(t *testing.T, w *world, o outcome) {
+	t.Helper()
+	if o.Snapshot == nil || o.Snapshot.ID != w.repo.Snapshots(t)[0].ID || o.Snapshot.Files != 0 || o.Snapshot.Size != 0 || o.Snapshot.Proved != result.ProveBlobs {
+		t.Fatalf("snapshot %+v", o.Snapshot)
+	}
+	kopiatest.Compare(t, w.data, w.repo.Restore(t, o.Snapshot.ID))
 }
 
 func (w *world) ignoreErrors() {
