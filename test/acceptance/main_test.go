@@ -136,9 +136,7 @@ func (w *world) run(t *testing.T, args ...string) ended {
 		t.Fatal(err)
 	}
 	e := ended{cmd.ProcessState.ExitCode(), out.String(), errText.String()}
-	if strings.Contains(e.stdout+e.stderr, password) {
-		t.Errorf("%v printed the password:\n%s%s", args, e.stdout, e.stderr)
-	}
+	noSecret(t, map[string]string{fmt.Sprintf("the output of %v", args): e.stdout + e.stderr})
 	return e
 }
 

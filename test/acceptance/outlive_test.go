@@ -65,7 +65,7 @@ func TestAMoverThatSomebodyElseStopsIsNoCancel(t *testing.T) {
 	if err := syscall.Kill(movers[0], syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	_ = r.cmd.Wait()
+	r.wait()
 	if got := r.cmd.ProcessState.ExitCode(); got != 4 {
 		t.Errorf("exit %d, want 4\n%s", got, r.log())
 	}
@@ -119,7 +119,7 @@ exec '%[2]s' "$@"`, w.dir, w.kopia))
 	if _, err := r.cmd.Process.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = r.cmd.Wait() }()
+	defer r.wait()
 	records, err := filepath.Glob(filepath.Join(w.state, "runs", "*", "run.json"))
 	if err != nil || len(records) != 1 {
 		t.Fatalf("the killed run is not on record: %v, %v", records, err)
