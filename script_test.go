@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	t.Parallel()
 	kopia := kopiaForScripts(t)
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(watched{t}, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -46,10 +48,67 @@ func TestScript(t *testing.T) {
 			env.Setenv("KOPIA", kopia)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "no-kubeconfig"))
-			return nil
+			return checkPasswords(env.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "unchanged": unchanged, "big": big, "same": same, "events": events},
 	})
+}
+
+// secretText is what the password of every Secret in a script starts with.
+const secretText = "pw-in-a-test"
+
+// passwords finds those of a script's Secrets.
+var passwords = regexp.MustCompile(`KOPIA_PASSWORD: *([^ ,}]+)`)
+
+// checkPasswords fails when a script has a Secret with a password that watched would
+// not find.
+func checkPasswords(dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		for _, found := range passwords.FindAllSubmatch(content, -1) {
+			if !bytes.HasPrefix(found[1], []byte(secretText)) {
+				return fmt.Errorf("%s: the password %q must start with %s", path, found[1], secretText)
+			}
+		}
+		return err
+	})
+}
+
+// watched is the T of a script that fails when the program shows the secret, in
+// whatever step of whatever script.
+type watched struct{ *testing.T }
+
+// Run implements testscript.T.
+func (w watched) Run(name string, f func(testscript.T)) {
+	w.T.Run(name, func(t *testing.T) { f(watched{t}) })
+}
+
+// Verbose implements testscript.T: only a log with everything in it holds what was
+// printed in steps that passed.
+func (watched) Verbose() bool { return true }
+
+// Log implements testscript.T. It is given the whole log at the end: each command
+// behind a ">", and what it printed.
+func (w watched) Log(args ...any) {
+	w.Helper()
+	log := fmt.Sprint(args...)
+	for line := range strings.Lines(log) {
+		if !strings.HasPrefix(line, "> ") && showsSecret(line) {
+			w.Errorf("the secret was printed: %s", line)
+		}
+	}
+	if at := strings.LastIndex(log, "\n# "); at >= 0 && !testing.Verbose() {
+		log = log[at+1:] // the part that has failed, as testscript itself cuts it
+	}
+	w.T.Log(log)
+}
+
+// showsSecret reports whether a line has the secret, or what it is in base64.
+func showsSecret(line string) bool {
+	return strings.Contains(line, secretText) || strings.Contains(line, base64.StdEncoding.EncodeToString([]byte(secretText)))
 }
 
 // kopiaForScripts returns the kopia that the Makefile names, or "" when there is
