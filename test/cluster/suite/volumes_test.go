@@ -2,9 +2,13 @@ package suite
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
@@ -16,18 +20,23 @@ import (
 )
 
 // TestDirectBesideARunningPod backs a ReadWriteOnce volume up while its
-// application goes on writing.
+// application goes on writing. Its mover is bound to the application's node, where
+// alone such a volume can be mounted: with one node that shows in the Job only.
 func TestDirectBesideARunningPod(t *testing.T) {
 	t.Parallel()
 	n := newSpace(t, shape{CopyMethod: "Direct", Class: "vk-wait", Privileged: true})
-	n.pod("application", "data", "while :; do date >> /data/journal; sleep 0.2; done")
+	n.pod("application", "data", "while :; do date +%s%N >> /data/journal; sleep 0.2; done")
 	n.untilRunning("application")
 	before := n.atRest().objects()
-	r := n.backup(0, "--keep-job=0")
+	r := n.backup(0, "--keep-job=1h")
 	if r.Outcome != result.Succeeded {
 		t.Fatalf("%+v", r)
 	}
-	n.leftRunning("application", before["pods/application"].GetUID())
+	application := n.leftRunning("application", before["pods/application"].GetUID())
+	boundTo(t, n.job(r).Spec.Template.Spec, application.Spec.NodeName)
+	if written := n.journal(r.StartTime, r.EndTime); written == 0 {
+		t.Errorf("the application wrote nothing while the mover ran, from %s to %s", r.StartTime, r.EndTime)
+	}
 	restored := n.restored(r.Snapshot.ID)
 	want, got := kopiatest.Entries(t, n.data), kopiatest.Entries(t, restored)
 	if got["journal"].Size == 0 || got["journal"].Size > want["journal"].Size {
@@ -37,6 +46,71 @@ func TestDirectBesideARunningPod(t *testing.T) {
 	delete(got, "journal")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the snapshot is not what the volume holds (-volume +snapshot):\n%s", diff)
+	}
+}
+
+// boundTo fails the test unless the scheduler is told to place the pod on the node,
+// and is not passed over.
+func boundTo(t testing.TB, pod corev1.PodSpec, node string) {
+	t.Helper()
+	want := &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+		MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{node}}},
+	}}}
+	if node == "" || pod.Affinity == nil || pod.Affinity.NodeAffinity == nil {
+		t.Fatalf("the mover's affinity is %+v, the application's node %q", pod.Affinity, node)
+	}
+	if diff := cmp.Diff(want, pod.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution); diff != "" {
+		t.Errorf("the mover's node affinity (-want +got):\n%s", diff)
+	}
+	if pod.NodeName != "" {
+		t.Errorf("the mover's template has nodeName %q, which goes round the scheduler", pod.NodeName)
+	}
+}
+
+// journal is how often the application has written between two times.
+func (n *space) journal(from, to time.Time) int {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.data, "journal"))
+	n.must(err)
+	written := 0
+	lines := strings.Split(string(text), "\n")
+	for _, line := range lines[:len(lines)-1] { // what follows the last line break is not whole
+		stamp, err := strconv.ParseInt(line, 10, 64)
+		n.must(err)
+		if at := time.Unix(0, stamp); at.After(from) && at.Before(to) {
+			written++
+		}
+	}
+	return written
+}
+
+// TestACopyIsTheWholeVolume: the copy that the mover reads has what the volume has,
+// also what kopia does not keep. The mover waits meanwhile, in its action.
+func TestACopyIsTheWholeVolume(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"Snapshot", "Clone"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			s := gated(shape{Privileged: true})
+			s.CopyMethod = method
+			n := newSpace(t, s)
+			p := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--keep-job=0")
+			id := n.untilRuns("Running")[0].ID
+			n.untilWaiting(id)
+			copied := n.directoryOf(n.job(result.Result{RunID: id}).Name)
+			n.hasLinksAndAttributes(copied)
+			kopiatest.Compare(t, n.data, copied)
+			kopiatest.Write(t, filepath.Join(copied, gate), "")
+			r := p.wait().result(t, 0)
+			if r.Outcome != result.Succeeded || len(r.Warnings) > 0 {
+				t.Fatalf("%+v", r)
+			}
+			got := kopiatest.Entries(t, n.restored(r.Snapshot.ID))
+			delete(got, gate)
+			if diff := cmp.Diff(kopiatest.Entries(t, n.data), got); diff != "" {
+				t.Errorf("the snapshot is not what the volume holds (-volume +snapshot):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -50,15 +124,16 @@ func (n *space) untilRunning(pod string) {
 	})
 }
 
-// leftRunning fails the test unless the pod is the same and runs without a
-// restart.
-func (n *space) leftRunning(pod string, uid any) {
+// leftRunning returns the pod, and fails the test unless it is the same and runs
+// without a restart.
+func (n *space) leftRunning(pod string, uid any) *corev1.Pod {
 	n.t.Helper()
 	p, err := shared.typed.CoreV1().Pods(n.name).Get(n.t.Context(), pod, metav1.GetOptions{})
 	n.must(err)
 	if p.GetUID() != uid || p.Status.Phase != corev1.PodRunning || p.Status.ContainerStatuses[0].RestartCount != 0 {
 		n.t.Errorf("pod %s was disturbed: %s, %+v", pod, p.Status.Phase, p.Status.ContainerStatuses)
 	}
+	return p
 }
 
 // TestReadOnlyManyFromASnapshot: the copy's claim is ReadOnlyMany and mounted so.
