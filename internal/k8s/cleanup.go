@@ -96,7 +96,7 @@ func (c *Cluster) renewing(ctx context.Context, namespace string) (map[string]bo
 	ours := metav1.ListOptions{LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy}
 	before, err := listed(ctx, c.typed.CoordinationV1().Leases(namespace).List, ours)
 	if err != nil {
-		return nil, nil, cannot(err, "list the Leases")
+		return nil, nil, cannotList(err, namespace, "list the Leases")
 	}
 	var longest time.Duration
 	versions := map[string]string{}
@@ -112,7 +112,7 @@ func (c *Cluster) renewing(ctx context.Context, namespace string) (map[string]bo
 	}
 	after, err := listed(ctx, c.typed.CoordinationV1().Leases(namespace).List, ours)
 	if err != nil {
-		return nil, nil, cannot(err, "list the Leases again")
+		return nil, nil, cannotList(err, namespace, "list the Leases again")
 	}
 	alive := map[string]bool{}
 	for i := range after.Items {

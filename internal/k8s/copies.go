@@ -36,7 +36,7 @@ func (c *Cluster) copies(
 		case apierrors.IsForbidden(err) && none != nil && none(kind, found):
 			continue
 		case err != nil:
-			errs = append(errs, cannot(err, "list the copies of runs"))
+			errs = append(errs, cannotList(err, namespace, "list the copies of runs"))
 			continue
 		}
 		for i := range list.Items {

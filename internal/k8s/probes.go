@@ -21,7 +21,7 @@ func (c *Cluster) questions(ctx context.Context, namespace string) ([]batchv1.Jo
 		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + " in (" + plan.RoleProbe + "," + plan.RoleAsk + ")",
 	})
 	if err != nil {
-		return nil, cannot(err, "list the questions to repositories")
+		return nil, cannotList(err, namespace, "list the questions to repositories")
 	}
 	return jobs.Items, nil
 }

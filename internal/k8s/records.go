@@ -51,7 +51,7 @@ func (c *Cluster) histories(ctx context.Context, namespace string) ([]corev1.Con
 		LabelSelector: plan.LabelManagedBy + "=" + plan.ManagedBy + "," + plan.LabelRole + "=" + plan.RoleHistory,
 	})
 	if err != nil {
-		return nil, cannot(err, "list the histories")
+		return nil, cannotList(err, namespace, "list the histories")
 	}
 	return list.Items, nil
 }

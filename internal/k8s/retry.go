@@ -149,3 +149,14 @@ func cannot(err error, do string) *fault.Error {
 	}
 	return fault.New(fault.Failed, "%s: %w", do, err)
 }
+
+// cannotList is cannot for a list of one namespace's objects, or of all namespaces':
+// for that the Role of a namespace is not enough.
+func cannotList(err error, namespace, do string) *fault.Error {
+	f := cannot(err, do)
+	if f.Kind == fault.Refused && namespace == "" {
+		return f.WithHint("choose a namespace with -n; for all of them an administrator binds a ClusterRole with the rules of the Role that " +
+			"kubectl volsync-kopia doctor --print-role -n NAMESPACE prints")
+	}
+	return f
+}

@@ -103,14 +103,14 @@ func (c *Cluster) runs(ctx context.Context, namespace, selector string) ([]Run, 
 	chosen := metav1.ListOptions{LabelSelector: selector}
 	jobs, err := listed(ctx, c.typed.BatchV1().Jobs(namespace).List, chosen)
 	if err != nil {
-		return nil, cannot(err, "list the runs")
+		return nil, cannotList(err, namespace, "list the runs")
 	}
 	if len(jobs.Items) == 0 {
 		return nil, nil
 	}
 	pods, err := listed(ctx, c.typed.CoreV1().Pods(namespace).List, chosen)
 	if err != nil {
-		return nil, cannot(err, "list the movers")
+		return nil, cannotList(err, namespace, "list the movers")
 	}
 	runs := make([]Run, 0, len(jobs.Items))
 	for i := range jobs.Items {

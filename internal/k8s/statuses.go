@@ -125,7 +125,7 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 		return nil
 	}
 	if err != nil {
-		return cannot(err, "list the ReplicationSources")
+		return cannotList(err, namespace, "list the ReplicationSources")
 	}
 	for i := range list.Items {
 		u := &list.Items[i]

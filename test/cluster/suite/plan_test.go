@@ -65,20 +65,26 @@ func TestARunDoesWhatItsPlanSays(t *testing.T) {
 	}
 }
 
-// planOf is the plan that a dry run has printed, as that of another run: a run's id is
-// in what it makes, and its last part in the names.
+// planOf is the plan that a dry run has printed, as that of another run.
 func planOf(t testing.TB, dry ended, runID string) planned {
+	t.Helper()
+	var same planned
+	asPlanOf(t, dry, runID).decode(t, 0, &same)
+	if same.RunID != runID || len(same.Steps) == 0 {
+		t.Fatalf("this is no plan:\n%s", dry.stdout)
+	}
+	return same
+}
+
+// asPlanOf is a printed plan with the id of another run: a run's id is in what it
+// makes, and its last part in the names.
+func asPlanOf(t testing.TB, dry ended, runID string) ended {
 	t.Helper()
 	var p planned
 	dry.decode(t, 0, &p)
 	last := func(id string) string { return id[strings.LastIndex(id, "-"):] }
 	dry.stdout = strings.NewReplacer(p.RunID, runID, last(p.RunID), last(runID)).Replace(dry.stdout)
-	var same planned
-	dry.decode(t, 0, &same)
-	if same.RunID != runID || len(same.Steps) == 0 {
-		t.Fatalf("this is no plan:\n%s", dry.stdout)
-	}
-	return same
+	return dry
 }
 
 // madeAsPlanned compares what was made with the filled templates.

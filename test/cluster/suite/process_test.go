@@ -28,17 +28,29 @@ type running struct {
 // start starts the command. It is killed when the test ends before it does.
 func start(t testing.TB, kubeconfig string, args ...string) *running {
 	t.Helper()
+	p := prepare(t, kubeconfig, args...)
+	p.begin()
+	return p
+}
+
+// prepare is the command before it is started.
+func prepare(t testing.TB, kubeconfig string, args ...string) *running {
 	p := &running{t: t, done: make(chan struct{})}
 	p.cmd, p.stdout, p.stderr = command(t.Context(), kubeconfig, args...)
+	return p
+}
+
+// begin starts the command.
+func (p *running) begin() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() {
 		defer close(p.done)
 		_ = p.cmd.Wait() // its exit code is looked at below
 	}()
-	t.Cleanup(func() { <-p.done })
-	return p
+	p.t.Cleanup(func() { <-p.done })
 }
 
 // wait returns how the command ended, and fails the test when it has not after
