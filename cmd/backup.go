@@ -136,15 +136,15 @@ func (b *backupFlags) checkDryRun() error {
 	return nil
 }
 
-// runAll runs the sources, at most maxParallel at a time, and returns the
-// verdicts in the order of the input.
+// runAll runs the sources, at most maxParallel at a time; they begin, and the
+// verdicts are, in the order of the input.
 func (b *backupFlags) runAll(ctx context.Context, f *Factory, input *manifests, docs []*spec.Document, observer run.Observer) []verdict {
 	verdicts := make([]verdict, len(docs))
 	slots := make(chan struct{}, b.maxParallel)
 	var all sync.WaitGroup
 	for i, d := range docs {
+		slots <- struct{}{}
 		all.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			mine := observer
 			if len(docs) > 1 {
