@@ -11,13 +11,49 @@ import (
 	"testing"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
-// TestDocumentationExamples prints the verdict on every manifest of a directory
+// example is what is promised of a manifest of the documentation page.
+type example struct {
+	// validate is the exit code; worst is the gravest finding, empty: none.
+	validate int
+	worst    string
+	// run is the exit code of the run, and outcome that of each source.
+	run     int
+	outcome result.Outcome
+	// notRun says why there is no run.
+	notRun string
+}
+
+// examples are the promises, by the number that the file's name begins with.
+// Actions do not run on this machine, which a run says as a warning.
+func examples() map[string]example {
+	clean := example{outcome: result.Succeeded}
+	told := example{worst: "info", outcome: result.Succeeded}
+	warned := example{worst: "warning", outcome: result.Succeeded}
+	actions := example{worst: "warning", outcome: result.SucceededWithWarnings}
+	// The Secret of the run is for a directory, which is not what they name.
+	elsewhere := example{worst: "warning", run: 3, outcome: result.Refused}
+	return map[string]example{
+		"01": clean, "02": clean, "03": clean, "04": clean, "05": clean, "06": clean,
+		"07": {worst: "warning", outcome: result.SucceededWithWarnings}, // it says where the data was found
+		"08": clean, "09": clean, "10": clean, "11": clean, "12": clean, "13": clean, "14": clean,
+		"15": actions, "16": warned, "17": warned, "18": elsewhere, "19": warned, "20": warned, "21": actions, "22": actions,
+		"23": clean, "24": told, "25": told, "26": told, "27": warned, "28": clean,
+		"32": {worst: "warning", notRun: "no source"},
+		"36": actions, "37": elsewhere, "38": actions, "39": clean, "40": actions,
+		"41": {notRun: "no source"},
+		"45": {validate: 3, worst: "error", run: 3, outcome: result.Refused},
+		"48": warned, "49": warned, "50": told, "51": told, "52": warned,
+	}
+}
+
+// TestDocumentationExamples compares the verdict on every manifest of a directory
 // with the documentation page's own examples, fragments wrapped in a minimal
-// source, and runs those whose repository can be on this machine. The directory
-// is named by VK_EXAMPLES; it is no part of this repository.
+// source, and the end of their runs with what is promised, and prints both. The
+// directory is named by VK_EXAMPLES; it is no part of this repository.
 func TestDocumentationExamples(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("VK_EXAMPLES")
@@ -28,44 +64,98 @@ func TestDocumentationExamples(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples in %s: %v", dir, err)
 	}
+	promised := examples()
 	for _, file := range files {
-		w := newWorld(t, kopiatest.Kopia(t))
-		wrapped := w.file(t, filepath.Base(file)+".yaml", wrap(filepath.Base(file), readFile(t, file)))
-		e := w.run(t, "validate", "-f", wrapped, "-o", "json")
-		var report struct {
-			Problems []struct{ Severity, Code string }
+		name := filepath.Base(file)
+		number, _, _ := strings.Cut(name, "-")
+		want, known := promised[number]
+		if !known {
+			t.Errorf("%s: nothing is promised of it", name)
+			continue
 		}
-		if err := json.Unmarshal([]byte(e.stdout), &report); err != nil {
-			t.Fatalf("%s: %v\n%s%s", file, err, e.stdout, e.stderr)
+		delete(promised, number)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkExample(t, want, name, readFile(t, file))
+		})
+	}
+	for number := range promised {
+		t.Errorf("no example begins with %s", number)
+	}
+}
+
+// checkExample judges one example, and runs it.
+func checkExample(t *testing.T, want example, name, text string) {
+	t.Helper()
+	w := newWorld(t, kopiatest.Kopia(t))
+	// A bucket cannot be on this machine; the rest of the manifest can.
+	text = regexp.MustCompile(`KOPIA_REPOSITORY: s3://\S+`).ReplaceAllString(text, "KOPIA_REPOSITORY: filesystem:///kopia/repository")
+	wrapped := w.file(t, name+".yaml", wrap(name, text))
+	e := w.run(t, "validate", "-f", wrapped, "-o", "json")
+	var report struct {
+		Problems []struct{ Severity, Code string }
+	}
+	if err := json.Unmarshal([]byte(e.stdout), &report); err != nil {
+		t.Fatalf("%v\n%s%s", err, e.stdout, e.stderr)
+	}
+	var found []string
+	worst := ""
+	for _, p := range report.Problems {
+		if text := p.Severity + " " + p.Code; !slices.Contains(found, text) {
+			found = append(found, text)
 		}
-		var found []string
-		for _, p := range report.Problems {
-			if text := p.Severity + " " + p.Code; !slices.Contains(found, text) {
-				found = append(found, text)
-			}
+		if severities := []string{"", "info", "warning", "error"}; slices.Index(severities, p.Severity) > slices.Index(severities, worst) {
+			worst = p.Severity
 		}
-		want := 0
-		if strings.HasPrefix(filepath.Base(file), "45-") {
-			want = 3
-		}
-		t.Logf("%-45s exit %d  %-60s %s", filepath.Base(file), e.code, strings.Join(found, ", "), runExample(t, w, wrapped))
-		if e.code != want {
-			t.Errorf("%s: exit %d, want %d\n%s", file, e.code, want, e.stdout)
+	}
+	t.Logf("exit %d  %s", e.code, strings.Join(found, ", "))
+	if e.code != want.validate || worst != want.worst {
+		t.Errorf("validate: exit %d and at worst %q, want %d and %q\n%s", e.code, worst, want.validate, want.worst, e.stdout)
+	}
+	if want.notRun != "" {
+		t.Logf("not run: %s", want.notRun)
+		return
+	}
+	runExample(t, w, want, wrapped)
+}
+
+// runExample backs up what the manifest describes; with --policy-errors=warn a
+// policy that cannot be read is no obstacle.
+func runExample(t *testing.T, w *world, want example, manifest string) {
+	t.Helper()
+	files := append([]string{manifest}, prepareExample(t, w, manifest)...)
+	results, e := w.backup(t, files...)
+	checkEnded(t, "run", results, e, want.run, want.outcome)
+	if want.validate != 3 {
+		return
+	}
+	w.extra = []string{"--policy-errors=warn"}
+	results, e = w.backup(t, files...)
+	checkEnded(t, "run with --policy-errors=warn", results, e, 0, result.SucceededWithWarnings)
+}
+
+// checkEnded wants a proved snapshot of each source where the run succeeded, and
+// none otherwise.
+func checkEnded(t *testing.T, what string, results []result.Result, e ended, code int, outcome result.Outcome) {
+	t.Helper()
+	t.Logf("%s: exit %d", what, e.code)
+	if e.code != code || len(results) == 0 {
+		t.Errorf("%s: exit %d with %d results, want %d\n%s", what, e.code, len(results), code, e.stderr)
+	}
+	for _, r := range results {
+		t.Logf("%s: %s %s %s", what, r.Outcome, r.Identity, r.Message)
+		proved := r.Snapshot != nil && r.Snapshot.Proved == result.ProveBlobs
+		if r.Outcome != outcome || proved != (code == 0) {
+			t.Errorf("%s: %s is %s with the snapshot %+v, want %s", what, r.Object, r.Outcome, r.Snapshot, outcome)
 		}
 	}
 }
 
-// runExample backs up what the manifest describes and says how that ended.
-func runExample(t *testing.T, w *world, manifest string) string {
+// prepareExample fills the volume with what the manifest reads, and returns the
+// files of the Secrets that it lacks.
+func prepareExample(t *testing.T, w *world, manifest string) []string {
 	t.Helper()
-	text := readFile(t, manifest)
-	set, _ := spec.Parse([]spec.Input{{Name: manifest, Data: []byte(text)}}, spec.Options{})
-	switch {
-	case len(set.Sources()) == 0:
-		return "not run: no source"
-	case regexp.MustCompile(`"type": "(s3|azureBlob|azure)"|KOPIA_REPOSITORY: (s3|azure)`).MatchString(text):
-		return "not run: its storage is not on this machine"
-	}
+	set, _ := spec.Parse([]spec.Input{{Name: manifest, Data: []byte(readFile(t, manifest))}}, spec.Options{})
 	w.write(t, "a-file", "content")
 	for _, d := range set.Sources() {
 		// A path with the mount's in front is one in the volume, as the page has it.
@@ -78,15 +168,7 @@ func runExample(t *testing.T, w *world, manifest string) string {
 			w.repo.Password = given
 		}
 	}
-	results, e := w.backup(t, append([]string{manifest}, missingSecrets(t, w, manifest)...)...)
-	said := []string{fmt.Sprintf("run: exit %d", e.code)}
-	for _, r := range results {
-		said = append(said, fmt.Sprintf("%s %s", r.Outcome, r.Identity))
-		if r.Snapshot == nil {
-			said = append(said, r.Message)
-		}
-	}
-	return strings.Join(said, "; ")
+	return missingSecrets(t, w, manifest)
 }
 
 // wrap makes a fragment a whole manifest.
