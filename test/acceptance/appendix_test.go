@@ -25,6 +25,8 @@ type row struct {
 	findings []string
 	// says are words that validate must use: what it names.
 	says []string
+	// hides are what the Secrets of the input hold, and nothing may show.
+	hides []string
 	// warned are the codes of what the run itself meets; findings are never
 	// among them.
 	warned []string
@@ -110,6 +112,7 @@ func (r row) validate(t *testing.T, w *world) {
 			t.Errorf("validate does not name %s:\n%s", word, e.stdout)
 		}
 	}
+	r.checkReportsHide(t, w)
 }
 
 // run backs up on real kopia and reads back.
@@ -141,6 +144,7 @@ func (r row) run(t *testing.T, w *world) {
 	for i := range results {
 		checkWarned(t, results[i], r.warned)
 	}
+	r.checkRunHides(t, w, e)
 	r.check(t, w, results, e)
 }
 

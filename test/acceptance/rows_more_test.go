@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -122,26 +121,22 @@ func scenarioRows() []row {
 				effective("", values{
 					"compression.compressorName": "s2-default", "upload.maxParallelFileReads": 16, "splitter.algorithm": "DYNAMIC-8M-BUZHASH",
 				}, values{"maxUploadSpeedBytesPerSecond": 209715200, "maxDownloadSpeedBytesPerSecond": 419430400})(t, w, results, e)
-				if _, err := os.Stat(filepath.Join(w.volume, "an-action-ran")); !os.IsNotExist(err) {
-					t.Errorf("an action ran although enableActions is false:\n%s", e.stderr)
-				}
-				checkKopiaRunsNoActions(t, w)
+				checkActionsOff(t, w, e, "repository.config")
 			},
 		},
 		{
 			file: "36-enterprise.yaml", password: "$(openssl rand -base64 32)", flags: []string{"--run-actions"},
 			findings: []string{"info VK309", "info VK310", "warning VK145", "warning VK306", "warning VK307", "warning VK308", "warning VK407"},
-			says:     []string{"literal text of a shell command", "pg_dump"},
+			says: []string{
+				"literal text of a shell command", "pg_dump", "compressionLevel", "downloadParallelism", "minSize", "maxSize",
+				"encryptionAlgorithm", "hashingAlgorithm", "REED-SOLOMON-CRC32", "eccOverheadPercent",
+			},
+			hides: []string{"openssl rand"}, rules: []string{"--ignore-dir-errors=true", "--ignore-unknown-types=false"},
 			prepare: func(t *testing.T, w *world) {
 				t.Helper()
 				w.program(t, "pg_dump", "echo dumped")
 			},
-			check: func(t *testing.T, w *world, results []result.Result, e ended) {
-				t.Helper()
-				checkActions("the dump begins", "the dump is removed")(t, w, results, e)
-				w.checkPolicy(t, "", values{"retention.keepAnnual": 9, "files.ignore": []string{"*.log", "target/**"}, "upload.maxParallelFileReads": 8})
-				w.checkLimits(t, values{"maxUploadSpeedBytesPerSecond": 104857600})
-			},
+			check: checkEnterprise,
 		},
 		{
 			file: "40-disaster.yaml", flags: []string{"--run-actions"}, warned: []string{"VK420"},
@@ -166,6 +161,26 @@ func scenarioRows() []row {
 			},
 		},
 	}
+}
+
+// checkEnterprise: all that one ConfigMap can say, on a repository that had
+// other rules before.
+func checkEnterprise(t *testing.T, w *world, results []result.Result, e ended) {
+	t.Helper()
+	checkActions("the dump begins", "the dump is removed")(t, w, results, e)
+	w.checkPolicy(t, "", values{
+		"retention.keepLatest": 8, "retention.keepHourly": 40, "retention.keepDaily": 50, "retention.keepWeekly": 26,
+		"retention.keepMonthly": 30, "retention.keepAnnual": 9, "compression.compressorName": "zstd",
+		"files.ignore": []string{"*.log", "target/**"}, "files.ignoreDotFiles": []string{".nobackup"},
+		"files.oneFileSystem": true, "files.maxFileSize": 4294967296,
+		"errorHandling.ignoreFileErrors": true, "errorHandling.ignoreDirectoryErrors": false, "errorHandling.ignoreUnknownTypes": true,
+		"upload.maxParallelFileReads": 8, "splitter.algorithm": "DYNAMIC-4M-BUZHASH",
+	})
+	w.checkLimits(t, values{"maxUploadSpeedBytesPerSecond": 104857600, "maxDownloadSpeedBytesPerSecond": 209715200})
+	checkArguments(t, called(t, w.calls(t), "snapshot", "create"), []string{"--parallel=8"}, nil)
+	checkPlannedSettings(t, w.planned(t, "36-enterprise.yaml"), map[string]string{
+		"enableActions": "true from repository.config", "actionCommandTimeout": "10m from repository.config",
+	})
 }
 
 // argumentRows are the manifests with additionalArgs.

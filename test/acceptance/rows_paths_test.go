@@ -4,9 +4,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
 // recordedAs checks the recorded identity and that the content is the
@@ -75,7 +78,14 @@ func pathRows() []row {
 				w.checkReadAgain(t, results[0], "testdata/07-mount-path.yaml")
 			},
 		},
-		{file: "08-override-fragment.yaml", check: recordedAs("ledger@books:/opt/ledger", ".")},
+		{file: "08-override-fragment.yaml", check: succeeded(func(t *testing.T, w *world, results []result.Result) {
+			t.Helper()
+			const override = "ledger@books:/opt/ledger"
+			w.checkRecorded(t, override)
+			w.checkContent(t, results[0], ".")
+			w.checkPolicy(t, override, values{"retention.keepWeekly": 6})
+			w.checkPolicy(t, "ledger@books:/data", values{"retention.keepWeekly": kept{4}})
+		})},
 		{
 			file: "09-both-fragment.yaml", files: []string{"incoming/ledger/x", "y"},
 			check: recordedAs("ledger@books:/opt/ledger", "incoming/ledger"),
@@ -148,7 +158,11 @@ func checkOwnRetention(t *testing.T, w *world, _ []result.Result) {
 // triggerRows are the manifests about when a backup runs.
 func triggerRows() []row {
 	return []row{
-		{file: "11-schedule.yaml", check: recordedAs("nightly@home:/data", ".")},
+		{file: "11-schedule.yaml", check: func(t *testing.T, w *world, results []result.Result, e ended) {
+			t.Helper()
+			recordedAs("nightly@home:/data", ".")(t, w, results, e)
+			checkSchedule(t, w, "11-schedule.yaml")
+		}},
 		{file: "12-manual.yaml", check: succeeded(func(t *testing.T, w *world, _ []result.Result) {
 			t.Helper()
 			again, e := w.backup(t, "testdata/12-manual.yaml", w.file(t, "secret.yaml", repositorySecret("kopia-config", "home")))
@@ -157,5 +171,26 @@ func triggerRows() []row {
 			}
 		})},
 		{file: "41-maintenance.yaml", notRun: "maintenance is not built yet; the manifest is judged"},
+	}
+}
+
+// checkSchedule: the schedule is read as the one for 4:40 on the days of work.
+// What is none is refused, so that it was judged.
+func checkSchedule(t *testing.T, w *world, file string) {
+	t.Helper()
+	manifest := filepath.Join("testdata", file)
+	text := readFile(t, manifest)
+	set, problems := spec.Parse([]spec.Input{{Name: manifest, Data: []byte(text)}}, spec.Options{})
+	if problems.HasErrors() || len(set.Sources()) != 1 || set.Sources()[0].Source.Spec.Trigger == nil || set.Sources()[0].Source.Spec.Trigger.Schedule == nil {
+		t.Fatalf("no schedule was read: %+v", problems)
+	}
+	saturday := time.Date(2026, time.January, 3, 5, 0, 0, 0, time.UTC)
+	monday := time.Date(2026, time.January, 5, 4, 40, 0, 0, time.UTC)
+	if next := status.NextRun(*set.Sources()[0].Source.Spec.Trigger.Schedule, saturday); next == nil || !next.Equal(monday) {
+		t.Errorf("after %s the next run is at %v, want %s", saturday, next, monday)
+	}
+	e := w.run(t, "validate", "-f", w.file(t, "no-such-hour.yaml", strings.Replace(text, "40 4 ", "40 24 ", 1)))
+	if e.code != 3 || !strings.Contains(e.stdout, "VK134") {
+		t.Errorf("a schedule for the 24th hour: exit %d, want 3 and VK134\n%s", e.code, e.stdout)
 	}
 }

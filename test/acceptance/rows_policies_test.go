@@ -42,20 +42,28 @@ func policyRows() []row {
 			},
 			check: checkActions("dumped-before-the-snapshot", "after-the-snapshot"),
 		},
-		{file: "16-policy-configmap.yaml", findings: []string{"warning VK308"}, says: []string{"compressionLevel"}, check: effective("", values{
+		{file: "16-policy-configmap.yaml", findings: []string{"warning VK308"}, says: []string{"compressionLevel"}, rules: []string{
+			"--ignore-dir-errors=true",
+		}, check: effective("", values{
 			"retention.keepDaily": 11, "retention.keepWeekly": 5, "retention.keepAnnual": 8, "retention.keepMonthly": 7,
 			"compression.compressorName": "zstd", "files.ignore": []string{".cache", "*.bak"}, "files.ignoreDotFiles": []string{".nobackup"},
-			"files.maxFileSize": 1 << 30, "errorHandling.ignoreFileErrors": true, "upload.maxParallelFileReads": 4,
+			"files.maxFileSize": 1 << 30, "upload.maxParallelFileReads": 4,
+			"errorHandling.ignoreFileErrors": true, "errorHandling.ignoreDirectoryErrors": false,
 		}, values{"maxUploadSpeedBytesPerSecond": 10485760, "maxDownloadSpeedBytesPerSecond": 20971520})},
 		{
 			file: "17-policy-secret.yaml", findings: []string{"info VK310", "warning VK308"},
-			says: []string{"encryptionAlgorithm"}, check: checkPolicySecret,
+			says: []string{"encryptionAlgorithm", "compressionLevel"}, hides: []string{"a-pattern-nobody-may-see"},
+			check: effective("", values{
+				"retention.keepHourly": 13, "retention.keepAnnual": 8,
+				"compression.compressorName": "gzip-best-compression", "files.ignore": []string{"a-pattern-nobody-may-see"},
+			}, nil),
 		},
 		{
 			file: "19-20-every-key.yaml", fresh: true, findings: []string{"info VK309", "info VK310", "warning VK306", "warning VK308"},
 			says:  []string{"compressionLevel", "downloadParallelism", "encryptionAlgorithm", "hashingAlgorithm", "eccOverheadPercent"},
 			check: checkEveryKey,
 		},
+		{file: "20-action-timeout.yaml", findings: []string{"info VK140"}, flags: []string{"--run-actions"}, check: checkActionTimeout},
 		{
 			file: "21-file-and-inline.yaml", findings: []string{"warning VK308"}, flags: []string{"--run-actions"},
 			check: func(t *testing.T, w *world, results []result.Result, e ended) {
@@ -76,9 +84,10 @@ func policyRows() []row {
 			"files.ignore": nil, "files.oneFileSystem": true, "errorHandling.ignoreFileErrors": false, "errorHandling.ignoreDirectoryErrors": false,
 			"retention.keepDaily": 45, "retention.keepMonthly": 30, "retention.keepAnnual": 999,
 		}, nil)},
-		{file: "27-two-environments.yaml", findings: []string{"info VK140", "info VK306"}, check: effective("", values{
-			"compression.compressorName": "s2-default", "retention.keepDaily": 2,
-		}, nil)},
+		{
+			file: "27-two-environments.yaml", findings: []string{"info VK140", "info VK306", "warning VK307", "warning VK308"},
+			says: []string{"ignoreDeleted", "compressionLevel"}, check: checkTwoEnvironments,
+		},
 		{file: "28-file-names.yaml", check: effective("", values{"retention.keepDaily": 17}, nil)},
 		{file: "32-manual-config.yaml", findings: []string{"warning VK180"}, notRun: "a Secret alone"},
 		{
@@ -87,64 +96,16 @@ func policyRows() []row {
 		},
 		{file: "38-finance.yaml", flags: []string{"--run-actions"}, findings: []string{"warning VK307", "warning VK308"}, says: []string{
 			"encryption", "auditLog", "requireTwoFactorAuth", "ignoreDeleted",
-		}, check: effective("", values{
+		}, hides: []string{"nobody-may-see-whose-salary"}, check: effective("", values{
 			"retention.keepDaily": 300, "retention.keepAnnual": 999, "compression.compressorName": "zstd-best-compression", "files.oneFileSystem": true,
 		}, values{"maxUploadSpeedBytesPerSecond": 52428800})},
-		{file: "39-development.yaml", check: func(t *testing.T, w *world, results []result.Result, e ended) {
+		{file: "39-development.yaml", flags: []string{"--run-actions"}, findings: []string{"info VK318"}, check: func(t *testing.T, w *world, results []result.Result, e ended) {
 			t.Helper()
 			effective("", values{"retention.keepDaily": 5, "retention.keepWeekly": 2}, values{"maxUploadSpeedBytesPerSecond": 5242880})(t, w, results, e)
-			checkKopiaRunsNoActions(t, w)
+			checkActionsOff(t, w, e, "dev-settings.json")
 		}},
 		{file: "45-invalid-json.yaml", fresh: true, exit: 3, findings: []string{"error VK301", "info VK140"}, check: checkInvalidJSON},
 	}
-}
-
-// checkActions wants both texts in the log, the snapshot between them.
-func checkActions(before, after string) func(*testing.T, *world, []result.Result, ended) {
-	return func(t *testing.T, w *world, results []result.Result, e ended) {
-		t.Helper()
-		succeeded(func(*testing.T, *world, []result.Result) {})(t, w, results, e)
-		b, s, a := strings.Index(e.stderr, before), strings.Index(e.stderr, "Kopia printed snapshot"), strings.Index(e.stderr, after)
-		if b < 0 || s < b || a < s {
-			t.Errorf("before at %d, snapshot at %d, after at %d:\n%s", b, s, a, e.stderr)
-		}
-	}
-}
-
-// checkPolicySecret: the same as from a ConfigMap, and its content nowhere.
-func checkPolicySecret(t *testing.T, w *world, results []result.Result, e ended) {
-	t.Helper()
-	effective("", values{
-		"retention.keepHourly": 13, "compression.compressorName": "gzip-best-compression", "files.ignore": []string{"a-pattern-nobody-may-see"},
-	}, nil)(t, w, results, e)
-	plan := w.run(t, append([]string{"plan", "--source-dir", w.volume}, w.local("testdata/17-policy-secret.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "home")))...)...)
-	if plan.code != 0 {
-		t.Errorf("plan: exit %d\n%s", plan.code, plan.stderr)
-	}
-	state := treeText(t, w.state)
-	for what, text := range map[string]string{"stdout": e.stdout, "stderr": e.stderr, "plan": plan.stdout + plan.stderr, "state": state} {
-		if strings.Contains(text, "a-pattern-nobody-may-see") {
-			t.Errorf("the policy Secret's content is in %s", what)
-		}
-	}
-}
-
-// treeText joins the content of all files below dir.
-func treeText(t *testing.T, dir string) string {
-	t.Helper()
-	var all strings.Builder
-	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		all.Write(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all.String()
 }
 
 // checkEveryKey: policies, limits, and what is decided at creation.
@@ -155,6 +116,8 @@ func checkEveryKey(t *testing.T, w *world, results []result.Result, e ended) {
 		"retention.keepMonthly": 14, "retention.keepAnnual": 6, "compression.compressorName": "zstd",
 		"files.ignore": []string{"*.part", "~*", "Thumbs.db"}, "files.ignoreDotFiles": []string{".nobackup", ".gitignore"},
 		"files.oneFileSystem": true, "files.maxFileSize": 2147483648, "errorHandling.ignoreFileErrors": true,
+		"errorHandling.ignoreDirectoryErrors": kept{false}, "errorHandling.ignoreUnknownTypes": kept{true}, // 36-enterprise.yaml changes them
+		"actions.beforeSnapshotRoot": kept{nil}, "actions.afterSnapshotRoot": kept{nil},
 		"upload.maxParallelFileReads": 4, "splitter.algorithm": "DYNAMIC-4M-BUZHASH",
 	}, values{"maxUploadSpeedBytesPerSecond": 52428800, "maxDownloadSpeedBytesPerSecond": 104857600})(t, w, results, e)
 	checkValues(t, "repository", w.asMover(t, "repository", "status", "--json"), values{
@@ -162,29 +125,43 @@ func checkEveryKey(t *testing.T, w *world, results []result.Result, e ended) {
 		"contentFormat.hash": "BLAKE3-256", "contentFormat.encryption": "CHACHA20-POLY1305-HMAC-SHA256",
 	})
 	checkKopiaRunsNoActions(t, w)
+	checkPlannedSettings(t, w.planned(t, "19-20-every-key.yaml"), map[string]string{
+		"enableActions": "true from repository.config", "actionCommandTimeout": "10m from repository.config",
+	})
 }
 
-// checkKopiaRunsNoActions: the actions of this product are run by itself; what
-// stands in the repository's policies must not run in the mover.
-func checkKopiaRunsNoActions(t *testing.T, w *world) {
+// planned is the plan of another run of the row.
+func (w *world) planned(t *testing.T, file string) plan.Plan {
 	t.Helper()
-	config := decoded(t, "kopia.config", readFile(t, filepath.Join(w.dir, "kopia.config")))
-	if at(config, "enableActions") == true {
-		t.Error("the mover's kopia would run the actions of the repository's policies")
+	manifest := filepath.Join("testdata", file)
+	e := w.run(t, append([]string{"plan", "-o", "json", "--source-dir", w.volume},
+		w.local(append([]string{manifest}, missingSecrets(t, w, manifest)...)...)...)...)
+	var planned plan.Plan
+	if err := json.Unmarshal([]byte(e.stdout), &planned); err != nil {
+		t.Fatalf("exit %d: %v\n%s", e.code, err, e.stderr)
+	}
+	return planned
+}
+
+// checkPlannedSettings wants "VALUE from DOCUMENT" of each setting.
+func checkPlannedSettings(t *testing.T, planned plan.Plan, want map[string]string) {
+	t.Helper()
+	got := map[string]string{}
+	for _, s := range planned.Settings.Values {
+		got[s.Name] = s.Value + " from " + s.From
+	}
+	for name, text := range want {
+		if got[name] != text {
+			t.Errorf("the plan says of %s: %q, want %q", name, got[name], text)
+		}
 	}
 }
 
 // checkProvenance: the plan says which layer each value comes from.
 func checkProvenance(t *testing.T, w *world) {
 	t.Helper()
-	e := w.run(t, append([]string{"plan", "-o", "json", "--source-dir", w.volume},
-		w.local("testdata/21-file-and-inline.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "live")))...)...)
-	var planned plan.Plan
-	if err := json.Unmarshal([]byte(e.stdout), &planned); err != nil {
-		t.Fatalf("exit %d: %v\n%s", e.code, err, e.stderr)
-	}
 	got := map[string]string{}
-	for _, target := range planned.Policy {
+	for _, target := range w.planned(t, "21-file-and-inline.yaml").Policy {
 		for _, value := range target.Values {
 			got[target.Target+" "+value.Path] = value.After + " from " + value.From
 		}
@@ -235,5 +212,31 @@ func checkInvalidJSON(t *testing.T, w *world, results []result.Result, e ended) 
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("documented lines (-want +got):\n%s\n%s", diff, e.stderr)
+	}
+}
+
+// checkTwoEnvironments: one input for two environments. Both runs of the row
+// went to one repository, whose policy is then that of the second; with a
+// repository of its own each has its own.
+func checkTwoEnvironments(t *testing.T, w *world, results []result.Result, e ended) {
+	t.Helper()
+	live := values{
+		"retention.keepHourly": 60, "retention.keepDaily": 80, "retention.keepWeekly": 40, "retention.keepMonthly": 50, "retention.keepAnnual": 8,
+		"compression.compressorName": "zstd-better-compression", "files.oneFileSystem": true,
+	}
+	effective("", live, nil)(t, w, results, e)
+	w.checkRecorded(t, "site@dev:/data", "site@live:/data")
+	first, second, _ := strings.Cut(readFile(t, filepath.Join("testdata", "27-two-environments.yaml")), "---\n# The live one.\n")
+	for text, want := range map[string]values{
+		first:  {"retention.keepDaily": 2, "retention.keepWeekly": 1, "compression.compressorName": "s2-default", "files.oneFileSystem": kept{nil}},
+		second: live,
+	} {
+		own := newWorld(t, w.kopia)
+		own.before = w.before
+		own.repo.Seed(t)
+		own.write(t, "a-file", "x")
+		manifest := own.file(t, "environment.yaml", text)
+		own.mustBackup(t, append([]string{manifest}, missingSecrets(t, own, manifest)...)...)
+		own.checkPolicy(t, "", want)
 	}
 }
