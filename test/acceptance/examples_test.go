@@ -108,12 +108,12 @@ func checkExample(t *testing.T, want example, name, text string) {
 			worst = p.Severity
 		}
 	}
-	t.Logf("exit %d  %s", e.code, strings.Join(found, ", "))
+	t.Logf("%-45s exit %d  %s", name, e.code, strings.Join(found, ", "))
 	if e.code != want.validate || worst != want.worst {
 		t.Errorf("validate: exit %d and at worst %q, want %d and %q\n%s", e.code, worst, want.validate, want.worst, e.stdout)
 	}
 	if want.notRun != "" {
-		t.Logf("not run: %s", want.notRun)
+		t.Logf("%s, not run: %s", name, want.notRun)
 		return
 	}
 	runExample(t, w, want, wrapped)
@@ -125,13 +125,13 @@ func runExample(t *testing.T, w *world, want example, manifest string) {
 	t.Helper()
 	files := append([]string{manifest}, prepareExample(t, w, manifest)...)
 	results, e := w.backup(t, files...)
-	checkEnded(t, "run", results, e, want.run, want.outcome)
+	checkEnded(t, filepath.Base(manifest)+", run", results, e, want.run, want.outcome)
 	if want.validate != 3 {
 		return
 	}
 	w.extra = []string{"--policy-errors=warn"}
 	results, e = w.backup(t, files...)
-	checkEnded(t, "run with --policy-errors=warn", results, e, 0, result.SucceededWithWarnings)
+	checkEnded(t, filepath.Base(manifest)+", run with --policy-errors=warn", results, e, 0, result.SucceededWithWarnings)
 }
 
 // checkEnded wants a proved snapshot of each source where the run succeeded, and
