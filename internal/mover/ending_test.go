@@ -22,7 +22,12 @@ func TestStorageFullAtTheFlush(t *testing.T) {
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
 		truthRow{
 			"a write that fails at the flush is no snapshot, although kopia prints an id",
-			runFull, result.Failed, 7, "StorageFull", 0, printedAndNotClaimed,
+			runFull, result.Failed, 7, "StorageFull", 0, func(t *testing.T, w *world, o outcome) {
+				printedAndNotClaimed(t, w, o)
+				if code, err := os.ReadFile(w.dir + "/code"); err != nil || string(code) != "1\n" {
+					t.Errorf("kopia's exit status is %q, %v", code, err)
+				}
+			},
 		}.cause(t, newWorld(t, kopia))
 	})
 }
@@ -122,6 +127,7 @@ func runFull(t *testing.T, w *world) outcome {
 		}
 	}
 	kopiatest.Write(t, w.data+"/big.bin", big.String())
+	w.shim(t, `case "$*" in *"snapshot create"*) "$KOPIA" "$@"; code=$?; echo $code > "$DIR/code"; exit $code;; esac`)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	return w.runContext(ctx, t)
