@@ -5,10 +5,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 // canary is a text that stands in Secrets only. It is searched for as it is and
@@ -76,46 +81,103 @@ func TestNoSecretIsInTheCluster(t *testing.T) {
 		"global-policy.json": `{"files":{"ignore":["` + c.text + `-policy"]}}`, "unknown": c.text,
 	})
 
-	n.tells(c, 0, "backup", "--progress=plain")
-	n.tells(c, 0, "backup", "--progress=json", "-o", "json")
-	n.tells(c, 0, "plan", "--connect")
-	n.tells(c, 0, "plan", "--connect", "-o", "json")
+	n.restrictedPod("application", "data", "sleep 100000")
+	n.untilRunning("application")
+	n.employ(strings.Fields(applicationHooks)...)
+
+	n.tells(c, 0, "backup -f SOURCE --progress=plain --report-junit REPORT --report-markdown REPORT "+applicationHooks)
+	n.copiesBy("Snapshot", "Clone")
+	n.tells(c, 0, "backup -f SOURCE --progress=json -o json")
+	n.tells(c, 0, "plan -f SOURCE --connect")
+	n.tells(c, 0, "plan -f SOURCE --connect -o json")
+	n.copiesBy("Clone", "Direct")
+	n.looksOn(c)
+	middle := etcdRevision(t) // etcd forgets, and this takes minutes on a busy machine
+	states := etcdSince(t, began)
 	n.secretIs("KOPIA_PASSWORD", c.text+"-wrong")
-	n.tells(c, 7, "backup", "--progress=tty")
-	n.tells(c, 7, "backup", "--progress=none", "-o", "yaml")
-	n.tells(c, 7, "plan", "--connect")
+	n.tells(c, 7, "backup -f SOURCE --progress=tty --report-junit REPORT --report-markdown REPORT")
+	n.tells(c, 7, "backup -f SOURCE --progress=none -o yaml")
+	n.tells(c, 7, "plan -f SOURCE --connect")
+	n.tells(c, 9, "status app -n NAMESPACE --exit-code")
 
 	n.secretIs("KOPIA_PASSWORD", c.text+"-KOPIA_PASSWORD")
 	n.secretIs("KOPIA_MANUAL_CONFIG", `{"compression":{"compressor":"`+c.text+`-compressor"}}`)
-	n.tells(c, 3, "backup")
-	n.tells(c, 3, "backup", "-o", "json")
+	n.tells(c, 3, "backup -f SOURCE")
+	n.tells(c, 3, "backup -f SOURCE -o json")
 
 	record.stop()
 	pods := n.recorded(c, record)
 	n.logged(c, logs.stop(), pods)
-	n.stored(c, etcdSince(t, began))
+	n.stored(c, append(states, etcdSince(t, middle)...))
 }
 
-// tells runs the command on the manifest, and fails the test when its output holds
-// the canary.
-func (n *space) tells(c canary, code int, name string, args ...string) {
+// applicationHooks run beside a backup, and say what they find.
+const applicationHooks = "--exec-in pod/application --exec-before env --exec-after env"
+
+// copiesBy changes the copyMethod of the source, in its file and in the cluster, and
+// the rights that it takes.
+func (n *space) copiesBy(old, method string) {
 	n.t.Helper()
-	end := call(n.t, append([]string{name, "-f", n.file}, args...)...)
-	if end.code != code {
-		n.t.Fatalf("%s %v: exit code %d, want %d\n%s\n%s", name, args, end.code, code, end.stdout, end.stderr)
-	}
-	for stream, text := range map[string]string{"stdout": end.stdout, "stderr": end.stderr} {
-		if found := c.in(text); found != "" {
-			n.t.Errorf("%s %v: %s has the canary: %s", name, args, stream, found)
+	n.edit("copyMethod: "+old, "copyMethod: "+method)
+	n.patch("app", map[string]any{"spec": map[string]any{"kopia": map[string]any{"copyMethod": method}}})
+	n.employ(strings.Fields(applicationHooks)...)
+}
+
+// looksOn runs what only looks at runs and sources, beside a run that goes on by
+// itself and keeps its log.
+func (n *space) looksOn(c canary) {
+	n.t.Helper()
+	var started result.Event
+	n.must(json.Unmarshal([]byte(n.tells(c, 0, "backup -f SOURCE --detach -o json")), &started))
+	for _, command := range []string{
+		"runs logs RUN -n NAMESPACE --follow", "runs attach RUN -n NAMESPACE --progress=plain", "runs attach RUN -n NAMESPACE -o json",
+		"runs show RUN -n NAMESPACE", "runs list -n NAMESPACE", "runs list -n NAMESPACE -o json",
+		"status -n NAMESPACE -o wide", "status app -n NAMESPACE -o json", "doctor -f SOURCE", "doctor app -n NAMESPACE -o json",
+		"plan facts -f SOURCE", "cleanup -n NAMESPACE",
+	} {
+		if n.tells(c, 0, strings.Replace(command, "RUN", started.RunID, 1)) == "" {
+			n.t.Errorf("%s printed nothing", command)
 		}
 	}
+}
+
+// tells runs the command, fails the test when what it tells, on its streams or in
+// reports, holds the canary, and returns its standard output. SOURCE stands for the
+// manifest, NAMESPACE for the namespace, and each REPORT for a file.
+func (n *space) tells(c canary, code int, command string) string {
+	n.t.Helper()
+	reports := n.t.TempDir()
+	args := strings.Fields(strings.NewReplacer("SOURCE", n.file, "NAMESPACE", n.name).Replace(command))
+	for i := range args {
+		if args[i] == "REPORT" {
+			args[i] = filepath.Join(reports, strconv.Itoa(i))
+		}
+	}
+	end := call(n.t, args...)
+	if end.code != code {
+		n.t.Fatalf("%s: exit code %d, want %d\n%s\n%s", command, end.code, code, end.stdout, end.stderr)
+	}
+	told := map[string]string{"stdout": end.stdout, "stderr": end.stderr}
+	for i, arg := range args {
+		if filepath.Dir(arg) == reports {
+			text, err := os.ReadFile(arg)
+			n.must(err)
+			told[args[i-1]] = string(text)
+		}
+	}
+	for place, text := range told {
+		if found := c.in(text); found != "" {
+			n.t.Errorf("%s: %s has the canary: %s", command, place, found)
+		}
+	}
+	return end.stdout
 }
 
 // holders are the Secrets that the canary was put into.
 func holders() []string { return []string{"kopia-config", "policies"} }
 
 // recorded fails the test when a state of an object holds the canary, or when the
-// Secrets' do not. It returns the pods that ran, by UID.
+// Secrets' do not. It returns the movers' pods that ran, by UID.
 func (n *space) recorded(c canary, r *record) map[types.UID]string {
 	n.t.Helper()
 	pods, places := map[types.UID]string{}, map[string]bool{}
@@ -127,7 +189,8 @@ func (n *space) recorded(c canary, r *record) map[types.UID]string {
 			places[place] = true
 			n.onlyHolder(place, "Secret/", found)
 		}
-		if status, _ := o.Object["status"].(map[string]any); o.GetKind() == "Pod" && status["containerStatuses"] != nil {
+		isMover := o.GetKind() == "Pod" && o.GetName() != "application"
+		if status, _ := o.Object["status"].(map[string]any); isMover && status["containerStatuses"] != nil {
 			pods[o.GetUID()] = o.GetName()
 		}
 	}
@@ -192,8 +255,8 @@ func (n *space) allHolders(places map[string]bool, prefix string) {
 // ran is not among them with what a mover always writes.
 func (n *space) logged(c canary, logs map[types.UID]string, pods map[types.UID]string) {
 	n.t.Helper()
-	if len(pods) < 9 {
-		n.t.Errorf("%d pods ran, want one for each command: %v", len(pods), pods)
+	if len(pods) < 10 {
+		n.t.Errorf("%d movers ran, want one for each command that asks or writes a repository: %v", len(pods), pods)
 	}
 	for uid, name := range pods {
 		if !strings.Contains(logs[uid], "VK1 {") {
