@@ -2,7 +2,6 @@ package suite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -148,13 +146,8 @@ func (f *faulted) written(end ended) {
 	if s := f.status("app"); s.LastSyncTime == nil || s.LatestMoverStatus.Result != "Successful" {
 		f.t.Errorf("the status is %+v", s)
 	}
-	name, _ := f.kept("app")
-	history, err := shared.typed.CoreV1().ConfigMaps(f.name).Get(f.t.Context(), name, metav1.GetOptions{})
-	f.must(err)
-	var h struct{ Results []result.Result }
-	f.must(json.Unmarshal([]byte(history.Data["history.json"]), &h))
-	if len(history.Data) != 1 || len(h.Results) != 1 || h.Results[0].RunID != r.RunID || h.Results[0].Outcome != result.Succeeded {
-		f.t.Errorf("the history is %v", history.Data)
+	if told := f.history(); len(told) != 1 || told[0].RunID != r.RunID || told[0].Outcome != result.Succeeded {
+		f.t.Errorf("the history is %+v", told)
 	}
 	f.oneEvent(r)
 	f.remembers("Succeeded")
