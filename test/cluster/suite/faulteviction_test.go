@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -43,20 +44,29 @@ func evictionFaults() []faultRow {
 // checkpoints is how many checkpoints may be over before the eviction is.
 const checkpoints = 4
 
+// fillsPack is time for kopia to fill its next pack blob. It then waits until the limit
+// lets it write that one, and has begun another: so what it has when it is told to stop
+// takes it several seconds, and not all of it is written at the same moment. Should
+// it not be so, the attempt shows it.
+const fillsPack = 3 * time.Second
+
 // evictedInCheckpoint cancels a backup, evicts its mover as soon as kopia writes what
 // it has, and leaves it a second. When kopia was done within that it is tried again:
 // how much kopia has still to write is chance.
 func (f *faulted) evictedInCheckpoint() ended {
 	f.t.Helper()
+	var over []string
 	for attempt := 1; attempt <= checkpoints; attempt++ {
 		p := f.begins(f.kubeconfig)
 		f.storing()
+		time.Sleep(fillsPack)
 		f.must(p.cmd.Process.Signal(syscall.SIGINT))
 		mover := f.stopping()
 		wrote := f.checkpointing(mover)
 		evicted := wrote != "" && f.evicts(mover, new(int64(1)))
 		end := p.wait()
-		if code := f.exitOf(mover); evicted && code == "137" {
+		code := f.exitOf(mover)
+		if evicted && code == "137" {
 			f.shows("kopia wrote %s after SIGTERM, evicted, exit code %s, attempt %d", wrote[:5], code, attempt)
 			f.happened("pods", `"deletionGracePeriodSeconds":1,.*"name":"`+mover.Name+`".*"reason":"EvictionByEvictionAPI"`)
 			return end
@@ -64,8 +74,9 @@ func (f *faulted) evictedInCheckpoint() ended {
 		if end.code != 130 {
 			return end // the row says what is wrong with it
 		}
+		over = append(over, fmt.Sprintf("wrote %q, evicted %t, exit code %s", wrote, evicted, code))
 	}
-	f.t.Fatalf("kopia was done %d times before it was killed", checkpoints)
+	f.t.Fatalf("kopia was done each time before it was killed: %s", strings.Join(over, "; "))
 	return ended{}
 }
 
