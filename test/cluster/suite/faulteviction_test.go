@@ -34,7 +34,7 @@ func evictionFaults() []faultRow {
 			code: 4, says: "EvictionByEvictionAPI",
 		},
 		{
-			name: "eviction during kopia's checkpoint", shape: slow("2MB"), given: big, mend: (*faulted).hurry,
+			name: "eviction during kopia's checkpoint", shape: slow("1MB"), given: big, mend: (*faulted).hurry,
 			meet: (*faulted).evictedInCheckpoint,
 			code: 130, says: "(?i)cancelled", unknown: true,
 		},
