@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,16 +41,19 @@ func neverBegan(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName == "" || terminated(pod) != nil
 }
 
-// stoppedTooSoon reports whether a mover was told to stop before it could listen. A Go
-// program that is a container's first process ends with 2 then, since the kernel
-// does not let the signal's default action end such a process.
+// stoppedTooSoon reports whether a mover was told to stop before it could listen: the
+// signal's default action ended it (ADR 6). A process 1 has none; as such, in a pod of
+// an earlier release, a Go program ends with 2.
 func stoppedTooSoon(pod *corev1.Pod) bool {
 	if pod == nil || pod.DeletionTimestamp == nil && pod.Status.Reason != reasonDeadline {
 		return false
 	}
 	end := terminated(pod)
-	return end != nil && end.ExitCode == 2 && end.FinishedAt.Sub(end.StartedAt.Time) <= listensAfter
+	return end != nil && (end.ExitCode == endedByTerm || end.ExitCode == 2) && end.FinishedAt.Sub(end.StartedAt.Time) <= listensAfter
 }
+
+// endedByTerm is the exit code of a container that SIGTERM has ended.
+const endedByTerm = 128 + int32(syscall.SIGTERM)
 
 // listensAfter is how long a mover may take to listen to signals, by a clock that
 // counts whole seconds.

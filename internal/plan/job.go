@@ -49,6 +49,7 @@ func (b *builder) pod(annotations map[string]string, m *mounts, where placement,
 		TerminationGracePeriodSeconds: new(int64(grace / time.Second)),
 		AutomountServiceAccountToken:  new(false),
 		EnableServiceLinks:            new(false),
+		ShareProcessNamespace:         new(true), // ADR 6: the mover is not process 1
 		ServiceAccountName:            deref(b.kopia.MoverServiceAccount),
 		SecurityContext:               b.podSecurity(),
 		Affinity:                      b.affinity(where),

@@ -3,10 +3,13 @@ package suite
 import (
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -113,6 +116,37 @@ func TestASecondSignalLeavesAtOnce(t *testing.T) {
 	}
 	n.cleanup()
 	n.leftNothing(before)
+}
+
+// TestAStopWhileTheMoverStartsIsHeard tells movers to stop while their containers are
+// being started, so that the signal comes before the program can listen: the kernel
+// would not deliver it to a process 1, and the run would go on.
+func TestAStopWhileTheMoverStartsIsHeard(t *testing.T) {
+	t.Parallel()
+	const attempts = 8
+	for i := range attempts {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			n := newSpace(t, gated(shape{}))
+			before := n.atRest().inventory()
+			events, err := shared.typed.CoreV1().Events(n.name).Watch(t.Context(), metav1.ListOptions{FieldSelector: "reason=Created,involvedObject.kind=Pod"})
+			n.must(err)
+			defer events.Stop()
+			p := start(t, n.kubeconfig, "backup", "-f", n.file, "-o", "json", "--actions-on-live-volume", "--keep-job=0")
+			select {
+			case <-events.ResultChan():
+			case <-p.done:
+				t.Fatalf("the command has ended before its mover was made\n%s", p.stderr)
+			}
+			stopped := time.Now()
+			n.must(p.cmd.Process.Signal(syscall.SIGINT))
+			p.wait().result(t, 130)
+			if took := time.Since(stopped); took > time.Minute {
+				t.Errorf("the mover took %s to stop", took)
+			}
+			n.leftNothing(before)
+		})
+	}
 }
 
 // TestACommandThatCancelsIsAlive: its mover saves for a while what it has. Nobody
