@@ -17,8 +17,12 @@ import (
 // runTag is the tag of a run's snapshots, as bare kopia lists it.
 const runTag = "tag:" + result.RunTag
 
-// taggedBy are the snapshots that have a run's tag.
+// taggedBy are the snapshots that have a run's tag. A run that was refused before it was
+// planned has no id, and other clients' snapshots have no tag.
 func taggedBy(runID string, listed []kopiatest.Listed) []kopiatest.Listed {
+	if runID == "" {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(listed), func(s kopiatest.Listed) bool { return s.Tags[runTag] != runID })
 }
 
@@ -110,6 +114,9 @@ func TestAClaimIsJudgedByTheRepository(t *testing.T) {
 		if why := untrue(row.r, row.listed); (why == "") != row.holds {
 			t.Errorf("%s: %q", name, why)
 		}
+	}
+	if why := untrue(result.Result{Outcome: result.Refused}, []kopiatest.Listed{{ID: "another client's"}}); why != "" {
+		t.Errorf("a run without an id: %s", why)
 	}
 }
 
