@@ -48,17 +48,22 @@ type measured struct {
 func TestBenchRuns(t *testing.T) {
 	needBench(t)
 	for _, method := range []string{"Snapshot", "Clone", "Direct"} {
-		few := benchMethod(t, method, benchFewFiles)
-		many := benchMethod(t, method, benchFiles)
-		t.Logf("%s, %d files unchanged, medians of %d:", method, benchFiles, benchRuns)
-		tellTime(t, "whole run", median(many, func(m measured) time.Duration { return m.whole }), goalOf(method))
-		tellTime(t, "its mover", median(many, func(m measured) time.Duration { return m.mover }), 0)
-		tellTime(t, fmt.Sprintf("whole run, %d files", benchFewFiles), median(few, func(m measured) time.Duration { return m.whole }), 0)
-		tell(t, "peak memory", fmt.Sprintf("%d MiB", median(many, func(m measured) int64 { return m.peakKiB })>>10), "", true)
-		judgeRequests(t, few, many)
-		for _, p := range medianPhases(t, many) {
-			tellTime(t, "  "+p.name, p.took, 0)
-		}
+		t.Run(method, func(t *testing.T) { benchRun(t, method) })
+	}
+}
+
+func benchRun(t *testing.T, method string) {
+	t.Helper()
+	few := benchMethod(t, method, benchFewFiles)
+	many := benchMethod(t, method, benchFiles)
+	t.Logf("%s, %d files unchanged, medians of %d:", method, benchFiles, benchRuns)
+	tellTime(t, "whole run", median(many, func(m measured) time.Duration { return m.whole }), goalOf(method))
+	tellTime(t, "its mover", median(many, func(m measured) time.Duration { return m.mover }), 0)
+	tellTime(t, fmt.Sprintf("whole run, %d files", benchFewFiles), median(few, func(m measured) time.Duration { return m.whole }), 0)
+	tell(t, "peak memory", fmt.Sprintf("%d MiB", median(many, func(m measured) int64 { return m.peakKiB })>>10), "", true)
+	judgeRequests(t, few, many)
+	for _, p := range medianPhases(t, many) {
+		tellTime(t, "  "+p.name, p.took, 0)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestAPlanFromRecordedFacts(t *testing.T) {
 	if r := n.backup(0, "--keep-job=0"); r.Outcome != result.Succeeded {
 		t.Fatalf("%+v", r)
 	}
-	n.pod("application", "data", "sleep 100000")
+	n.restrictedPod("application", "data", "sleep 100000")
 	n.untilRunning("application")
 	n.sameFromFacts()
 	facts := n.facts()
