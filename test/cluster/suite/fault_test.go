@@ -94,7 +94,7 @@ type faultLine struct {
 	code, message              string
 	atOnce, later, sound, next string
 	took                       time.Duration
-	failed                     bool
+	failed, skipped            bool
 }
 
 // matrix is the table that the test prints.
@@ -129,6 +129,8 @@ func (m *matrix) table() string {
 		switch {
 		case l.failed:
 			word = "FAIL"
+		case l.skipped:
+			word = "skip"
 		case l.took == 0:
 			word = "-"
 		}

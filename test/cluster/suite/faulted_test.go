@@ -35,7 +35,7 @@ func (r faultRow) run(t *testing.T, i int, m *matrix) {
 	began := time.Now()
 	l := &faultLine{name: r.name}
 	defer func() {
-		l.took, l.failed = time.Since(began), t.Failed()
+		l.took, l.failed, l.skipped = time.Since(began), t.Failed(), t.Skipped()
 		m.fill(i, l)
 	}()
 	f := r.faulted(t, l)
