@@ -26,9 +26,11 @@ func TestAMoverThatWasStoppedBeforeItCouldListen(t *testing.T) {
 	}{
 		"by its limit":           {overdue, 2, time.Second, "", result.TimedOut},
 		"by a deletion":          {deleted, 2, time.Second, "", result.Cancelled},
-		"by a signal of its own": {deleted, 143, time.Second, "", result.Cancelled},
+		"a deletion's signal":    {deleted, 143, time.Second, "", result.Cancelled},
 		"its limit's signal":     {overdue, 143, time.Second, "", result.TimedOut},
-		"not stopped, a signal":  {func(*corev1.Pod) {}, 143, time.Second, "", result.Unknown},
+		"a signal, not stopped":  {func(*corev1.Pod) {}, 143, time.Second, "", result.Unknown},
+		"a signal after a while": {deleted, 143, time.Minute, "", result.Unknown},
+		"a signal, and it spoke": {deleted, 143, time.Second, "Opening the repository", result.Unknown},
 		"not stopped":            {func(*corev1.Pod) {}, 2, time.Second, "", result.Unknown},
 		"killed":                 {deleted, 137, time.Second, "", result.Unknown},
 		"after a while":          {deleted, 2, time.Minute, "", result.Unknown},

@@ -70,6 +70,9 @@ func launch(args []string, report *os.File) int {
 // could not be started fails the test.
 func Measure(t testing.TB, env []string, args ...string) Used {
 	t.Helper()
+	if os.Getenv(launcher) != "" {
+		t.Fatal("TestMain does not call LaunchIfAsked first")
+	}
 	report, end, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

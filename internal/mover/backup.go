@@ -96,7 +96,6 @@ func (d *driver) preparePolicies(ctx context.Context, src source) error {
 	if err != nil {
 		return err
 	}
-	d.scheduleMaintenance(ctx)
 	now, err := policy.ParseExport(stdout)
 	if err != nil {
 		return failed("Policy", err)
@@ -108,7 +107,11 @@ func (d *driver) preparePolicies(ctx context.Context, src source) error {
 	if err := d.checkSchedule(now, src); err != nil {
 		return err
 	}
-	return d.applyPolicies(ctx, now)
+	if err := d.applyPolicies(ctx, now); err != nil {
+		return err
+	}
+	d.scheduleMaintenance(ctx) // now that nothing refuses the run
+	return nil
 }
 
 // snapshotWithActions runs the before-action, kopia, and, whatever came

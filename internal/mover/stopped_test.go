@@ -139,7 +139,7 @@ func saysTheCancelToo(why string) func(*testing.T, *world, outcome) {
 // slowData makes files that take kopia long to read and nothing to upload.
 func (w *world) slowData(t *testing.T) {
 	t.Helper()
-	w.task.Backup.Args = []string{"--parallel=1", "--progress-update-interval=100ms"}
+	w.task.Backup.Args = slowArgs()
 	for i := range 200 {
 		name := filepath.Join(w.data, fmt.Sprintf("sparse-%03d", i))
 		kopiatest.Write(t, name, "x")

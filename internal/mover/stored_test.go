@@ -47,6 +47,7 @@ func TestActionsOfTheRepositoryAreToldAndNeverRun(t *testing.T) {
 				}
 
 				w.repo.Run(t, "policy", "set", set[0], set[1]+"="+actionThatTouches(t, theirs))
+				w.task.Policy.Structured = otherSchedule()
 				before := content(t, w.repo.Dir)
 				o := w.run(t)
 				o.want(t, result.Refused, 5, "ForeignActions")
@@ -90,12 +91,16 @@ func sameFiles(t *testing.T, before, after map[string]string) {
 	}
 }
 
+// otherSchedule is a maintenance schedule that a repository does not have.
+func otherSchedule() []byte { return []byte(`{"maintenance":{"fullCycle":{"interval":"41h"}}}`) }
+
 // Kopia saves the snapshot before it finds that it cannot mark the source.
 func TestASourceWithAScheduleIsRefusedBeforeTheSnapshot(t *testing.T) {
 	t.Parallel()
 	kopiatest.Each(t, func(t *testing.T, kopia string) {
 		w := newWorld(t, kopia)
 		w.repo.Run(t, "policy", "set", "app@prod:/data", "--snapshot-interval=1h")
+		w.task.Policy.Structured = otherSchedule()
 		before := content(t, w.repo.Dir)
 		o := w.run(t)
 		o.want(t, result.Refused, 5, "SourceHasSchedule")

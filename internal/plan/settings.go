@@ -9,8 +9,8 @@ import (
 )
 
 // Settings are what a run uses beside policies: limits of speed, the switch and
-// the time limit of actions, and what a new repository is made with. One that
-// is absent is kopia's or this tool's default.
+// the time limit of actions, the repository's maintenance schedule, and what a new
+// repository is made with. One that is absent is kopia's or this tool's default.
 type Settings struct {
 	Values []Setting `json:"values,omitempty"`
 	// Unread names the documents that the plan does not read and that may give
@@ -20,7 +20,8 @@ type Settings struct {
 
 // Setting is one of them.
 type Setting struct {
-	// Name is the key of repository.config, or splitter.
+	// Name is the key of repository.config, or the path in
+	// policyConfig.repositoryConfig, as maintenance.fullCycle.interval; or splitter.
 	Name string `json:"name"`
 	// Value is in bytes per second for a speed; empty for a sensitive one.
 	Value string `json:"value,omitempty"`
@@ -39,7 +40,7 @@ const (
 )
 
 // settings are those that the mover will work out from the same documents. What
-// only reads has no actions and makes no repository.
+// only reads has no actions, sets no schedule and makes no repository.
 func (b *builder) settings(p policies, task *result.Task) Settings {
 	r, repository := p.resolved, task.Repository
 	s := Settings{Values: limitSettings(p, repository)}

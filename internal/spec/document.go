@@ -52,9 +52,8 @@ func (d *Document) HasSynced() bool {
 	if d.positions == nil {
 		return false
 	}
-	_, value := d.positions.walk("status.lastSyncTime")
-	value = follow(value)
-	return !isNull(value) && value.Value != ""
+	_, status := lookup(d.positions.root, "status")
+	return text(status, "lastSyncTime") != ""
 }
 
 // Set is everything that was read, in the order of the input.

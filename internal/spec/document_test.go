@@ -197,6 +197,8 @@ func TestTheStatusOfASavedManifestSaysThatItHasSynced(t *testing.T) {
 		"":                                    false,
 		"status:\n":                           false,
 		"status: []\n":                        false,
+		"status: word\n":                      false,
+		"status: {lastSyncTime: {a: b}}\n":    false,
 		"status: {lastSyncTime: null}\n":      false,
 		"status: {lastSyncTime: ''}\n":        false,
 		"status: {lastManualSync: x}\n":       false,

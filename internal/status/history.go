@@ -18,6 +18,8 @@ type History struct {
 	Results    []result.Result  `json:"results,omitempty"`
 	// Snapshot is the last whole one that the Results no longer have.
 	Snapshot *result.Snapshot `json:"snapshot,omitempty"`
+	// Maintenance is the schedule last set that the Results no longer have.
+	Maintenance *result.MaintenanceSet `json:"maintenance,omitempty"`
 }
 
 // KindHistory is the kind of a History document.
@@ -29,7 +31,8 @@ func (h History) Add(run Run) History {
 	h.Status = After(h.Status, run)
 	h.Results = append(slices.Clone(h.Results), bounded(run.Result))
 	if extra := len(h.Results) - historyLength; extra > 0 {
-		h.Snapshot = History{Results: h.Results[:extra], Snapshot: h.Snapshot}.LastSnapshot()
+		gone := History{Results: h.Results[:extra], Snapshot: h.Snapshot, Maintenance: h.Maintenance}
+		h.Snapshot, h.Maintenance = gone.LastSnapshot(), gone.lastMaintenance()
 		h.Results = h.Results[extra:]
 	}
 	return h
@@ -71,19 +74,20 @@ func (h History) LastFiles() (files int64, known bool) {
 	return 0, false
 }
 
-// maintenance returns the schedule that a repository was last given; nil: none is known.
-func (h History) maintenance() *result.MaintenanceSet {
+// lastMaintenance returns the schedule that a repository was last given, however many
+// runs have failed since; nil: none is known.
+func (h History) lastMaintenance() *result.MaintenanceSet {
 	for _, r := range slices.Backward(h.Results) {
 		if r.Repository != nil && r.Repository.Maintenance != "" {
 			return &result.MaintenanceSet{Repository: r.Repository.UniqueID, Schedule: r.Repository.Maintenance}
 		}
 	}
-	return nil
+	return h.Maintenance
 }
 
 // Facts is what a plan wants to know of the history.
 func (h History) Facts() *plan.History {
-	facts := &plan.History{LastManualSync: h.Status.LastManualSync, LastSyncTime: h.Status.LastSyncTime, Maintenance: h.maintenance()}
+	facts := &plan.History{LastManualSync: h.Status.LastManualSync, LastSyncTime: h.Status.LastSyncTime, Maintenance: h.lastMaintenance()}
 	if files, ok := h.LastFiles(); ok {
 		facts.LastFiles = &files
 	}

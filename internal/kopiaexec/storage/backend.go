@@ -71,12 +71,12 @@ type Detection struct {
 // Detect finds the backend by the presence of keys and the scheme of
 // KOPIA_REPOSITORY. The password is not part of it.
 func Detect(keys Keys) Detection {
-	scheme, _ := splitURL(keys.text("KOPIA_REPOSITORY"))
+	scheme, _ := splitURL(keys.text(repositoryKey))
 	var d Detection
 	for _, rule := range rules() {
 		because, _ := keys.first(rule.chosenBy...)
 		if because == "" && scheme == rule.scheme {
-			because = "KOPIA_REPOSITORY"
+			because = repositoryKey
 		}
 		switch {
 		case because == "":

@@ -30,7 +30,7 @@ func Hidden(name string, value secret.Value) string {
 
 // addresses are the places that may be written as user:password@host.
 func addresses() []string {
-	return []string{"KOPIA_REPOSITORY", "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "WEBDAV_URL", "SFTP_HOST"}
+	return []string{repositoryKey, "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "WEBDAV_URL", "SFTP_HOST"}
 }
 
 // checkPlaces reports places that hold a password: they are shown in plans,

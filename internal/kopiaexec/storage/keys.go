@@ -13,7 +13,7 @@ const (
 )
 
 // KnownKeys are all keys of a repository Secret that anything is read from, in
-// order of their names.
+// order of their names: for the tests that put a secret into each.
 func KnownKeys() []string {
 	known := map[string]bool{passwordKey: true, manualConfigKey: true}
 	for _, name := range places() {
@@ -68,7 +68,7 @@ func credentials() map[Backend][]credentialKeys {
 // get in.
 func places() []string {
 	return []string{
-		"KOPIA_REPOSITORY", "KOPIA_S3_BUCKET", "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "KOPIA_S3_DISABLE_TLS",
+		repositoryKey, "KOPIA_S3_BUCKET", "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "KOPIA_S3_DISABLE_TLS",
 		"AWS_S3_DISABLE_TLS", "AWS_REGION", "AWS_DEFAULT_REGION", "KOPIA_S3_REGION", "AWS_PROFILE",
 		"KOPIA_AZURE_CONTAINER", "KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME", "AZURE_ENDPOINT_SUFFIX",
 		"KOPIA_GCS_BUCKET", "GCS_BUCKET", "GOOGLE_PROJECT_ID", "KOPIA_B2_BUCKET", "WEBDAV_URL",

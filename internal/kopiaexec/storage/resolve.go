@@ -76,11 +76,11 @@ var schemeName = regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,19}$`)
 
 func noBackend(keys Keys) problem.Problem {
 	p := problem.Problem{
-		Code: "VK401", Severity: problem.Error, Path: "KOPIA_REPOSITORY",
+		Code: "VK401", Severity: problem.Error, Path: repositoryKey,
 		Message: "the repository Secret does not say where the repository is: no KOPIA_REPOSITORY and no bucket, container or host key",
 		Fix:     "set KOPIA_REPOSITORY, for example s3://bucket/prefix or filesystem:///kopia/repository",
 	}
-	url := keys.text("KOPIA_REPOSITORY")
+	url := keys.text(repositoryKey)
 	if url == "" {
 		return p
 	}
@@ -94,17 +94,17 @@ func noBackend(keys Keys) problem.Problem {
 }
 
 func checkPassword(keys Keys) problem.List {
-	password := keys.text("KOPIA_PASSWORD")
+	password := keys.text(passwordKey)
 	switch {
 	case password == "":
 		return problem.List{{
-			Code: "VK402", Severity: problem.Error, Path: "KOPIA_PASSWORD",
+			Code: "VK402", Severity: problem.Error, Path: passwordKey,
 			Message: "the repository Secret has no KOPIA_PASSWORD, or it is empty",
 			Fix:     "add the password that the repository was, or is to be, created with",
 		}}
 	case strings.HasPrefix(password, "$(") && strings.HasSuffix(password, ")"):
 		return problem.List{{
-			Code: "VK407", Severity: problem.Warning, Path: "KOPIA_PASSWORD",
+			Code: "VK407", Severity: problem.Warning, Path: passwordKey,
 			Message: "KOPIA_PASSWORD is the literal text of a shell command, which nothing runs: the text itself is the password",
 			Fix:     "for a new repository put the command's output into the Secret; an existing one keeps the text",
 		}}
@@ -116,7 +116,7 @@ func checkPassword(keys Keys) problem.List {
 func filesystemPath(dir string) (string, *problem.Problem) {
 	bad := func(why string) *problem.Problem {
 		return &problem.Problem{
-			Code: "VK404", Severity: problem.Error, Path: "KOPIA_REPOSITORY",
+			Code: "VK404", Severity: problem.Error, Path: repositoryKey,
 			Message: "KOPIA_REPOSITORY names the directory " + fmt.Sprintf("%q", dir) + ", " + why,
 			Fix:     "write an absolute path, as filesystem:///kopia/repository",
 		}

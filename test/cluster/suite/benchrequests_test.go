@@ -1,11 +1,7 @@
 package suite
 
 import (
-	"bufio"
-	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,22 +36,14 @@ func (r requests) withoutRenewals() requests {
 // requests are what the namespace's runner has sent since then, by the audit log.
 func (n *space) requests(since time.Time) requests {
 	n.t.Helper()
-	log, err := os.Open(filepath.Join(shared.dir, "audit.jsonl"))
+	all, err := commandRequests(auditLog(shared.dir), since)
 	n.must(err)
-	defer log.Close()
-	found, seen := requests{}, map[string]bool{}
-	lines := bufio.NewScanner(log)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var a audited
-		n.must(json.Unmarshal(lines.Bytes(), &a))
-		mine := strings.HasPrefix(a.UserAgent, "kubectl-volsync-kopia/") && a.User.Username == n.user(runner)
-		if mine && !a.RequestReceivedTimestamp.Before(since) && !seen[a.AuditID] {
-			seen[a.AuditID] = true
+	found := requests{}
+	for _, a := range all {
+		if a.User.Username == n.user(runner) {
 			found[a.asked()]++
 		}
 	}
-	n.must(lines.Err())
 	if found.total() == 0 {
 		n.t.Fatal("the audit log has no request of the command")
 	}

@@ -42,7 +42,7 @@ func TestEveryNamespaceAtOnce(t *testing.T) {
 	call(t, "status", "-A", "-o", "json").decode(t, 0, &standings)
 	for _, d := range dead {
 		i := slices.IndexFunc(standings.Items, func(s standing) bool { return s.Object.Namespace == d.name && s.Object.Name == "app" })
-		if i < 0 || standings.Items[i].Outcome != result.Succeeded || standings.Items[i].Snapshot == nil || standings.Items[i].Snapshot.Tags["volsync-kopia-run"] != d.id {
+		if i < 0 || standings.Items[i].Outcome != result.Succeeded || standings.Items[i].Snapshot == nil || standings.Items[i].Snapshot.Tags[result.RunTag] != d.id {
 			t.Errorf("status -A does not have the snapshot of run %s in namespace %s: %+v", d.id, d.name, standings.Items)
 		}
 	}

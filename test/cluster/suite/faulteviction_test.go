@@ -70,7 +70,7 @@ func (f *faulted) evictedInCheckpoint() ended {
 		end := p.wait()
 		code, more := f.exitOf(mover), len(f.packs())-had
 		if evicted && (code == "137" || code == "143" && more > 0) {
-			f.shows("kopia wrote %s after SIGTERM, and %d more when evicted; exit code %s", wrote[:5], more, code)
+			f.shows("kopia wrote %s after SIGTERM, and %d more when evicted; exit code %s", wrote[:min(5, len(wrote))], more, code)
 			f.happened("pods", `"deletionGracePeriodSeconds":1,.*"name":"`+mover.Name+`".*"reason":"EvictionByEvictionAPI"`)
 			return end
 		}

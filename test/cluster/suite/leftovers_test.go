@@ -80,7 +80,7 @@ func (n *space) listedAndRestored(r result.Result) {
 	}
 	found := 0
 	for _, s := range n.client().Snapshots(n.t) {
-		if s.Tags["tag:volsync-kopia-run"] == r.RunID {
+		if s.Tags[runTag] == r.RunID {
 			found++
 			if s.ID != r.Snapshot.ID || s.Incomplete != "" || s.Identity() != r.Identity {
 				n.t.Errorf("listed %+v, want %s of %s", s, r.Snapshot.ID, r.Identity)

@@ -62,7 +62,7 @@ func (n *space) collectedByStatus(id string) {
 		n.t.Fatalf("status says %+v", list.Items)
 	}
 	s := list.Items[0].Snapshot
-	if s.Tags["volsync-kopia-run"] != id {
+	if s.Tags[result.RunTag] != id {
 		n.t.Errorf("status names a snapshot of another run: %+v", s)
 	}
 	kopiatest.Compare(n.t, n.data, n.restored(s.ID))
