@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,24 +47,41 @@ func launch(args []string, report *os.File) int {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, launcher+"=") })
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	floor, err := highWater()
+	if err != nil {
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
 	begin := time.Now()
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		return 1
 	}
-	u := Used{Wall: time.Since(begin), Code: cmd.ProcessState.ExitCode()}
+	u := Used{Wall: time.Since(begin), Floor: floor, Code: cmd.ProcessState.ExitCode()}
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		u.RSS = r.Maxrss << 10
-	}
-	var own syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err == nil {
-		u.Floor = own.Maxrss << 10
 	}
 	if err := json.NewEncoder(report).Encode(u); err != nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		return 1
 	}
 	return u.Code
+}
+
+// highWater is the largest resident size of this process so far, in bytes. The
+// kernel's figure for a whole process would include that of the one that forked it.
+func highWater() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if kib, found := strings.CutPrefix(line, "VmHWM:"); found {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kib), " kB"), 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, errors.New("/proc/self/status has no VmHWM")
 }
 
 // Measure runs a program with this environment, by way of a launcher. One that
