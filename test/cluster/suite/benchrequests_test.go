@@ -72,6 +72,10 @@ func TestWhatTheBenchmarkJudges(t *testing.T) {
 	if diff := cmp.Diff(steady([]measured{few}), steady([]measured{slow})); diff != "" {
 		t.Errorf("renewals show (-few +many):\n%s", diff)
 	}
+	odd := measured{requests: requests{"create jobs": 1, renewal: 2, "get leases": 1}}
+	if diff := cmp.Diff(steady([]measured{few}), steady([]measured{few, odd, few})); diff != "" {
+		t.Errorf("a request of one run shows (-few +many):\n%s", diff)
+	}
 	if cmp.Diff(steady([]measured{few}), steady([]measured{more})) == "" {
 		t.Error("another request does not show")
 	}
