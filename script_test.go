@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -11,12 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -106,9 +107,9 @@ func (w watched) Log(args ...any) {
 	w.T.Log(log)
 }
 
-// showsSecret reports whether a line has the secret, or what it is in base64.
+// showsSecret reports whether a line has the secret, in any of its forms.
 func showsSecret(line string) bool {
-	return strings.Contains(line, secretText) || strings.Contains(line, base64.StdEncoding.EncodeToString([]byte(secretText)))
+	return slices.ContainsFunc(kopiatest.SecretForms(secretText), func(form string) bool { return strings.Contains(line, form) })
 }
 
 // kopiaForScripts returns the kopia that the Makefile names, or "" when there is

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,26 +20,12 @@ import (
 func noSecret(t *testing.T, texts map[string]string) {
 	t.Helper()
 	for what, text := range texts {
-		for _, form := range forms(password) {
+		for _, form := range kopiatest.SecretForms(password) {
 			if at := strings.Index(text, form); at >= 0 {
 				t.Errorf("a secret is in %s: ...%q", what, text[max(0, at-200):min(len(text), at+200)])
 			}
 		}
 	}
-}
-
-// forms are those in which a secret may be shown: as it is, and within a longer text
-// in base64, where it looks different by how many bytes stand before it.
-func forms(secret string) []string {
-	all := []string{secret}
-	const bitsOfChar = 6
-	for before := range 3 {
-		text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat(" ", before) + secret))
-		// The characters that hold bits of the secret alone.
-		from, to := (8*before+bitsOfChar-1)/bitsOfChar, 8*(before+len(secret))/bitsOfChar
-		all = append(all, text[from:to])
-	}
-	return all
 }
 
 // TestNoSecretIsEverShown puts a canary into every key that a repository Secret
@@ -160,7 +145,7 @@ func lookIntoProcesses(t *testing.T, w *world, canary string) int {
 			met++
 		}
 		for what, content := range map[string][]byte{"environment": environment, "command line": line} {
-			for _, form := range forms(canary) {
+			for _, form := range kopiatest.SecretForms(canary) {
 				if bytes.Contains(content, []byte(form)) {
 					t.Errorf("a secret is in the %s of %s: %q", what, dir, content)
 				}

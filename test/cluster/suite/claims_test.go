@@ -26,7 +26,8 @@ func taggedBy(runID string, listed []kopiatest.Listed) []kopiatest.Listed {
 	return slices.DeleteFunc(slices.Clone(listed), func(s kopiatest.Listed) bool { return s.Tags[runTag] != runID })
 }
 
-// isSuccess reports whether an outcome says that the data is in the repository.
+// isSuccess reports whether an outcome says that the data is in the repository. The
+// list is written out here again on purpose: the judge must not take the product's.
 func isSuccess(o result.Outcome) bool {
 	return slices.Contains([]result.Outcome{result.Succeeded, result.SucceededWithWarnings, result.Unchanged}, o)
 }
@@ -120,7 +121,8 @@ func TestAClaimIsJudgedByTheRepository(t *testing.T) {
 	}
 }
 
-// historyLength is how many runs a history keeps.
+// historyLength is how many runs a history keeps, as documented; on purpose not the
+// product's own constant.
 const historyLength = 20
 
 // history is what is remembered of the source's runs, oldest first. Of a run that

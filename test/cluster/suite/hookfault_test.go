@@ -2,11 +2,9 @@ package suite
 
 import (
 	"context"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,13 +111,8 @@ func TestTheAfterHookIsRunWhenTheBackupFails(t *testing.T) {
 // snapshot is not taken, and while the mover reads the volume itself.
 func TestTheAfterHookIsRunWhenTheCommandIsCancelled(t *testing.T) {
 	t.Parallel()
-	signals := []struct {
-		name   string
-		signal os.Signal
-		code   int
-	}{{"SIGINT", syscall.SIGINT, 130}, {"SIGTERM", syscall.SIGTERM, 143}}
 	for _, method := range []string{"Snapshot", "Direct"} {
-		for _, row := range signals {
+		for _, row := range stopSignals() {
 			t.Run(method+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
 				n := betweenHooks(t, method)

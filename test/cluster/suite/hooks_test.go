@@ -1,14 +1,10 @@
 package suite
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -30,11 +26,7 @@ func (n *space) application() []string {
 	n.t.Helper()
 	kopiatest.Write(n.t, filepath.Join(n.data, "state"), open)
 	n.pod("app", "data", "sleep 100000")
-	n.until("the application runs", func(ctx context.Context) bool {
-		p, err := shared.typed.CoreV1().Pods(n.name).Get(ctx, "app", metav1.GetOptions{})
-		n.must(err)
-		return p.Status.Phase == corev1.PodRunning
-	})
+	n.untilRunning("app")
 	flags := []string{
 		"--exec-in", "pod/app:main",
 		"--exec-before", "echo closed > /data/state; echo before >> /data/hooks; echo at rest",

@@ -14,17 +14,23 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
+// stopSignal is a signal that cancels a command, and the exit code that it then has.
+type stopSignal struct {
+	name   string
+	signal os.Signal
+	code   int
+}
+
+func stopSignals() []stopSignal {
+	return []stopSignal{{"SIGINT", syscall.SIGINT, 130}, {"SIGTERM", syscall.SIGTERM, 143}}
+}
+
 // TestASignalNamesTheIncompleteSnapshot stops a command while its mover is in the
 // midst of a large upload, which a limit keeps from being over too soon.
 func TestASignalNamesTheIncompleteSnapshot(t *testing.T) {
 	t.Parallel()
-	rows := []struct {
-		name   string
-		signal os.Signal
-		code   int
-	}{{"SIGINT", syscall.SIGINT, 130}, {"SIGTERM", syscall.SIGTERM, 143}}
 	for _, method := range []string{"Snapshot", "Direct"} {
-		for _, row := range rows {
+		for _, row := range stopSignals() {
 			t.Run(method+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
 				n := newSource(t, shape{CopyMethod: method, Kopia: "    additionalArgs: ['--upload-speed=10MB']\n"})
