@@ -96,6 +96,7 @@ func TestMarshalBoundedFallsBackToTheCore(t *testing.T) {
 	long := strings.Repeat("p", result.TerminationMessageBytes)
 	rows := map[string]result.Result{
 		"a restore to a long path":    {Restore: &result.RestoreReport{TargetDir: long}},
+		"a maintenance of many parts": {Maintenance: &result.MaintenanceReport{Owner: "a@b", Cycles: slices.Repeat([]result.MaintenanceCycle{{Name: "snapshot-gc", Error: long}}, 20)}},
 		"a snapshot of a long path":   {Snapshot: &result.Snapshot{ID: "abc", Identity: result.Identity{Path: long}}},
 		"a repository of a long type": {Repository: &result.RepositoryInfo{Type: long}},
 	}

@@ -25,12 +25,13 @@ func Reductions() []Reduction {
 		{[]string{"policy.changes"}, "left out from the end, counted in `policy.omittedChanges`", cutChange},
 		{[]string{"warnings"}, "left out from the end, counted in `omittedWarnings`", cutWarning},
 		{[]string{"snapshot.errors"}, "left out from the end, counted in `snapshot.omittedErrors`", cutFileError},
+		{[]string{"maintenance.cycles"}, gone, dropCycles},
 		{[]string{"snapshot.tags", "snapshot.pins", "snapshot.retention"}, gone, dropLabels},
 		cutTexts(400),
 		{[]string{"phases", "actions", "cache"}, gone, dropRecord},
 		cutTexts(120),
 		{[]string{
-			"object", "identity", "message", "hint", "repository", "policy", "restore", "kopiaVersion",
+			"object", "identity", "message", "hint", "repository", "policy", "restore", "maintenance", "kopiaVersion",
 			"snapshot.identity", "snapshot.rootObject", "snapshot.uploadedBytes",
 		}, gone, keepCore},
 	}
@@ -85,6 +86,17 @@ func cutFileError(r *Result) bool {
 	cut := (len(r.Snapshot.Errors) + 3) / 4
 	r.Snapshot.Errors = r.Snapshot.Errors[:len(r.Snapshot.Errors)-cut]
 	r.Snapshot.OmittedErrors += cut
+	return true
+}
+
+// dropCycles drops the parts of a maintenance; one that failed is the Result's reason.
+func dropCycles(r *Result) bool {
+	if r.Maintenance == nil || r.Maintenance.Cycles == nil {
+		return false
+	}
+	m := *r.Maintenance
+	m.Cycles = nil
+	r.Maintenance = &m
 	return true
 }
 

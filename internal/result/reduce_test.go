@@ -42,7 +42,7 @@ func filled(v reflect.Value) {
 	}
 }
 
-// fields flattens a Result to its members and those of its snapshot and policy.
+// fields flattens a Result to its members and those of its snapshot, policy and maintenance.
 func fields(t *testing.T, r Result) map[string]any {
 	t.Helper()
 	data, err := json.Marshal(r)
@@ -56,7 +56,7 @@ func fields(t *testing.T, r Result) map[string]any {
 	flat := map[string]any{}
 	for name, value := range top {
 		flat[name] = value
-		if name != "snapshot" && name != "policy" {
+		if name != "snapshot" && name != "policy" && name != "maintenance" {
 			continue
 		}
 		flat[name] = "there"

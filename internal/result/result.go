@@ -58,6 +58,8 @@ type Result struct {
 	Policy     *PolicyReport   `json:"policy,omitempty"`
 	Actions    []ActionReport  `json:"actions,omitempty"`
 	Restore    *RestoreReport  `json:"restore,omitempty"`
+	// Maintenance is what a maintenance did; nil for every other operation.
+	Maintenance *MaintenanceReport `json:"maintenance,omitempty"`
 	// Snapshots answers a list; newest last. It is not bounded: it travels only
 	// in the event stream, never in a termination message.
 	Snapshots []Snapshot `json:"snapshots,omitempty"`
@@ -192,6 +194,29 @@ type RestoreReport struct {
 	Dirs      int64  `json:"dirs"`
 	Symlinks  int64  `json:"symlinks"`
 	Size      int64  `json:"size"`
+}
+
+// MaintenanceReport is what a maintenance did, as a fresh process read it back from
+// the repository's own record.
+type MaintenanceReport struct {
+	// Owner is the user@host that owns the repository's maintenance now.
+	Owner string `json:"owner"`
+	// PreviousOwner is who owned it before this run took it over; empty: this run
+	// took nothing over.
+	PreviousOwner string `json:"previousOwner,omitempty"`
+	// Cycles are the parts of the maintenance that this run has begun, by kopia's
+	// names, as snapshot-gc, in order of their start.
+	Cycles []MaintenanceCycle `json:"cycles,omitempty"`
+	// NextFull is when kopia takes the next full maintenance for due.
+	NextFull *time.Time `json:"nextFull,omitempty"`
+}
+
+// MaintenanceCycle is one part of a maintenance.
+type MaintenanceCycle struct {
+	Name string   `json:"name"`
+	Took Duration `json:"took"`
+	// Error is why it failed; empty: it did not.
+	Error string `json:"error,omitempty"`
 }
 
 // Warning is something that the run met and that did not stop it.

@@ -15,6 +15,8 @@ const (
 	OperationList    Operation = "list"
 	// OperationProbe looks at the repository for a plan and writes nothing there.
 	OperationProbe Operation = "probe"
+	// OperationMaintenance is the upkeep of a repository: kopia's full maintenance.
+	OperationMaintenance Operation = "maintenance"
 )
 
 // Task is everything a mover needs to know, but for secrets. It is part of the
@@ -43,6 +45,8 @@ type Task struct {
 	Backup     *BackupTask    `json:"backup,omitempty"`
 	Restore    *RestoreTask   `json:"restore,omitempty"`
 	List       *ListTask      `json:"list,omitempty"`
+	// Maintenance is nil for every other operation.
+	Maintenance *MaintenanceTask `json:"maintenance,omitempty"`
 	// Warnings are what the plan knows the run to leave out of what the manifest
 	// asks for. The Result starts with them.
 	Warnings []Warning `json:"warnings,omitempty"`
@@ -238,6 +242,14 @@ type RestoreTask struct {
 type ListTask struct {
 	// All lists every identity of the repository.
 	All bool `json:"all,omitempty"`
+}
+
+// MaintenanceTask is the part of a Task that only maintenance has. The Task's
+// Identity is whom kopia must know as the owner of the maintenance; it has no path.
+type MaintenanceTask struct {
+	// TakeOwnership makes the identity the owner where the repository has another;
+	// without it such a repository is refused.
+	TakeOwnership bool `json:"takeOwnership,omitempty"`
 }
 
 // Duration is a time.Duration that travels as text, as "5m0s".

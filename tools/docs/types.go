@@ -35,7 +35,7 @@ func results() ([]byte, error) {
 		"too long these steps are taken, one after the other. What none of them names, the outcome and the snapshot's id above\n"+
 		"all, is always there.\n"+reductions(),
 		"Result", "Outcome", "Snapshot", "FileError", "Identity", "ObjectRef", "RepositoryInfo", "Absence", "PolicyReport", "PolicyChange",
-		"ActionReport", "RestoreReport", "Warning", "Phase", "CacheUse", "Operation", "Proof")
+		"ActionReport", "RestoreReport", "MaintenanceReport", "MaintenanceCycle", "Warning", "Phase", "CacheUse", "Operation", "Proof")
 }
 
 // reductions is the table of what is left out of a termination message.
