@@ -74,8 +74,11 @@ type Options struct {
 	Strict bool `json:"strict,omitempty"`
 	// Detach ends the plan when the mover has been started.
 	Detach bool `json:"detach,omitempty"`
-	// Scheduled is true in a CronJob: a paused object is skipped, not refused.
+	// Scheduled is true in a CronJob: a paused object is skipped, not refused, and a
+	// manual trigger says nothing.
 	Scheduled bool `json:"scheduled,omitempty"`
+	// TimeZone is what the object's schedule counts in; empty: UTC.
+	TimeZone string `json:"timeZone,omitempty"`
 	// ActionsOnLiveVolume allows actions with copyMethod Direct.
 	ActionsOnLiveVolume bool `json:"actionsOnLiveVolume,omitempty"`
 	// AllowPolicyActions lets kopia run actions of the manifest's policy file.

@@ -140,7 +140,7 @@ func golden(t *testing.T, file string, got []byte) {
 
 func TestGoldenFoldersHoldNothingElse(t *testing.T) {
 	t.Parallel()
-	known := map[string]bool{"manifest.yaml": true, "facts.yaml": true, "options.yaml": true, "probe.yaml": true, "plan.txt": true, "plan.json": true}
+	known := map[string]bool{"manifest.yaml": true, "facts.yaml": true, "options.yaml": true, "probe.yaml": true, "plan.txt": true, "plan.json": true, "schedule.yaml": true}
 	for _, name := range goldenCases(t) {
 		entries, err := os.ReadDir(filepath.Join(goldenDir, name))
 		if err != nil {

@@ -20,7 +20,7 @@ const (
 	// LabelSource is SourceLabel of the object.
 	LabelSource = "volsync-kopia/source"
 	// LabelRole says what an object is for: mover, probe, ask, copy, cache, lease,
-	// history.
+	// history, schedule, driver.
 	LabelRole = "volsync-kopia/role"
 	// LabelOwnerName is on pods, with the object's name, as documented for
 	// finding them.
@@ -49,8 +49,8 @@ const (
 	// AnnotationKeep, AnnotationManualTag, AnnotationScheduled and
 	// AnnotationWritesStatus on a Job are what whoever collects its Result must
 	// know, should the command be dead by then: how many seconds the Job then
-	// stays, spec.trigger.manual and spec.trigger.schedule as they were, and
-	// whether the object's status is this run's to write.
+	// stays, spec.trigger.manual and spec.trigger.schedule as they were, this with
+	// the CronJob's time zone, and whether the object's status is this run's to write.
 	AnnotationKeep         = "volsync-kopia/keep"
 	AnnotationManualTag    = "volsync-kopia/manual-tag"
 	AnnotationScheduled    = "volsync-kopia/scheduled"
@@ -81,6 +81,10 @@ const (
 	roleCache   = "cache"
 	RoleLease   = "lease"
 	RoleHistory = "history"
+	// RoleSchedule is of what makes up a schedule, RoleDriver of the Jobs and pods that
+	// its CronJob makes.
+	RoleSchedule = "schedule"
+	RoleDriver   = "driver"
 )
 
 // labels are those of an object with the role; run is empty for objects that
@@ -124,7 +128,7 @@ func (b *builder) jobMeta() metav1.ObjectMeta {
 			m.Annotations[AnnotationManualTag] = t.Manual
 		}
 		if t.Schedule != nil {
-			m.Annotations[AnnotationScheduled] = *t.Schedule
+			m.Annotations[AnnotationScheduled] = b.zoned(*t.Schedule)
 		}
 	}
 	return m

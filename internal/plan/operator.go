@@ -55,7 +55,7 @@ func (b *builder) paused() *Skip {
 // manualTrigger skips a run whose manual tag was served already.
 func (b *builder) manualTrigger() *Skip {
 	trigger := b.source.Spec.Trigger
-	if trigger == nil || trigger.Manual == "" || b.in.Options.Force || b.in.Facts.lastManualSync() != trigger.Manual {
+	if trigger == nil || trigger.Manual == "" || b.in.Options.Force || b.in.Options.Scheduled || b.in.Facts.lastManualSync() != trigger.Manual {
 		return nil
 	}
 	return &Skip{

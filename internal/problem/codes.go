@@ -23,7 +23,7 @@ type Code struct {
 
 // Codes returns every documented code in order of its ID.
 func Codes() []Code {
-	all := slices.Concat(specCodes(), validateCodes(), argumentCodes(), policyCodes(), repositoryCodes(), clusterCodes(), hookCodes())
+	all := slices.Concat(specCodes(), validateCodes(), argumentCodes(), policyCodes(), repositoryCodes(), clusterCodes(), hookCodes(), scheduleCodes())
 	slices.SortFunc(all, func(a, b Code) int {
 		if a.ID < b.ID {
 			return -1

@@ -1,0 +1,139 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// DefaultTimeZone is that of a schedule for which no other is given.
+const DefaultTimeZone = "Etc/UTC"
+
+// ScheduleOptions are the user's choices for a schedule, beside those of its runs.
+type ScheduleOptions struct {
+	// TimeZone is a name of the IANA database; empty: DefaultTimeZone.
+	TimeZone string
+}
+
+// Schedule are the objects that run a source at the times of its trigger: a CronJob of
+// this program, and what it needs.
+type Schedule struct {
+	Object result.ObjectRef `json:"object"`
+	// Expression is spec.trigger.schedule.
+	Expression string `json:"expression"`
+	TimeZone   string `json:"timeZone"`
+	// Objects are ServiceAccount, Role, RoleBinding, ConfigMap and CronJob, in the order
+	// in which they are to be created. They have no holes. A schedule with an error among
+	// its findings has none.
+	Objects  []Template   `json:"objects,omitempty"`
+	Findings problem.List `json:"findings,omitempty"`
+}
+
+// BuildSchedule makes the schedule of a ReplicationSource. in.Options are those of its
+// runs; in.Facts are what the cluster is like now, of which the ConfigMap keeps the
+// class facts.
+//
+// The returned list is the schedule's Findings. What the plan of a run finds that no
+// run could get past is an error here, too; what may be otherwise by then is not. The
+// same input gives the same objects. in.Document must hold a source.
+func BuildSchedule(in Input, o ScheduleOptions) (Schedule, problem.List) {
+	in = unattended(in, o)
+	b, _ := begin(in)
+	s := Schedule{Object: objectOf(in), TimeZone: in.Options.TimeZone}
+	if t := b.source.Spec.Trigger; t != nil && t.Schedule != nil {
+		s.Expression = strings.TrimSpace(*t.Schedule)
+	}
+	b.checkTrigger(s)
+	run, found := BuildBackup(in)
+	s.Findings = b.forSchedule(found)
+	if !s.Findings.HasErrors() && !b.findings.HasErrors() {
+		s.Objects = b.scheduleObjects(s, run.Needs)
+	}
+	if b.err != nil {
+		b.find(problem.Error, codeTemplate, "", "an object of the schedule cannot be made: "+b.err.Error(), "please report this as a defect")
+	}
+	b.findings.Sort()
+	s.Findings = append(s.Findings, b.findings...)
+	if s.Findings.HasErrors() {
+		s.Objects = nil
+	}
+	return s, s.Findings
+}
+
+// unattended is the input of the runs that the CronJob starts: what is true only now, or
+// of whoever makes the schedule, is taken away.
+func unattended(in Input, o ScheduleOptions) Input {
+	in.Options.Scheduled, in.Options.Force, in.Options.Detach = true, false, false
+	in.Options.TimeZone = o.TimeZone
+	if in.Options.TimeZone == "" {
+		in.Options.TimeZone = DefaultTimeZone
+	}
+	in.Env.Local, in.Env.Holder = nil, ""
+	in.Facts.Rights, in.Facts.Quotas = nil, nil
+	if in.Facts.Object == nil {
+		in.Facts.Object = &Object{} // it may be there by then, and its status is to be written
+	}
+	return in
+}
+
+// checkTrigger refuses a source that says no time, and a time zone that there is not.
+func (b *builder) checkTrigger(s Schedule) {
+	if s.Expression == "" {
+		b.find(problem.Error, codeNoSchedule, "spec.trigger", "there is no spec.trigger.schedule that says when to run",
+			`set it, as schedule: "0 2 * * *"`)
+	}
+	if why := CheckTimeZone(s.TimeZone); why != nil {
+		b.find(problem.Error, codeTimeZone, "", why.Error(), "give a name of the IANA database, as Europe/Berlin, or leave it out for "+DefaultTimeZone)
+	}
+	if b.source.Spec.Paused {
+		b.find(problem.Info, codePausedSchedule, "spec.paused",
+			"the source is paused: its runs are skipped, each with an Event, until the schedule is made from a source that is not", "")
+	}
+}
+
+// CheckTimeZone says why a CronJob could not have the time zone; nil: it can.
+func CheckTimeZone(zone string) error {
+	if zone == "" || strings.EqualFold(zone, "Local") {
+		return fmt.Errorf("%q is not the name of a time zone", zone)
+	}
+	if _, err := time.LoadLocation(zone); err != nil {
+		return fmt.Errorf("%q is not the name of a time zone", zone)
+	}
+	return nil
+}
+
+// forSchedule are the findings of the plan of a run, as far as they hold for runs that
+// are yet to come.
+func (b *builder) forSchedule(found problem.List) problem.List {
+	kept := make(problem.List, len(found))
+	for i, p := range found {
+		switch p.Code {
+		case codeOperator:
+			if p.Severity == problem.Error {
+				p.Severity, p.Message = problem.Warning, p.Message+"; every run is refused as long as it does"
+			}
+		case codeRetained:
+			p.Severity = problem.Warning
+			p.Message = strings.Replace(p.Message, "and you cannot", "and a Role cannot let a run", 1) + "; every run is refused until its ServiceAccount may"
+			p.Fix = fmt.Sprintf("use a class that deletes, or give it the ClusterRole %[1]s of doctor --print-role: "+
+				"kubectl create clusterrolebinding %[2]s --clusterrole=%[1]s --serviceaccount=%[3]s:%[2]s",
+				RetainRoleName, Name(NameCron, b.object, ""), b.object.Namespace)
+		}
+		kept[i] = p
+	}
+	return kept
+}
+
+// zoned is the source's schedule with its time zone, as cron reads both.
+func (b *builder) zoned(schedule string) string {
+	if zone := b.in.Options.TimeZone; zone != "" {
+		return ZonedSchedule(schedule, zone)
+	}
+	return schedule
+}
+
+// ZonedSchedule is a schedule that counts in a time zone, in the words of cron.
+func ZonedSchedule(schedule, zone string) string { return "CRON_TZ=" + zone + " " + schedule }

@@ -1,0 +1,64 @@
+package plan
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+)
+
+// driverCommand is the command line of a scheduled run: what it always says, then the
+// options that are not the documented defaults.
+func (b *builder) driverCommand() []string {
+	o := b.in.Options
+	command := []string{
+		moverProgram, "backup", "--filename=" + scheduleFile(ScheduleManifest), "--class-facts=" + scheduleFile(ScheduleClassFacts),
+		"--scheduled", "--time-zone=" + o.TimeZone, "--policy-errors=" + string(o.PolicyErrors), "--progress=plain",
+		"--mover-image=" + b.in.Env.Image,
+	}
+	if v := b.in.Env.KopiaVersion; v != "" && v != argv.DefaultVersion {
+		command = append(command, "--kopia-version="+v)
+	}
+	for _, flag := range optionFlags(o, DefaultOptions()) {
+		if flag.value != flag.usual {
+			command = append(command, "--"+flag.name+"="+flag.value)
+		}
+	}
+	return command
+}
+
+// optionFlag is an option as it is typed, with the value that it has untyped.
+type optionFlag struct{ name, value, usual string }
+
+func switchFlag(name string, value, usual bool) optionFlag {
+	return optionFlag{name, strconv.FormatBool(value), strconv.FormatBool(usual)}
+}
+
+func limitFlag(name string, value, usual result.Duration) optionFlag {
+	return optionFlag{name, time.Duration(value).String(), time.Duration(usual).String()}
+}
+
+// optionFlags are the options that a scheduled run can be given on its command line.
+// Hooks of a command line are not among them: the manifest carries them.
+func optionFlags(o, usual Options) []optionFlag {
+	t, u := o.Timeouts, usual.Timeouts
+	return []optionFlag{
+		{"prove", string(o.Prove), string(usual.Prove)},
+		{"on-empty", string(o.OnEmpty), string(usual.OnEmpty)},
+		{"create-repository", string(o.CreateRepository), string(usual.CreateRepository)},
+		switchFlag("strict", o.Strict, usual.Strict),
+		switchFlag("actions-on-live-volume", o.ActionsOnLiveVolume, usual.ActionsOnLiveVolume),
+		switchFlag("allow-policy-actions", o.AllowPolicyActions, usual.AllowPolicyActions),
+		limitFlag("timeout", t.Running, u.Running),
+		limitFlag("keep-job", o.KeepJob, usual.KeepJob),
+		limitFlag("ready-timeout", t.SnapshotReady, u.SnapshotReady),
+		limitFlag("bound-timeout", t.Bound, u.Bound),
+		limitFlag("scheduled-timeout", t.Scheduled, u.Scheduled),
+		limitFlag("started-timeout", t.Started, u.Started),
+		limitFlag("idle-timeout", t.Idle, u.Idle),
+		limitFlag("triggered-timeout", t.CopyTrigger, u.CopyTrigger),
+		limitFlag("removed-timeout", t.Removed, u.Removed),
+		limitFlag("cancel-grace", t.CancelGrace, u.CancelGrace),
+	}
+}
