@@ -41,13 +41,15 @@ func BuildBackup(in Input) (Plan, problem.List) {
 
 // begin makes the builder and what is known of the plan before any decision.
 func begin(in Input) (*builder, Plan) {
-	source := in.Document.Source
-	b := &builder{in: in, source: source, kopia: source.Spec.Kopia, object: objectOf(in)}
-	if b.kopia == nil {
+	b := &builder{in: in, kind: kindOf(in.Document), source: in.Document.Source, object: objectOf(in)}
+	if m := in.Document.Maintenance; m != nil {
+		b.source, b.upkeep, b.kopia = &spec.ReplicationSource{}, &m.Spec, sharedFields(&m.Spec)
+		b.limitRunning()
+	} else if b.kopia = b.source.Spec.Kopia; b.kopia == nil {
 		b.kopia = &spec.KopiaSource{}
 	}
 	return b, Plan{
-		APIVersion: result.APIVersion, Kind: KindPlan, Operation: result.OperationBackup,
+		APIVersion: result.APIVersion, Kind: KindPlan, Operation: b.operation(),
 		RunID: in.Env.RunID, Time: in.Env.Now.UTC(), Version: in.Env.Version,
 		Object: b.object, Local: in.Env.Local, Unknown: b.unknown(),
 	}
@@ -100,8 +102,8 @@ func (b *builder) repository(place site, p policies) Repository {
 	return r
 }
 
-// planCluster decides how a run on the cluster goes, and lays out its steps.
-func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
+// planMover decides on the mover's pod, whatever it does.
+func (b *builder) planMover(plan *Plan) {
 	b.checkExtraClaims()
 	b.checkCacheClass(plan.Cache)
 	b.checkStatusObject()
@@ -113,6 +115,11 @@ func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
 		b.find(problem.Error, codeNoImage, "", "there is no mover image: this is a development build, which has no default",
 			"give --mover-image, or set VOLSYNC_KOPIA_MOVER_IMAGE")
 	}
+}
+
+// planCluster decides how a run on the cluster goes, and lays out its steps.
+func (b *builder) planCluster(plan *Plan, p policies, task *result.Task) {
+	b.planMover(plan)
 	c := b.decideCopy()
 	if c == nil {
 		b.checkRights(b.surelyNeeds()) // every gap is told at once
@@ -153,7 +160,7 @@ func (b *builder) planLocal(place site) {
 		Files:       []PreparedDir{{Dir: place.secretDir, Kind: spec.KindSecret, Name: b.kopia.Repository}},
 	}
 	if b.inputSecret(b.kopia.Repository) == nil {
-		b.find(problem.Error, codeSecretMissing, "spec.kopia.repository",
+		b.find(problem.Error, codeSecretMissing, b.field("repository"),
 			b.notGiven(spec.KindSecret, b.kopia.Repository), b.giveIt("secret", b.kopia.Repository))
 	}
 	if c := b.kopia.PolicyConfig; c != nil && (c.SecretName != "" || c.ConfigMapName != "") {

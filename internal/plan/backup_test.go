@@ -55,7 +55,7 @@ func TestEqualInputsGiveEqualBytesAndAreLeftAlone(t *testing.T) {
 		}
 		var first []byte
 		for range 5 {
-			p, _ := plan.BuildBackup(in)
+			p, _ := build(in)
 			data, err := p.JSON()
 			if err != nil {
 				t.Fatal(err)
@@ -78,7 +78,7 @@ func TestEqualInputsGiveEqualBytesAndAreLeftAlone(t *testing.T) {
 func TestAPlanSurvivesJSON(t *testing.T) {
 	t.Parallel()
 	for _, name := range goldenCases(t) {
-		built, _ := plan.BuildBackup(load(t, name))
+		built, _ := build(load(t, name))
 		data, err := built.JSON()
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestAPlanSurvivesJSON(t *testing.T) {
 func TestReferencesPointBackAndEverythingOfARunHasTheJobAsOwner(t *testing.T) {
 	t.Parallel()
 	for _, name := range goldenCases(t) {
-		p, _ := plan.BuildBackup(load(t, name))
+		p, _ := build(load(t, name))
 		for i, step := range p.Steps {
 			if step.ID != i+1 {
 				t.Errorf("%s: step %d has the id %d", name, i+1, step.ID)
@@ -129,7 +129,7 @@ func TestReferencesPointBackAndEverythingOfARunHasTheJobAsOwner(t *testing.T) {
 func TestTheStartIsNotedWhereTheOutcomeIs(t *testing.T) {
 	t.Parallel()
 	for _, name := range goldenCases(t) {
-		p, _ := plan.BuildBackup(load(t, name))
+		p, _ := build(load(t, name))
 		var start, end *plan.Step
 		for i := range p.Steps {
 			switch p.Steps[i].Kind {
@@ -178,7 +178,7 @@ func checkOwner(t *testing.T, name string, step *plan.Step) {
 func TestMoverPodsAreRestrictedAndHoldNoToken(t *testing.T) {
 	t.Parallel()
 	for _, name := range goldenCases(t) {
-		p, _ := plan.BuildBackup(load(t, name))
+		p, _ := build(load(t, name))
 		if len(p.Steps) == 0 || p.Local != nil {
 			continue
 		}
@@ -201,7 +201,10 @@ func TestMoverPodsAreRestrictedAndHoldNoToken(t *testing.T) {
 			}
 		}
 		mount := container.VolumeMounts[0]
-		if mount.MountPath != "/data" || mount.ReadOnly != (p.Task.Backup.Actions == nil) {
+		switch {
+		case p.Task.Backup == nil && mount.MountPath == "/data":
+			t.Errorf("%s: a volume is mounted that is not read", name)
+		case p.Task.Backup != nil && (mount.MountPath != "/data" || mount.ReadOnly != (p.Task.Backup.Actions == nil)):
 			t.Errorf("%s: /data must be read-only unless actions run: %+v", name, mount)
 		}
 		if got := job.Spec.Template.Labels[plan.LabelRun]; got != p.RunID {
@@ -307,7 +310,7 @@ func TestPlanningWithoutOneFactNeverPanics(t *testing.T) {
 			if err := json.Unmarshal(data, &in.Facts); err != nil {
 				t.Fatal(err)
 			}
-			p, findings := plan.BuildBackup(in)
+			p, findings := build(in)
 			if findings.HasErrors() == (len(p.Steps) > 0) && p.Skip == nil {
 				t.Errorf("%s without %s: %d steps with findings %v", name, field, len(p.Steps), findings)
 			}

@@ -11,9 +11,15 @@ import (
 
 // builder is what the parts of one plan share while it is built.
 type builder struct {
-	in       Input
-	source   *spec.ReplicationSource
-	kopia    *spec.KopiaSource
+	in Input
+	// source is the object of a backup; empty for another kind.
+	source *spec.ReplicationSource
+	// kopia are the fields that all kinds share, by their names in a
+	// ReplicationSource, and those that only a backup has. kind says where they stand.
+	kopia *spec.KopiaSource
+	kind  kind
+	// upkeep is the object of a maintenance; nil for another kind.
+	upkeep   *spec.KopiaMaintenanceSpec
 	object   result.ObjectRef
 	findings problem.List
 	steps    []Step
@@ -99,7 +105,7 @@ func (b *builder) check(err error) {
 
 // name returns the name that the objects of this run share: each is of another
 // kind.
-func (b *builder) name() string { return Name(NameSource, b.object, b.in.Env.RunID) }
+func (b *builder) name() string { return Name(b.kind.names, b.object, b.in.Env.RunID) }
 
 // titleOf returns the title of a step.
 func (b *builder) titleOf(id int) string { return b.steps[id-1].Title }

@@ -25,9 +25,12 @@ const (
 	marginPercent   = 25
 )
 
-// cacheBytes is the capacity of the cache: the manifest's, or the default, or
-// more where the structured configuration or explicit limits ask for more.
+// cacheBytes is the capacity of the cache: that of a claim that is there, or the
+// manifest's, or the default, or more where the structured configuration or explicit limits ask for more.
 func (b *builder) cacheBytes(limits cacheSizes) int64 {
+	if claim := b.in.Facts.claim(b.existingCache()); claim != nil && claim.Capacity != nil && claim.Capacity.Value() > 0 {
+		return claim.Capacity.Value()
+	}
 	if c := b.kopia.CacheCapacity; c != nil && c.Value() > 0 {
 		return c.Value()
 	}
@@ -49,7 +52,7 @@ func percent(size, of int64) int64 { return size/100*of + size%100*of/100 }
 // and a full emptyDir evicts the mover.
 func (b *builder) checkCache(c Cache, total int64) {
 	if need := (cacheSizes{c.ContentBytes, c.MetadataBytes}).volume(); need > total {
-		b.find(problem.Warning, codeCacheTooSmall, "spec.kopia.cacheCapacity",
+		b.find(problem.Warning, codeCacheTooSmall, b.field("cacheCapacity"),
 			fmt.Sprintf("kopia's cache limits allow %s, but the cache has %s", binary(need), c.Capacity),
 			"raise cacheCapacity, or lower the cache limits")
 	}
@@ -59,6 +62,14 @@ func (b *builder) checkCache(c Cache, total int64) {
 func (b *builder) cacheIsClaim() bool {
 	return b.in.Env.Local == nil &&
 		(deref(b.kopia.CacheStorageClassName) != "" || len(b.kopia.CacheAccessModes) > 0)
+}
+
+// existingCache is the claim that the manifest names for the cache, or "".
+func (b *builder) existingCache() string {
+	if b.in.Env.Local != nil || b.upkeep == nil {
+		return ""
+	}
+	return deref(b.upkeep.CachePVC)
 }
 
 // decideCache sizes the cache: explicit limits win over the structured
@@ -81,6 +92,8 @@ func (b *builder) decideCache(structured cacheSizes, dir string) Cache {
 	}
 	switch {
 	case b.in.Env.Local != nil:
+	case b.existingCache() != "":
+		c.Claim, c.Existing = b.existingCache(), true
 	case b.cacheIsClaim():
 		c.Claim = Name(NameCache, b.object, "")
 		c.StorageClass = b.cacheStorageClass()
@@ -144,7 +157,7 @@ func (b *builder) checkCacheClass(c Cache) {
 	if c.StorageClass == "" || b.in.Facts.isUnknown(FactStorageClasses) || b.in.Facts.storageClass(c.StorageClass) != nil {
 		return
 	}
-	b.find(problem.Error, codeStorageClassMissing, "spec.kopia.cacheStorageClassName",
+	b.find(problem.Error, codeStorageClassMissing, b.field("cacheStorageClassName"),
 		fmt.Sprintf("StorageClass %q for the cache does not exist", c.StorageClass),
 		"name one that kubectl get storageclass lists, or leave the cache to an emptyDir")
 }

@@ -70,6 +70,8 @@ const DefaultRemovedTimeout = 6 * time.Minute
 type Options struct {
 	// Force runs although the manual trigger was served or the object is paused.
 	Force bool `json:"force,omitempty"`
+	// TakeOwnership lets a maintenance take the repository's maintenance over.
+	TakeOwnership bool `json:"takeOwnership,omitempty"`
 	// Strict makes ignored file errors count as an incomplete snapshot.
 	Strict bool `json:"strict,omitempty"`
 	// Detach ends the plan when the mover has been started.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/validate"
@@ -37,8 +39,9 @@ func loadCase(t *testing.T, dir string) plan.Input {
 	t.Helper()
 	manifest := readFile(t, filepath.Join(dir, "manifest.yaml"))
 	set, problems := spec.Parse([]spec.Input{{Name: "manifest.yaml", Data: manifest}}, spec.Options{})
-	if problems.HasErrors() || len(set.Sources()) != 1 {
-		t.Fatalf("%s: want one source without errors, found %d and %v", dir, len(set.Sources()), problems)
+	objects := slices.DeleteFunc(slices.Clone(set.Documents), func(d *spec.Document) bool { return d.Source == nil && d.Maintenance == nil })
+	if problems.HasErrors() || len(objects) != 1 {
+		t.Fatalf("%s: want one object to run without errors, found %d and %v", dir, len(objects), problems)
 	}
 	facts, err := plan.ParseFacts(readFile(t, filepath.Join(dir, "facts.yaml")))
 	if err != nil {
@@ -59,9 +62,17 @@ func loadCase(t *testing.T, dir string) plan.Input {
 	})...)
 	problems.Sort()
 	return plan.Input{
-		Set: set, Document: set.Sources()[0], Facts: facts,
+		Set: set, Document: objects[0], Facts: facts,
 		Env: custom.Env, Options: custom.Options, Findings: problems,
 	}
+}
+
+// build plans the case's object, whatever its kind.
+func build(in plan.Input) (plan.Plan, problem.List) {
+	if in.Document.Maintenance != nil {
+		return plan.BuildMaintenance(in)
+	}
+	return plan.BuildBackup(in)
 }
 
 func readFile(t *testing.T, name string) []byte {
@@ -97,7 +108,7 @@ func TestGoldenPlans(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(goldenDir, name)
-			p, findings := plan.BuildBackup(loadCase(t, dir))
+			p, findings := build(loadCase(t, dir))
 			if diff := cmp.Diff(p.Findings, findings); diff != "" {
 				t.Errorf("the returned list is not the plan's (-plan +returned):\n%s", diff)
 			}

@@ -7,6 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // ManagedBy is the value of app.kubernetes.io/managed-by and the field manager.
@@ -123,13 +125,12 @@ func (b *builder) jobMeta() metav1.ObjectMeta {
 	if scheduled, started := b.in.Options.Timeouts.Scheduled, b.in.Options.Timeouts.Started; scheduled > 0 && started > 0 {
 		m.Annotations[AnnotationStartLimit] = time.Duration(scheduled + started).String()
 	}
-	if t := b.source.Spec.Trigger; t != nil {
-		if t.Manual != "" {
-			m.Annotations[AnnotationManualTag] = t.Manual
-		}
-		if t.Schedule != nil {
-			m.Annotations[AnnotationScheduled] = b.zoned(*t.Schedule)
-		}
+	t := b.in.Document.Trigger()
+	if t.Manual != "" {
+		m.Annotations[AnnotationManualTag] = t.Manual
+	}
+	if t.Schedule != nil {
+		m.Annotations[AnnotationScheduled] = b.zoned(*t.Schedule)
 	}
 	return m
 }
@@ -146,7 +147,7 @@ func (b *builder) lastingMeta(kind NameKind, role string) metav1.ObjectMeta {
 	m.Labels = b.labels(role, "")
 	if live := b.in.Facts.Object; live != nil && live.UID != "" {
 		m.OwnerReferences = []metav1.OwnerReference{{
-			APIVersion: b.source.APIVersion, Kind: b.object.Kind, Name: b.object.Name, UID: types.UID(live.UID),
+			APIVersion: spec.GroupVersion, Kind: b.object.Kind, Name: b.object.Name, UID: types.UID(live.UID),
 		}}
 	}
 	return m

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // NameKind is the second part of an object's name: what the object is for.
@@ -14,12 +15,13 @@ type NameKind string
 
 // The kinds of names.
 const (
-	NameSource NameKind = "src"
-	NameAsk    NameKind = "ask"
-	NameProbe  NameKind = "probe"
-	NameCache  NameKind = "cache"
-	NameStatus NameKind = "status"
-	NameCron   NameKind = "cron"
+	NameSource      NameKind = "src"
+	NameMaintenance NameKind = "maint"
+	NameAsk         NameKind = "ask"
+	NameProbe       NameKind = "probe"
+	NameCache       NameKind = "cache"
+	NameStatus      NameKind = "status"
+	NameCron        NameKind = "cron"
 )
 
 // The longest names. Job names become a label value of their pods; a CronJob
@@ -57,6 +59,14 @@ func Name(kind NameKind, obj result.ObjectRef, runID string) string {
 		name += "-" + run
 	}
 	return name
+}
+
+// RunsOf is the kind of name that the runs of an object of the kind have.
+func RunsOf(kind string) NameKind {
+	if kind == spec.KindKopiaMaintenance {
+		return NameMaintenance
+	}
+	return NameSource
 }
 
 // SourceLabel returns the value of the label that finds everything of an

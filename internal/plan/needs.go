@@ -19,10 +19,9 @@ const (
 	GroupVolSync  = "volsync.backube"
 )
 
-// needs are the rights that a backup uses: what is always read and written
-// first, then what the copy decides, then what is only good to know.
-func (b *builder) needs(c *Copy) []Rule {
-	rules := []Rule{
+// runNeeds are the rights that every run uses.
+func (b *builder) runNeeds() []Rule {
+	return []Rule{
 		{Resource: "persistentvolumeclaims", Verbs: []string{"get"}},
 		{Resource: "pods", Verbs: []string{"get", "list", "watch"}},
 		{Resource: "pods/log", Verbs: []string{"get"}},
@@ -31,8 +30,22 @@ func (b *builder) needs(c *Copy) []Rule {
 		{Group: "batch", Resource: "jobs", Verbs: []string{"create", "delete", "get", "list", "patch", "watch"}},
 		{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "delete", "get", "update"}},
 		// Whether an operator runs the object, or it is paused, stands in it.
-		{Group: GroupVolSync, Resource: "replicationsources", Verbs: []string{"get"}, Optional: b.in.Facts.Object == nil && !b.in.Facts.isUnknown(FactObject)},
+		{Group: GroupVolSync, Resource: b.kind.resource, Verbs: []string{"get"}, Optional: b.in.Facts.Object == nil && !b.in.Facts.isUnknown(FactObject)},
 	}
+}
+
+// statusNeeds are the rights to write the object's status, where it has one.
+func (b *builder) statusNeeds() []Rule {
+	if b.in.Facts.Object == nil {
+		return nil
+	}
+	return []Rule{{Group: GroupVolSync, Resource: b.kind.resource + "/status", Verbs: []string{"patch"}}}
+}
+
+// needs are the rights that a backup uses: what is always read and written
+// first, then what the copy decides, then what is only good to know.
+func (b *builder) needs(c *Copy) []Rule {
+	rules := b.runNeeds()
 	if c.Method != spec.CopyDirect || b.cacheIsClaim() {
 		rules[0].Verbs = []string{"create", "get"}
 	}
@@ -47,28 +60,31 @@ func (b *builder) needs(c *Copy) []Rule {
 	if c.Method == spec.CopySnapshot {
 		rules = append(rules, Rule{Group: GroupSnapshot, Resource: "volumesnapshots", Verbs: []string{"create", "delete", "get", "list", "watch"}})
 	}
-	if b.in.Facts.Object != nil {
-		rules = append(rules, Rule{Group: GroupVolSync, Resource: "replicationsources/status", Verbs: []string{"patch"}})
-	}
+	rules = append(rules, b.statusNeeds()...)
 	rules = append(rules, b.reclaimNeeds(c)...)
 	rules = append(rules, HookNeeds(b.hooks())...)
 	return append(rules, clusterFacts(c)...)
 }
 
-// clusterFacts are the reads outside the namespace. Without them the facts are
-// unknown, and that what stood behind a deleted claim or snapshot is gone is not
-// seen.
+// readingNeeds are the reads outside the namespace. Without them the facts are
+// unknown.
+func readingNeeds() []Rule {
+	return []Rule{
+		reading("", "namespaces", "get"), reading("", "nodes", "get"), reading("", "persistentvolumes", "get"),
+		reading("storage.k8s.io", "storageclasses", "list"), reading("storage.k8s.io", "volumeattachments", "list"),
+	}
+}
+
+func reading(group, resource, verb string) Rule {
+	return Rule{Group: group, Resource: resource, Verbs: []string{verb}, Optional: true, ClusterScoped: true}
+}
+
+// clusterFacts are readingNeeds with those of a copy. Without them it is not seen
+// either that what stood behind a deleted claim or snapshot is gone.
 func clusterFacts(c *Copy) []Rule {
-	rule := func(group, resource string, verbs ...string) Rule {
-		return Rule{Group: group, Resource: resource, Verbs: verbs, Optional: true, ClusterScoped: true}
-	}
-	rules := []Rule{
-		rule("", "namespaces", "get"), rule("", "nodes", "get"), rule("", "persistentvolumes", "get"),
-		rule("storage.k8s.io", "storageclasses", "list"), rule("storage.k8s.io", "volumeattachments", "list"),
-		rule(GroupSnapshot, "volumesnapshotclasses", "list"),
-	}
+	rules := append(readingNeeds(), reading(GroupSnapshot, "volumesnapshotclasses", "list"))
 	if c.Method == spec.CopySnapshot {
-		rules = append(rules, rule(GroupSnapshot, "volumesnapshotcontents", "get"))
+		rules = append(rules, reading(GroupSnapshot, "volumesnapshotcontents", "get"))
 	}
 	return rules
 }

@@ -61,6 +61,7 @@ func placementAmong(places []place) placement {
 func (b *builder) places(c *Copy) []place {
 	var places []place
 	switch {
+	case c == nil: // no volume is read
 	case c.Method == spec.CopyDirect:
 		places = b.addPlace(places, c.Claim, "spec.sourcePVC")
 	case len(b.copyTopology(c)) > 0:
@@ -72,7 +73,7 @@ func (b *builder) places(c *Copy) []place {
 		places = b.addPlace(places, ref.claim, ref.path)
 	}
 	if b.cacheIsClaim() {
-		places = b.addPlace(places, Name(NameCache, b.object, ""), "spec.kopia.cacheStorageClassName")
+		places = b.addPlace(places, Name(NameCache, b.object, ""), b.field("cacheStorageClassName"))
 	}
 	return places
 }
@@ -84,12 +85,15 @@ type claimRef struct{ claim, path string }
 func (b *builder) extraClaims() []claimRef {
 	var refs []claimRef
 	if name := deref(b.kopia.RepositoryPVC); name != "" {
-		refs = append(refs, claimRef{name, "spec.kopia.repositoryPVC"})
+		refs = append(refs, claimRef{name, b.field("repositoryPVC")})
 	}
 	for i := range b.kopia.MoverVolumes {
 		if pvc := b.kopia.MoverVolumes[i].VolumeSource.PersistentVolumeClaim; pvc != nil {
-			refs = append(refs, claimRef{pvc.ClaimName, fmt.Sprintf("spec.kopia.moverVolumes[%d]", i)})
+			refs = append(refs, claimRef{pvc.ClaimName, b.field(fmt.Sprintf("moverVolumes[%d]", i))})
 		}
+	}
+	if name := b.existingCache(); name != "" {
+		refs = append(refs, claimRef{name, b.field("cachePVC")})
 	}
 	return refs
 }
@@ -180,10 +184,27 @@ func volumeTerms(claim *Claim) []corev1.NodeSelectorTerm {
 // read where it was taken. With immediate binding the provisioner chooses, and
 // the scheduler follows the volume by itself.
 func (b *builder) copyTopology(c *Copy) []corev1.NodeSelectorTerm {
-	if c.Method == spec.CopyDirect || c.BindingMode != string(storagev1.VolumeBindingWaitForFirstConsumer) {
+	if c == nil || c.Method == spec.CopyDirect || c.BindingMode != string(storagev1.VolumeBindingWaitForFirstConsumer) {
 		return nil
 	}
 	return volumeTerms(b.in.Facts.claim(c.Claim))
+}
+
+// tolerations are those of the pod beside which the mover must run, and the manifest's
+// own.
+func (b *builder) tolerations(p placement) []corev1.Toleration {
+	if b.upkeep == nil {
+		return p.tolerations
+	}
+	return slices.Concat(b.upkeep.Tolerations, p.tolerations)
+}
+
+// nodeSelector is the manifest's own.
+func (b *builder) nodeSelector() map[string]string {
+	if b.upkeep == nil {
+		return nil
+	}
+	return b.upkeep.NodeSelector
 }
 
 // affinity adds the placement to the manifest's own affinity. Both hold. A

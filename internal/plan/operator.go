@@ -2,16 +2,13 @@ package plan
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/robfig/cron/v3"
-	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // minOperatorWindow is how long after a status change an operator counts as
@@ -21,41 +18,42 @@ const minOperatorWindow = time.Hour
 // checkOperator applies the rules of paused objects and live operators, and of
 // a manual trigger that was served. It returns a reason to skip, or nil.
 func (b *builder) checkOperator() *Skip {
-	live := b.liveSpec()
-	pausedHere, pausedThere := b.source.Spec.Paused, b.source.Spec.Paused
-	if live != nil {
-		pausedThere = live.Paused
+	here := holdOf(b.in.Document)
+	there := here
+	if live := b.liveSpec(); live != nil {
+		there = live.hold
 	}
 	who := b.operator()
 	switch {
-	case who != "" && !pausedThere:
+	case who != "" && there == nil:
 		b.find(problem.Error, codeOperator, "", fmt.Sprintf("%s looks after this object: %s", "a live operator", who),
-			"pause the object first: kubectl patch replicationsource -n "+b.object.Namespace+" "+b.object.Name+` --type=merge -p '{"spec":{"paused":true}}'`)
+			fmt.Sprintf("%s the object first: kubectl patch %s -n %s %s --type=merge -p '%s'",
+				b.kind.pausing, b.kind.singular(), b.object.Namespace, b.object.Name, b.kind.pause))
 	case who != "":
-		b.find(problem.Info, codeOperator, "spec.paused", "an operator is present ("+who+") and the object is paused, so the run goes ahead", "")
-	case pausedHere || pausedThere:
-		return b.paused()
+		b.find(problem.Info, codeOperator, there.field, "an operator is present ("+who+") and the object is "+there.state+", so the run goes ahead", "")
+	case here != nil || there != nil:
+		return b.held(cmp.Or(here, there))
 	}
 	return b.manualTrigger()
 }
 
-// paused judges a paused object that no operator looks after.
-func (b *builder) paused() *Skip {
+// held judges an object that is paused and that no operator looks after.
+func (b *builder) held(by *hold) *Skip {
 	switch {
 	case b.in.Options.Force:
-		b.find(problem.Info, codePaused, "spec.paused", "the object is paused; it runs because of --force", "")
+		b.find(problem.Info, codePaused, by.field, "the object is "+by.state+"; it runs because of --force", "")
 		return b.manualTrigger()
 	case b.in.Options.Scheduled:
-		return &Skip{Reason: SkipPaused, Message: "the object is paused (spec.paused)"}
+		return &Skip{Reason: SkipPaused, Message: "the object is " + by.state + " (" + by.field + ")"}
 	}
-	b.find(problem.Error, codePaused, "spec.paused", "the object is paused", "set spec.paused to false, or give --force")
+	b.find(problem.Error, codePaused, by.field, "the object is "+by.state, by.lift+", or give --force")
 	return nil
 }
 
 // manualTrigger skips a run whose manual tag was served already.
 func (b *builder) manualTrigger() *Skip {
-	trigger := b.source.Spec.Trigger
-	if trigger == nil || trigger.Manual == "" || b.in.Options.Force || b.in.Options.Scheduled || b.in.Facts.lastManualSync() != trigger.Manual {
+	trigger := b.in.Document.Trigger()
+	if trigger.Manual == "" || b.in.Options.Force || b.in.Options.Scheduled || b.in.Facts.lastManualSync() != trigger.Manual {
 		return nil
 	}
 	return &Skip{
@@ -74,7 +72,10 @@ func (b *builder) operator() string {
 	if len(live.Jobs) > 0 {
 		return "Job " + live.Jobs[0] + " has the object as its controller"
 	}
-	window := max(2*b.interval(), minOperatorWindow)
+	window := minOperatorWindow
+	if b.upkeep == nil { // of a KopiaMaintenance an operator writes the status every five minutes
+		window = max(2*b.interval(), minOperatorWindow)
+	}
 	for _, m := range live.Managers {
 		age := b.in.Env.Now.Sub(m.Time.Time)
 		if m.Name != ManagedBy && age <= window {
@@ -96,10 +97,11 @@ const (
 // interval is the longest time between two scheduled runs, whatever the hour is
 // now; 0 without a valid schedule.
 func (b *builder) interval() time.Duration {
-	if b.source.Spec.Trigger == nil || b.source.Spec.Trigger.Schedule == nil {
+	trigger := b.in.Document.Trigger()
+	if trigger.Schedule == nil {
 		return 0
 	}
-	schedule, err := cron.ParseStandard(*b.source.Spec.Trigger.Schedule)
+	schedule, err := cron.ParseStandard(*trigger.Schedule)
 	if err != nil {
 		return 0 // the manifest's problem is reported by validation
 	}
@@ -115,24 +117,11 @@ func (b *builder) interval() time.Duration {
 	return longest
 }
 
-// liveSpec decodes the live object's spec, or nil.
-func (b *builder) liveSpec() *spec.ReplicationSourceSpec {
-	live := b.in.Facts.Object
-	if live == nil || len(live.Spec) == 0 {
-		return nil
-	}
-	var s spec.ReplicationSourceSpec
-	if json.Unmarshal(live.Spec, &s) != nil {
-		return nil
-	}
-	return &s
-}
-
 // statusObject reports whether the live object's status is this run's to
 // write: the object exists and its spec is the one that is run.
 func (b *builder) statusObject() bool {
 	live := b.liveSpec()
-	return b.in.Facts.Object != nil && (live == nil || equality.Semantic.DeepEqual(*live, b.source.Spec))
+	return b.in.Facts.Object != nil && (live == nil || live.same)
 }
 
 // checkStatusObject says when the object is another than the file's.

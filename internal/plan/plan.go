@@ -48,8 +48,8 @@ type Plan struct {
 	// CleanupTimeout bounds each thing that is done after the mover's end, or after
 	// the run's early end; zero: no limit.
 	CleanupTimeout result.Duration `json:"cleanupTimeout,omitempty"`
-	// Commands are the argument vectors that the mover of a backup runs;
-	// upper-case words stand for what only the run knows.
+	// Commands are the argument vectors that the mover of a backup or of a
+	// maintenance runs; upper-case words stand for what only the run knows.
 	Commands []Command `json:"commands,omitempty"`
 	// Needs are the rights that the steps use.
 	Needs []Rule `json:"needs,omitempty"`
@@ -103,7 +103,9 @@ type Cache struct {
 	// Claim is the kept claim; empty: an emptyDir, or a directory locally.
 	Claim        string `json:"claim,omitempty"`
 	StorageClass string `json:"storageClass,omitempty"`
-	Directory    string `json:"directory"`
+	// Existing is true for a claim that the manifest names: it is not made.
+	Existing  bool   `json:"existing,omitempty"`
+	Directory string `json:"directory"`
 	// Capacity is the usable size, SizeLimit that of the emptyDir with the
 	// margin that kopia's unlimited index cache needs.
 	Capacity      string `json:"capacity,omitempty"`

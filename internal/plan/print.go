@@ -28,8 +28,10 @@ func (p *Plan) WriteText(w io.Writer) error {
 	pr := &printer{p: p, w: &text}
 	pr.head()
 	pr.facts()
-	pr.policy()
-	pr.settings()
+	if pr.p.Operation != result.OperationMaintenance {
+		pr.policy()
+		pr.settings()
+	}
 	pr.arguments()
 	pr.actions()
 	pr.steps()
@@ -51,16 +53,24 @@ func (pr *printer) linef(format string, args ...any) {
 	pr.w.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
-// head is the one line that says what the run is.
-func (pr *printer) head() {
+// Intent says in a few words what the run does, as "Backup of pvc/app-data as
+// app@prod:/data".
+func (p *Plan) Intent() string {
 	what := "an unknown claim"
 	switch {
-	case pr.p.Local != nil:
-		what = pr.p.Local.SourceDir
-	case pr.p.Copy != nil:
-		what = "pvc/" + pr.p.Copy.Claim
+	case p.Operation == result.OperationMaintenance:
+		return fmt.Sprintf("Maintenance of the repository in secret/%s as %s@%s", p.Repository.Secret, p.Identity.Username, p.Identity.Hostname)
+	case p.Local != nil:
+		what = p.Local.SourceDir
+	case p.Copy != nil:
+		what = "pvc/" + p.Copy.Claim
 	}
-	pr.linef("Backup of %s as %s    run %s (%s)", what, pr.p.Identity, pr.p.RunID, pr.verdict())
+	return fmt.Sprintf("Backup of %s as %s", what, p.Identity)
+}
+
+// head is the one line that says what the run is.
+func (pr *printer) head() {
+	pr.linef("%s    run %s (%s)", pr.p.Intent(), pr.p.RunID, pr.verdict())
 	if o := pr.p.Otherwise; o != nil {
 		pr.linef("or as %s, if the volume has no directory %s", o, strings.TrimPrefix(pr.p.Identity.Path, podData+"/"))
 	}
@@ -189,6 +199,8 @@ func (pr *printer) repositoryLine() string {
 		line += ", " + strings.TrimSpace(r.Backend+" "+r.Location)
 	}
 	switch {
+	case pr.p.Operation == result.OperationMaintenance:
+		return line + ", which must exist: a maintenance makes none"
 	case r.Exists == nil && r.Backend == "":
 		line += ", backend and existence unknown (--connect tells)"
 	case r.Exists == nil:

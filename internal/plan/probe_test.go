@@ -27,6 +27,9 @@ func TestAProbeOfEveryCase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := loadCase(t, filepath.Join(goldenDir, name))
+			if in.Document.Source == nil {
+				t.Skip("a plan of this kind asks nothing")
+			}
 			backup, findings := plan.BuildBackup(in)
 			if findings.HasErrors() {
 				t.Skip("the plan is refused, and nobody is asked")

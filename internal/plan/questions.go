@@ -10,7 +10,7 @@ import (
 type Questions struct {
 	// Object is the object of the run, its namespace filled in.
 	Object result.ObjectRef
-	// Source is the claim to be copied; Claims are all those that matter, Source
+	// Source is the claim to be copied, empty for a maintenance; Claims are all those that matter, Source
 	// and the cache among them, each once.
 	Source string
 	Claims []string
@@ -23,23 +23,21 @@ type Questions struct {
 	HookRights []Rule
 }
 
-// QuestionsFor returns the questions of a backup. d must hold a source;
-// namespace is the caller's, for a manifest without one.
+// QuestionsFor returns the questions of a backup, or of a maintenance, whichever the
+// object is for; namespace is the caller's, for a manifest without one.
 func QuestionsFor(d *spec.Document, namespace string) Questions {
 	in := Input{Document: d, Facts: Facts{Namespace: Namespace{Name: namespace}, Object: &Object{}}}
 	b, p := begin(in)
+	if b.upkeep != nil {
+		return b.upkeepQuestions(p.Object)
+	}
 	q := Questions{
 		Object:  p.Object,
 		Source:  b.source.Spec.SourcePVC,
 		History: Name(NameStatus, p.Object, ""),
 	}
 	q.addClaim(q.Source)
-	for _, ref := range b.extraClaims() {
-		q.addClaim(ref.claim)
-	}
-	if b.cacheIsClaim() {
-		q.addClaim(Name(NameCache, p.Object, ""))
-	}
+	b.askForClaims(&q)
 	if c := b.kopia.PolicyConfig; c != nil && c.ConfigMapName != "" {
 		q.ConfigMaps = append(q.ConfigMaps, c.ConfigMapName)
 	}
@@ -48,6 +46,23 @@ func QuestionsFor(d *spec.Document, namespace string) Questions {
 		q.HookRights = HookNeeds(spec.Hooks{In: "deploy/any", Before: "any"})
 	}
 	return q
+}
+
+// upkeepQuestions are those of a maintenance.
+func (b *builder) upkeepQuestions(object result.ObjectRef) Questions {
+	q := Questions{Object: object, History: Name(NameStatus, object, ""), Rights: b.upkeepNeeds()}
+	b.askForClaims(&q)
+	return q
+}
+
+// askForClaims asks for the claims that every mover may mount.
+func (b *builder) askForClaims(q *Questions) {
+	for _, ref := range b.extraClaims() {
+		q.addClaim(ref.claim)
+	}
+	if b.cacheIsClaim() {
+		q.addClaim(Name(NameCache, q.Object, ""))
+	}
 }
 
 func (q *Questions) addClaim(name string) {

@@ -18,9 +18,10 @@ const (
 	levelPrivileged = "privileged"
 )
 
-// privileged reports whether the namespace lets movers read any file.
+// privileged reports whether the namespace lets movers read any file. A maintenance
+// reads none.
 func (b *builder) privileged() bool {
-	return truthy(b.in.Facts.Namespace.Annotations[AnnotationPrivilegedMovers])
+	return b.upkeep == nil && truthy(b.in.Facts.Namespace.Annotations[AnnotationPrivilegedMovers])
 }
 
 // podSecurity is the pod's security context: the manifest's own, with the rest
@@ -44,6 +45,9 @@ func (b *builder) podSecurity() *corev1.PodSecurityContext {
 
 // containerSecurity is the mover container's security context.
 func (b *builder) containerSecurity() *corev1.SecurityContext {
+	if b.upkeep != nil {
+		return b.upkeepSecurity()
+	}
 	sc := &corev1.SecurityContext{
 		AllowPrivilegeEscalation: new(false),
 		ReadOnlyRootFilesystem:   new(true),
@@ -62,6 +66,9 @@ func (b *builder) moverUser() *int64 {
 	if b.privileged() {
 		return new(int64(0))
 	}
+	if b.upkeep != nil && b.upkeepSecurity().RunAsUser != nil {
+		return b.upkeepSecurity().RunAsUser
+	}
 	if sc := b.kopia.MoverSecurityContext; sc != nil {
 		return sc.RunAsUser
 	}
@@ -74,18 +81,18 @@ func (b *builder) podLevel() (level, why string) {
 	if b.privileged() {
 		return levelBaseline, "the annotation " + AnnotationPrivilegedMovers + " adds capabilities and uid 0"
 	}
-	sc := b.podSecurity()
+	sc, name := b.podSecurity(), b.fieldName("moverSecurityContext")
 	if sc.SeccompProfile.Type == corev1.SeccompProfileTypeUnconfined {
-		return levelPrivileged, "moverSecurityContext.seccompProfile is Unconfined"
+		return levelPrivileged, name + ".seccompProfile is Unconfined"
 	}
 	if len(sc.Sysctls) > 0 {
-		return levelPrivileged, "moverSecurityContext sets sysctls"
+		return levelPrivileged, name + " sets sysctls"
 	}
 	if sc.RunAsUser != nil && *sc.RunAsUser == 0 {
-		return levelBaseline, "moverSecurityContext.runAsUser is 0"
+		return levelBaseline, name + ".runAsUser is 0"
 	}
 	if sc.RunAsNonRoot != nil && !*sc.RunAsNonRoot {
-		return levelBaseline, "moverSecurityContext.runAsNonRoot is false"
+		return levelBaseline, name + ".runAsNonRoot is false"
 	}
 	for i := range b.kopia.MoverVolumes {
 		if b.kopia.MoverVolumes[i].VolumeSource.NFS != nil {
@@ -95,13 +102,25 @@ func (b *builder) podLevel() (level, why string) {
 	return levelRestricted, ""
 }
 
+// moverLevel is podLevel, or that of the container where it is less strict.
+func (b *builder) moverLevel() (level, why string) {
+	level, why = b.podLevel()
+	if b.upkeep == nil {
+		return level, why
+	}
+	if container, because := b.upkeepLevel(); rank(container) > rank(level) {
+		return container, because
+	}
+	return level, why
+}
+
 // checkPodSecurity refuses a mover that the namespace would reject: the Job
 // would only collect FailedCreate events.
 func (b *builder) checkPodSecurity() string {
-	level, why := b.podLevel()
+	level, why := b.moverLevel()
 	enforced := b.in.Facts.Namespace.Labels[labelPodSecurity]
 	if rank(level) > rank(enforced) {
-		b.find(problem.Error, codePodSecurity, "spec.kopia",
+		b.find(problem.Error, codePodSecurity, b.kind.base,
 			fmt.Sprintf("namespace %q enforces Pod Security %q, which does not admit the mover: %s", b.object.Namespace, enforced, why),
 			"remove that setting, or set the namespace's label "+labelPodSecurity+"="+level)
 	}

@@ -27,7 +27,8 @@ type run struct {
 }
 
 // clusterSteps lays out a run on the cluster: Lease, suspended Job that owns
-// the rest, copy, start, follow, outcome, and everything removed again.
+// the rest, copy, start, follow, outcome, and everything removed again. c is nil
+// for a run that reads no volume.
 func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job, task *result.Task) {
 	var r run
 	timeouts := b.in.Options.Timeouts
@@ -39,22 +40,28 @@ func (b *builder) clusterSteps(c *Copy, cache Cache, job *batchv1.Job, task *res
 		Kind: StepAdopt, Title: b.titleOf(r.lease), Targets: []int{r.lease}, Owner: b.jobOwner(r.job),
 		Note: "owned by the Job from now on",
 	})
-	if cache.Claim != "" {
+	if cache.Claim != "" && !cache.Existing {
 		id := b.create("PersistentVolumeClaim", b.cacheClaim(cache), 0)
 		b.steps[id-1].IfMissing, b.steps[id-1].Note = true, "the cache; kept"
 	}
-	b.copySteps(&r, c)
+	if c != nil {
+		b.copySteps(&r, c)
+	}
 	b.add(b.startStep(&r))
-	b.afterStart(&r, c)
+	if c != nil {
+		b.afterStart(&r, c)
+	}
 	if !b.in.Options.Detach {
 		b.add(Step{
 			Kind: StepFollow, Title: b.titleOf(r.job), Targets: []int{r.job},
 			Waits: []Wait{{UntilEnded, timeouts.Running}, {WhileReporting, timeouts.Idle}},
 		})
-		if c.Method == spec.CopyDirect {
+		if c != nil && c.Method == spec.CopyDirect {
 			b.afterHook(&r)
 		}
-		b.askIfUnknown(&r, job, task)
+		if task.Backup != nil {
+			b.askIfUnknown(&r, job, task)
+		}
 		b.endSteps(&r)
 	} else {
 		b.add(Step{
@@ -184,7 +191,7 @@ func (b *builder) clusterCleanup(r *run) {
 // lease is the source's Lease; its name has no run, so that runs meet in it.
 func (b *builder) lease() *coordinationv1.Lease {
 	now := metav1.NewMicroTime(b.in.Env.Now.UTC())
-	meta := b.meta(Name(NameSource, b.object, ""), RoleLease)
+	meta := b.meta(Name(b.kind.names, b.object, ""), RoleLease)
 	if b.in.Env.Holder != "" {
 		meta.Annotations[AnnotationHolder] = b.in.Env.Holder
 	}

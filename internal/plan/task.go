@@ -81,7 +81,7 @@ func (b *builder) identity() (id result.Identity, otherwise *result.Identity) {
 func (b *builder) taskFor(s site, id result.Identity, p policies, c Cache) *result.Task {
 	grace := time.Duration(b.in.Options.Timeouts.CancelGrace)
 	return &result.Task{
-		APIVersion: result.APIVersion, Kind: result.KindTask, Operation: result.OperationBackup,
+		APIVersion: result.APIVersion, Kind: result.KindTask, Operation: b.operation(),
 		RunID: b.in.Env.RunID, Object: b.object, Identity: id,
 		Kopia: s.kopia, WorkDir: s.workDir, CacheDir: s.cacheDir,
 		Repository:  b.repositoryTask(s, p, c),
@@ -191,7 +191,7 @@ func (b *builder) leaveOut(code, path, message, fix string) {
 // checkTask refuses a Task that is too large to travel.
 func (b *builder) checkTask(size int) {
 	if size > maxTask {
-		b.find(problem.Error, codeTaskTooLarge, "spec.kopia",
+		b.find(problem.Error, codeTaskTooLarge, b.kind.base,
 			fmt.Sprintf("the task for the mover has %d bytes; a pod's annotations carry at most %d", size, maxTask),
 			"move policies from policyConfig.repositoryConfig to a policy ConfigMap, and long actions to scripts")
 	}

@@ -108,15 +108,15 @@ func clusterRunCodes() []Code {
 	return []Code{
 		{
 			ID: "VK515", Title: "A live operator", Severity: Error,
-			Meaning: "Another manager changed the object's status lately or owns a Job for it. Two drivers of one object would run over each other. With spec.paused the hand-over is safe and this is only an info.",
+			Meaning: "Another manager changed the object's status lately or owns a Job for it. Two drivers of one object would run over each other. With spec.paused, of a KopiaMaintenance with spec.suspend, the hand-over is safe and this is only an info.",
 			Example: "spec:\n  paused: false   # while an operator is running",
 			Fix:     "Pause the object first; then run this command.",
 		},
 		{
 			ID: "VK516", Title: "The object is paused", Severity: Error,
-			Meaning: "spec.paused is true, so the object asks not to be run. With --force it runs and this is only an info.",
+			Meaning: "spec.paused is true, or of a KopiaMaintenance spec.suspend is true or spec.enabled false, so the object asks not to be run. With --force it runs and this is only an info.",
 			Example: "spec:\n  paused: true",
-			Fix:     "Set spec.paused to false, or give --force.",
+			Fix:     "Set spec.paused or spec.suspend to false, or spec.enabled to true, or give --force.",
 		},
 		{
 			ID: "VK517", Title: "The cluster has another spec", Severity: Warning,

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
+)
+
+// The identity that owns the maintenance of every repository here, as in VolSync. A
+// repository's Secret may name another; only the mover sees that.
+const (
+	maintenanceUser = "maintenance"
+	maintenanceHost = "volsync"
+)
+
+// BuildMaintenance plans the maintenance that a KopiaMaintenance describes: on the
+// cluster, or on this machine when in.Env.Local is set. It copies no volume, sets no
+// policy and never makes a repository; everything else is as for a backup.
+//
+// The returned list is the plan's Findings, as BuildBackup's is. in.Document must hold a
+// KopiaMaintenance.
+func BuildMaintenance(in Input) (Plan, problem.List) {
+	b, plan := begin(in)
+	plan.Skip = b.checkOperator()
+	place := siteOf(in.Env, in.Options)
+	none := policies{} // what a Secret may configure is about new repositories and snapshots
+	plan.Identity = result.Identity{Username: maintenanceUser, Hostname: maintenanceHost}
+	plan.Cache = b.decideCache(cacheSizes{}, place.cacheDir)
+	plan.Repository = b.repository(place, none)
+	plan.Mover = Mover{Kopia: place.kopia}
+	task := b.taskFor(place, plan.Identity, none, plan.Cache)
+	task.Maintenance = &result.MaintenanceTask{TakeOwnership: in.Options.TakeOwnership}
+	task.Repository.Create, plan.Repository.Create = result.CreateNever, result.CreateNever
+	if in.Env.Local != nil {
+		b.planLocal(place)
+	} else {
+		b.planUpkeep(&plan, task)
+	}
+	return b.finish(plan, place, task)
+}
+
+// planUpkeep decides how a maintenance on the cluster goes, and lays out its steps.
+func (b *builder) planUpkeep(plan *Plan, task *result.Task) {
+	b.planMover(plan)
+	where := b.placeMover(nil)
+	plan.Mover.Node, plan.Mover.NodeReason = where.node, where.reason
+	plan.Needs = b.upkeepNeeds()
+	b.checkRights(plan.Needs)
+	if plan.Skip != nil {
+		return
+	}
+	m := &mounts{}
+	b.addCommonMounts(m, plan.Cache, policies{})
+	b.clusterSteps(nil, plan.Cache, b.job(m, where, task), task)
+	b.checkQuota()
+}
+
+// upkeepNeeds are the rights that a maintenance uses.
+func (b *builder) upkeepNeeds() []Rule {
+	rules := b.runNeeds()
+	if b.cacheIsClaim() {
+		rules[0].Verbs = []string{"create", "get"}
+	}
+	return append(append(rules, b.statusNeeds()...), readingNeeds()...)
+}
+
+// sharedFields are the fields of a KopiaMaintenance that a source has, too, by their
+// names there; see maintenanceKind for where they stand.
+func sharedFields(s *spec.KopiaMaintenanceSpec) *spec.KopiaSource {
+	shared := &spec.KopiaSource{
+		CacheOptions: s.CacheOptions,
+		MoverOptions: spec.MoverOptions{
+			MoverSecurityContext: s.PodSecurityContext, MoverServiceAccount: s.ServiceAccountName, MoverPodLabels: s.MoverPodLabels,
+			MoverResources: s.Resources, MoverAffinity: s.Affinity, MoverVolumes: s.MoverVolumes,
+		},
+		Repository: s.Repository.Repository, CustomCA: s.Repository.CustomCA,
+	}
+	if deref(s.CachePVC) != "" { // these shape a claim that is made
+		shared.CacheCapacity, shared.CacheStorageClassName, shared.CacheAccessModes = nil, nil, nil
+	}
+	return shared
+}
+
+// limitRunning has the manifest's own deadline bound the mover, unless what the user
+// gives the run is less.
+func (b *builder) limitRunning() {
+	seconds := int64(spec.DefaultMaintenanceDeadlineSeconds)
+	if own := b.upkeep.ActiveDeadlineSeconds; own != nil {
+		seconds = *own
+	}
+	running := &b.in.Options.Timeouts.Running
+	if own := result.Duration(seconds) * result.Duration(time.Second); *running == 0 || own < *running {
+		*running = own
+	}
+}
