@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -78,6 +79,7 @@ func noCluster(getter genericclioptions.RESTClientGetter, config *rest.Config) b
 func resources() map[string]schema.GroupVersionResource {
 	return map[string]schema.GroupVersionResource{
 		"ConfigMap":              {Version: "v1", Resource: "configmaps"},
+		"CronJob":                {Group: "batch", Version: "v1", Resource: "cronjobs"},
 		"Job":                    {Group: "batch", Version: "v1", Resource: "jobs"},
 		"Lease":                  {Group: "coordination.k8s.io", Version: "v1", Resource: "leases"},
 		"PersistentVolume":       {Version: "v1", Resource: "persistentvolumes"},
@@ -85,10 +87,22 @@ func resources() map[string]schema.GroupVersionResource {
 		"Pod":                    {Version: "v1", Resource: "pods"},
 		"ReplicationDestination": {Group: plan.GroupVolSync, Version: "v1alpha1", Resource: "replicationdestinations"},
 		"ReplicationSource":      {Group: plan.GroupVolSync, Version: "v1alpha1", Resource: "replicationsources"},
+		"Role":                   {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
+		"RoleBinding":            {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
+		"ServiceAccount":         {Version: "v1", Resource: "serviceaccounts"},
 		"VolumeSnapshot":         {Group: plan.GroupSnapshot, Version: "v1", Resource: "volumesnapshots"},
 		"VolumeSnapshotClass":    {Group: plan.GroupSnapshot, Version: "v1", Resource: "volumesnapshotclasses"},
 		"VolumeSnapshotContent":  {Group: plan.GroupSnapshot, Version: "v1", Resource: "volumesnapshotcontents"},
 	}
+}
+
+// ResourceName names an object as kubectl does, as cronjob.batch/NAME.
+func ResourceName(kind, name string) string {
+	resource := strings.ToLower(kind)
+	if group := resources()[kind].Group; group != "" {
+		resource += "." + group
+	}
+	return resource + "/" + name
 }
 
 // resourceOf returns the resource of a kind. A kind that no plan names is a

@@ -16,11 +16,9 @@ import (
 // readRights asks what the caller may do: once for everything in the namespace,
 // and one by one only for what that answer does not show.
 func (o *observation) readRights(ctx context.Context) error {
-	review, err := o.cluster.typed.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, &authorizationv1.SelfSubjectRulesReview{
-		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: o.namespace},
-	}, metav1.CreateOptions{})
+	review, err := o.cluster.rulesIn(ctx, o.namespace)
 	if err != nil {
-		return fmt.Errorf("ask for the rights in namespace %s: %w", o.namespace, err)
+		return err
 	}
 	for _, need := range slices.Concat(o.questions.Rights, o.questions.HookRights) {
 		if need.ClusterScoped {
@@ -29,9 +27,9 @@ func (o *observation) readRights(ctx context.Context) error {
 		for _, verb := range need.Verbs {
 			right := plan.Right{Verb: verb, Group: need.Group, Resource: need.Resource}
 			var named bool
-			right.Allowed, named = rulesAllow(review.Status.ResourceRules, right)
-			if !right.Allowed && (named || review.Status.Incomplete) {
-				if right.Allowed, err = o.askRight(ctx, right, o.asRequested(right)); err != nil {
+			right.Allowed, named = rulesAllow(review.ResourceRules, right)
+			if !right.Allowed && (named || review.Incomplete) {
+				if right.Allowed, err = o.cluster.askRight(ctx, right, o.asRequested(right)); err != nil {
 					return err
 				}
 			}
@@ -39,6 +37,17 @@ func (o *observation) readRights(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// rulesIn asks what the caller may do in the namespace.
+func (c *Cluster) rulesIn(ctx context.Context, namespace string) (authorizationv1.SubjectRulesReviewStatus, error) {
+	review, err := c.typed.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, &authorizationv1.SelfSubjectRulesReview{
+		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return authorizationv1.SubjectRulesReviewStatus{}, fmt.Errorf("ask for the rights in namespace %s: %w", namespace, err)
+	}
+	return review.Status, nil
 }
 
 // readRetainRights asks for the cluster-scoped rights to undo what a class with
@@ -53,7 +62,7 @@ func (o *observation) readRetainRights(ctx context.Context) error {
 		rights = append(rights, plan.Right{Verb: "patch", Group: plan.GroupSnapshot, Resource: "volumesnapshotcontents"})
 	}
 	for _, right := range rights {
-		allowed, err := o.askRight(ctx, right, authorizationv1.ResourceAttributes{})
+		allowed, err := o.cluster.askRight(ctx, right, authorizationv1.ResourceAttributes{})
 		if err != nil {
 			return err
 		}
@@ -75,10 +84,10 @@ func (o *observation) asRequested(r plan.Right) authorizationv1.ResourceAttribut
 }
 
 // askRight asks for one right, in the namespace and for the name that are given.
-func (o *observation) askRight(ctx context.Context, r plan.Right, given authorizationv1.ResourceAttributes) (bool, error) {
+func (c *Cluster) askRight(ctx context.Context, r plan.Right, given authorizationv1.ResourceAttributes) (bool, error) {
 	given.Verb, given.Group = r.Verb, r.Group
 	given.Resource, given.Subresource, _ = strings.Cut(r.Resource, "/")
-	review, err := o.cluster.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+	review, err := c.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &given},
 	}, metav1.CreateOptions{})
 	if err != nil {

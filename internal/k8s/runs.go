@@ -204,10 +204,10 @@ func (r Run) stuck(now time.Time) bool {
 	return err == nil && now.Sub(started) > limit
 }
 
-// objectOf names the object that a Job runs for, from its annotation
-// "Kind namespace/name".
-func objectOf(job *batchv1.Job) result.ObjectRef {
-	kind, full, _ := strings.Cut(job.Annotations[plan.AnnotationObject], " ")
+// objectOf names the object that a Job runs for, or that a schedule is of, from the
+// annotation "Kind namespace/name".
+func objectOf(o metav1.Object) result.ObjectRef {
+	kind, full, _ := strings.Cut(o.GetAnnotations()[plan.AnnotationObject], " ")
 	namespace, name, _ := strings.Cut(full, "/")
 	return result.ObjectRef{Kind: kind, Namespace: namespace, Name: name}
 }

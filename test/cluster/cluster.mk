@@ -7,7 +7,7 @@ export VK_CACHE := $(CACHE)
 IMAGES ?=
 
 # Packages of the product whose tests take an API server.
-APISERVER_PACKAGES ?= ./internal/crd
+APISERVER_PACKAGES ?= ./internal/crd ./internal/k8s
 
 TESTCLUSTER := $(CURDIR)/bin/testcluster
 
