@@ -25,6 +25,9 @@ const (
 	ReasonSnapshotMissing  Reason = "SnapshotNotFound"
 	ReasonBlobMissing      Reason = "BlobMissing"
 	ReasonScheduledSource  Reason = "SourceHasSchedule"
+	ReasonNotOwner         Reason = "NotOwner"
+	ReasonClockSkew        Reason = "ClockSkew"
+	ReasonRecordDamaged    Reason = "MaintenanceRecordDamaged"
 	ReasonBadArgument      Reason = "KopiaArgument"
 	ReasonKopia            Reason = "KopiaFailed"
 )
@@ -60,7 +63,9 @@ type class struct {
 
 // classes is searched from the top: the more telling texts come first. Each
 // row is pinned by recordings in testdata/kopia.
-func classes() []class { return append(openingClasses(), workingClasses()...) }
+func classes() []class {
+	return slices.Concat(openingClasses(), maintenanceClasses(), workingClasses())
+}
 
 // openingClasses are the failures to open or create a repository.
 func openingClasses() []class {
@@ -90,6 +95,29 @@ func openingClasses() []class {
 			[]string{"cannot access storage path", "not a directory"},
 			fault.Repository, ReasonStorageMissing,
 			"the path of the repository leads through a file", "check the path in KOPIA_REPOSITORY",
+		},
+	}
+}
+
+// maintenanceClasses are the failures of a maintenance that nothing else can have.
+func maintenanceClasses() []class {
+	return []class{
+		{
+			[]string{"maintenance must be run by designated user"},
+			fault.Refused, ReasonNotOwner,
+			"kopia lets one client alone maintain a repository", "let the owner run it, or make this one the owner: --take-ownership",
+		},
+		{
+			[]string{"clock skew detected"},
+			fault.Failed, ReasonClockSkew,
+			"the clock of this machine and that of the storage differ by more than 5 minutes, and kopia judges by it what is old enough to be deleted",
+			"set the clocks of the node and of the storage right",
+		},
+		{
+			[]string{"schedule: ", "schedule blob"},
+			fault.Failed, ReasonRecordDamaged,
+			"the blob kopia.maintenance, in which kopia keeps when it maintained the repository, cannot be read",
+			"remove that blob from the storage: kopia begins a new one, and no backup depends on it",
 		},
 	}
 }

@@ -77,6 +77,11 @@ func situations() []situation {
 			// With progress, after which kopia prints its error on the same line.
 			return kopiaexec.Call{Command: argv.SnapshotCreate(c.paths, argv.SnapshotOptions{Path: c.dir, Source: "u@h:/elsewhere", Progress: true})}
 		}, false},
+		{"not-owner", kopiaexec.ReasonNotOwner, func(*testing.T, *client) {}, maintain, false},
+		{"maintenance-record-damaged", kopiaexec.ReasonRecordDamaged, func(t *testing.T, c *client) {
+			kopiatest.Write(t, c.repo.Dir+"/kopia.maintenance.f", "x")
+		}, func(c *client) kopiaexec.Call { return kopiaexec.Call{Command: argv.MaintenanceInfo(c.paths)} }, false},
+		{"clock-skew", kopiaexec.ReasonClockSkew, func(t *testing.T, c *client) { c.skew(t) }, maintain, false},
 		{"target-read-only", kopiaexec.ReasonTargetReadOnly, func(t *testing.T, c *client) { c.mountTarget(t, syscall.MS_RDONLY) }, restore, true},
 		{"target-full", kopiaexec.ReasonTargetFull, func(t *testing.T, c *client) { c.mountTarget(t, 0) }, restore, true},
 		{"permission-denied", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) { c.forbid(t) }, nil, false},
@@ -85,6 +90,30 @@ func situations() []situation {
 			return kopiaexec.Call{Command: argv.SnapshotCreate(c.paths, argv.SnapshotOptions{Path: c.dir + "/data"})}
 		}, false},
 	}
+}
+
+func maintain(c *client) kopiaexec.Call {
+	return kopiaexec.Call{Command: argv.MaintenanceRun(c.paths)}
+}
+
+// skew lets the storage's clock be an hour behind: kopia tells it from the time of
+// the blob that it has just written.
+func (c *client) skew(t *testing.T) {
+	t.Helper()
+	c.repo.Run(t, "maintenance", "set", "--owner=u@h")
+	name, done := c.repo.Dir+"/kopia.maintenance.f", make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				then := time.Now().Add(-time.Hour)
+				_ = os.Chtimes(name, then, then) // it is not there yet, or again
+			}
+		}
+	}()
 }
 
 func importPolicy(c *client) kopiaexec.Call {

@@ -1,6 +1,7 @@
 package result
 
-// Identity is what kopia records a snapshot under: user@host:/path.
+// Identity is what kopia records a snapshot under: user@host:/path. That of a
+// maintenance has no path.
 type Identity struct {
 	Username string `json:"username"`
 	Hostname string `json:"hostname"`
@@ -8,8 +9,13 @@ type Identity struct {
 	Path string `json:"path"`
 }
 
-// String prints user@host:/path, kopia's own form.
-func (i Identity) String() string { return i.Username + "@" + i.Hostname + ":" + i.Path }
+// String prints user@host:/path, or user@host without a path: kopia's own form.
+func (i Identity) String() string {
+	if i.Path == "" {
+		return i.Username + "@" + i.Hostname
+	}
+	return i.Username + "@" + i.Hostname + ":" + i.Path
+}
 
 // ObjectRef names the object that a run is for.
 type ObjectRef struct {

@@ -15,7 +15,7 @@ func commands() []string {
 		argv.CommandSnapshotCreate, argv.CommandSnapshotRestore, argv.CommandSnapshotVerify, argv.CommandSnapshotList,
 		argv.CommandList, argv.CommandRepositoryCreate,
 		argv.CommandPolicySet, argv.CommandPolicyImport, argv.CommandPolicyExport,
-		argv.CommandMaintenanceSet,
+		argv.CommandMaintenanceSet, argv.CommandMaintenanceInfo, argv.CommandMaintenanceRun,
 	}
 }
 

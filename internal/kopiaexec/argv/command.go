@@ -123,6 +123,23 @@ func MaintenanceSet(p Paths, o MaintenanceOptions) Command {
 	return Command{args}
 }
 
+// MaintenanceInfo prints, as JSON, whose the maintenance of the repository is, when it
+// is due, and the record of what was done.
+func MaintenanceInfo(p Paths) Command {
+	return Command{append(start(CommandMaintenanceInfo, p), "--no-progress", "--json")}
+}
+
+// MaintenanceOwner makes user@host the owner of the repository's maintenance.
+func MaintenanceOwner(p Paths, owner string) Command {
+	return Command{append(start(CommandMaintenanceSet, p), "--no-progress", "--owner="+owner)}
+}
+
+// MaintenanceRun does the full maintenance now, whether it is due or not. What kopia
+// waits for between two of them, so that backups may go on meanwhile, stays as it is.
+func MaintenanceRun(p Paths) Command {
+	return Command{append(start(CommandMaintenanceRun, p), "--no-progress", "--full")}
+}
+
 // SnapshotOptions say what is backed up, and under which name.
 type SnapshotOptions struct {
 	// Path is the directory to read.

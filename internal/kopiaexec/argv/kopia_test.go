@@ -89,6 +89,11 @@ func TestVectorsOnKopia(t *testing.T) {
 
 		on := true
 		d.run(t, "", argv.MaintenanceSet(d.paths, argv.MaintenanceOptions{QuickInterval: 2 * time.Hour, FullInterval: 48 * time.Hour, QuickEnabled: &on}))
+		d.run(t, "", argv.MaintenanceRun(d.paths))
+		d.run(t, "", argv.MaintenanceOwner(d.paths, "u@h"))
+		if out := d.run(t, "", argv.MaintenanceInfo(d.paths)); !strings.Contains(out, `"owner":"u@h"`) || !strings.Contains(out, `"snapshot-gc":[`) {
+			t.Errorf("maintenance info printed %s", out)
+		}
 
 		data := filepath.Join(d.home, "data")
 		kopiatest.Write(t, filepath.Join(data, "file"), "content")

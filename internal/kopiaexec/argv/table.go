@@ -27,6 +27,8 @@ const (
 	CommandPolicyImport     = "policy import"
 	CommandPolicyExport     = "policy export"
 	CommandMaintenanceSet   = "maintenance set"
+	CommandMaintenanceInfo  = "maintenance info"
+	CommandMaintenanceRun   = "maintenance run"
 )
 
 //go:embed tables/*.json

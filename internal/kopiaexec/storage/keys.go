@@ -10,6 +10,7 @@ const (
 	repositoryKey   = "KOPIA_REPOSITORY"
 	passwordKey     = "KOPIA_PASSWORD"
 	manualConfigKey = "KOPIA_MANUAL_CONFIG"
+	maintainerKey   = "KOPIA_OVERRIDE_MAINTENANCE_USERNAME"
 )
 
 // KnownKeys are all keys of a repository Secret that anything is read from, in
@@ -64,11 +65,11 @@ func credentials() map[Backend][]credentialKeys {
 	}
 }
 
-// places are the keys whose values are no secret: they say where, not how to
-// get in.
+// places are the keys whose values are no secret: they say where, or under which
+// name, not how to get in.
 func places() []string {
 	return []string{
-		repositoryKey, "KOPIA_S3_BUCKET", "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "KOPIA_S3_DISABLE_TLS",
+		repositoryKey, maintainerKey, "KOPIA_S3_BUCKET", "KOPIA_S3_ENDPOINT", "AWS_S3_ENDPOINT", "KOPIA_S3_DISABLE_TLS",
 		"AWS_S3_DISABLE_TLS", "AWS_REGION", "AWS_DEFAULT_REGION", "KOPIA_S3_REGION", "AWS_PROFILE",
 		"KOPIA_AZURE_CONTAINER", "KOPIA_AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT", "AZURE_ACCOUNT_NAME", "AZURE_ENDPOINT_SUFFIX",
 		"KOPIA_GCS_BUCKET", "GCS_BUCKET", "GOOGLE_PROJECT_ID", "KOPIA_B2_BUCKET", "WEBDAV_URL",
