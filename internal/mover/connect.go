@@ -161,7 +161,7 @@ func (d *driver) configure() error {
 	if d.paths, err = d.config.Write(d.task.WorkDir); err != nil {
 		return failed("Config", err)
 	}
-	if d.task.Operation == result.OperationBackup { // the others upload nothing
+	if op := d.task.Operation; op == result.OperationBackup || op == result.OperationMaintenance { // the others upload nothing
 		d.sayLimit(policy.SettingUpload, "Upload speed limit", limits.UploadBytesPerSecond, d.task.Repository.UploadBytesPerSecond)
 	}
 	d.sayLimit(policy.SettingDownload, "Download speed limit", limits.DownloadBytesPerSecond, d.task.Repository.DownloadBytesPerSecond)

@@ -96,8 +96,11 @@ func (d *driver) conclude(ctx context.Context, err error) {
 	}
 	var e *fault.Error
 	if errors.As(err, &e) {
-		// A diagnosis does not know the Secret's name.
+		// A diagnosis knows neither the Secret's name nor whose run it is.
 		d.res.Hint = strings.ReplaceAll(d.log.redact(e.Hint), anySecret, d.secretName())
+		if d.task.Operation == result.OperationMaintenance {
+			d.res.Hint = ofMaintenance(d.res.Hint)
+		}
 		if e.Why != "" {
 			d.res.Message += " (" + d.log.redact(e.Why) + ")"
 		}
@@ -119,6 +122,8 @@ func (d *driver) withStop(ctx context.Context, err error) (late string, why erro
 		return "", stopOf(ctx, "; no snapshot was made")
 	case d.task.Operation == result.OperationRestore:
 		return "", stopOf(ctx, "; nothing was restored")
+	case d.task.Operation == result.OperationMaintenance:
+		return "", stopOf(ctx, "; no maintenance was begun")
 	}
 	return "", stopOf(ctx, "")
 }

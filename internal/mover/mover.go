@@ -108,6 +108,8 @@ func (d *driver) operate(ctx context.Context) error {
 		result.OperationRestore: d.restore,
 		result.OperationList:    d.list,
 		result.OperationProbe:   d.probe,
+
+		result.OperationMaintenance: d.maintain,
 	}
 	operation, known := operations[d.task.Operation]
 	if !known {
@@ -129,6 +131,10 @@ func (d *driver) checkTask() error {
 		missing = "restore"
 	case d.task.Operation == result.OperationList && d.task.List == nil:
 		missing = "list"
+	case d.task.Operation == result.OperationMaintenance && d.task.Maintenance == nil:
+		missing = "maintenance"
+	case d.task.Operation == result.OperationMaintenance && (d.task.Identity.Username == "" || d.task.Identity.Hostname == ""):
+		missing = "identity"
 	case d.task.WorkDir == "":
 		missing = "workDir"
 	case d.task.CacheDir == "":

@@ -54,7 +54,7 @@ func TestNoArgumentOrVariableHoldsTheSecret(t *testing.T) {
 }
 
 // Every process of the machine, looked at again and again while a repository is
-// created, backed up to and restored from, and while policies and the maintenance
+// created, backed up to, restored from and maintained, and while policies and the maintenance
 // schedule are written.
 func TestNoProcessEverHoldsTheSecret(t *testing.T) {
 	t.Parallel()
@@ -70,10 +70,12 @@ func TestNoProcessEverHoldsTheSecret(t *testing.T) {
 	w.run(t).want(t, result.Succeeded, 0, "")
 	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
 	w.run(t).want(t, result.Succeeded, 0, "")
+	maintained(w).run(t).want(t, result.Succeeded, 0, "")
 	close(stop)
 	commands := <-seen
 	for _, command := range []string{
 		"repository create", "policy export", "policy import", "maintenance set", "snapshot create", "snapshot verify", "snapshot list", "snapshot restore",
+		"maintenance info", "maintenance run",
 	} {
 		if !strings.Contains(commands, command) {
 			t.Errorf("no sample of kopia %s was taken", command)
