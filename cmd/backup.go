@@ -55,6 +55,7 @@ type backupFlags struct {
 
 	dryRun      string
 	maxParallel int
+	scheduled   scheduledFlags
 
 	// cluster is where the runs go; nil: this machine.
 	cluster *k8s.Cluster
@@ -77,14 +78,18 @@ func NewBackupCommand(f *Factory) *cobra.Command {
 	c.Flags().StringVar(&flags.dryRun, "dry-run", "none", `"none", "client" (print the plan only) or "server" (also submit each object as a server-side dry run)`)
 	c.Flags().IntVar(&flags.maxParallel, "max-parallel", 2, "how many sources of the input run at a time")
 	addRunReports(c)
+	flags.scheduled.add(c)
 	return c
 }
 
 func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error {
 	if err := errors.Join(
 		oneOf("dry-run", b.dryRun, "none", "client", "server"), checkProgress(b.progress), b.check(), b.checkDryRun(), f.checkRunReports(),
-		atLeast("max-parallel", b.maxParallel, 1),
+		atLeast("max-parallel", b.maxParallel, 1), b.scheduled.check(&b.planFlags),
 	); err != nil {
+		return err
+	}
+	if err := b.scheduled.apply(&b.planFlags); err != nil {
 		return err
 	}
 	if err := b.readNamed(ctx, f, names); err != nil {
@@ -106,7 +111,7 @@ func (b *backupFlags) run(ctx context.Context, f *Factory, names []string) error
 		return err
 	}
 	if !b.local.local {
-		if b.cluster, err = f.cluster(); err != nil {
+		if b.cluster, err = b.target(f); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"strings"
 	"sync"
+	"time"
 
 	"k8s.io/klog/v2"
 
@@ -31,6 +32,15 @@ func (f *Factory) cluster() (*k8s.Cluster, error) {
 		if local := f.command.Flags().Lookup("local"); local != nil && !local.Hidden {
 			unconnected.Hint += ", or run on this machine with --local"
 		}
+	}
+	return c, err
+}
+
+// target connects to the cluster of a plan, of which class facts tell a part.
+func (p *planFlags) target(f *Factory) (*k8s.Cluster, error) {
+	c, err := f.cluster()
+	if err == nil {
+		c.TakeClasses(p.classes)
 	}
 	return c, err
 }
@@ -91,7 +101,7 @@ func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []strin
 // dryRunOnServer has the API server admit or refuse every object of every source's plan,
 // and prints the plans.
 func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
-	connect := sync.OnceValues(f.cluster)
+	connect := sync.OnceValues(func() (*k8s.Cluster, error) { return b.target(f) })
 	return b.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict {
 		c, err := connect()
 		if err != nil {
@@ -132,6 +142,11 @@ func (b *backupFlags) runOnCluster(ctx context.Context, f *Factory, c *k8s.Clust
 		}
 	}
 	if p.Skip != nil {
+		if b.options.Scheduled {
+			if err := c.TellSkipped(ctx, p, f.Now()); err != nil {
+				f.note("%v", err)
+			}
+		}
 		return skippedVerdict(p, d.Object(), f.Now())
 	}
 	return b.executeOnCluster(ctx, f, c, input, d, p, observer)
@@ -150,7 +165,7 @@ func (b *backupFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.C
 		"kubectl volsync-kopia runs attach %[1]s -n %[2]s follows it to its end", p.RunID, p.Object.Namespace))()
 	running, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	target := k8s.NewTarget(c, p, triggerOf(d, f), observer, f.Now, lost)
+	target := k8s.NewTarget(c, p, triggerOf(d, b.options.TimeZone, f.Now()), observer, f.Now, lost)
 	defer target.Close()
 	x := run.Execute(running, p, target, observer, f.Now)
 	if x.Started {
@@ -162,7 +177,7 @@ func (b *backupFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.C
 }
 
 // triggerOf is what the object's trigger asks for once the run has ended.
-func triggerOf(d *spec.Document, f *Factory) k8s.Outcome {
+func triggerOf(d *spec.Document, zone string, now time.Time) k8s.Outcome {
 	var o k8s.Outcome
 	trigger := d.Source.Spec.Trigger
 	if trigger == nil {
@@ -172,7 +187,7 @@ func triggerOf(d *spec.Document, f *Factory) k8s.Outcome {
 	if trigger.Schedule == nil {
 		return o
 	}
-	o.Scheduled, o.Next = true, status.NextRun(*trigger.Schedule, f.Now())
+	o.Scheduled, o.Next = true, status.NextRun(plan.ZonedSchedule(*trigger.Schedule, zone), now)
 	return o
 }
 

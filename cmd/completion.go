@@ -31,7 +31,7 @@ const manyNames = 1000
 func completeArguments(f *Factory, root *cobra.Command) {
 	for _, c := range root.Commands() {
 		switch c.Name() {
-		case "backup", "plan", "doctor":
+		case "backup", "plan", "doctor", "schedule":
 			completeNames(f, sourceNames, manyNames, c)
 		case "status":
 			completeNames(f, sourceNames, 1, c)

@@ -139,7 +139,7 @@ func (p *planFlags) inputOf(ctx context.Context, f *Factory, input *manifests, d
 // clusterFacts are the recorded facts, or those of the cluster.
 func (p *planFlags) clusterFacts(ctx context.Context, f *Factory, d *spec.Document) (plan.Facts, error) {
 	if p.facts == "" {
-		c, err := f.cluster()
+		c, err := p.target(f)
 		if err != nil {
 			return plan.Facts{}, err
 		}

@@ -43,6 +43,9 @@ type planFlags struct {
 	exec         execFlags
 	// typed are the command's flags, which know those that were given.
 	typed *pflag.FlagSet
+	// classes are the facts outside the namespace, of a scheduled run; nil: the cluster
+	// is asked.
+	classes *plan.ClassFacts
 }
 
 // removedUsage is the help of --removed-timeout, of every command that removes.
@@ -191,7 +194,7 @@ func (p *planFlags) checkPlace() error {
 // word of their own about --local.
 func clusterFlags() []string {
 	return []string{
-		"actions-on-live-volume", "keep-job", "mover-image",
+		"actions-on-live-volume", "keep-job", "mover-image", "class-facts", "scheduled",
 		"triggered-timeout", "ready-timeout", "bound-timeout", "scheduled-timeout", "started-timeout", "idle-timeout",
 	}
 }

@@ -69,6 +69,7 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		NewPlanCommand(f),
 		NewRestoreCommand(f),
 		NewRunsCommand(f),
+		NewScheduleCommand(f),
 		NewSnapshotsCommand(f),
 		NewStatusCommand(f),
 		NewValidateCommand(f),

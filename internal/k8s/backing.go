@@ -183,6 +183,9 @@ func setPolicy(ctx context.Context, client dynamic.ResourceInterface, b backing)
 // seeBackingGone waits until what stood behind a deleted object is gone. Without
 // the right to read it that is not known, and nothing is said.
 func (c *Cluster) seeBackingGone(ctx context.Context, b backing) error {
+	if c.classes != nil {
+		return nil
+	}
 	client, err := c.objects(b.kind, "")
 	if err != nil {
 		return err

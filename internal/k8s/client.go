@@ -33,7 +33,13 @@ type Cluster struct {
 	// removal is how long an object that was deleted may take to be gone; zero: as
 	// long as the caller waits.
 	removal time.Duration
+	// classes are the facts outside the namespace; nil: they are asked for.
+	classes *plan.ClassFacts
 }
+
+// TakeClasses has the class facts stand in for what lies outside the namespace, which is
+// then looked at neither before a run nor after it.
+func (c *Cluster) TakeClasses(known *plan.ClassFacts) { c.classes = known }
 
 // AllowRemoval sets how long each object that is deleted may take to be gone; zero
 // is no limit. Without it that is plan.DefaultRemovedTimeout.

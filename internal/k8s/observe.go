@@ -33,6 +33,9 @@ func (c *Cluster) Observe(ctx context.Context, q plan.Questions) (plan.Facts, er
 		return plan.Facts{}, unreachable(err)
 	}
 	o.facts.ServerVersion = served.GitVersion
+	if err := o.takeClasses(); err != nil {
+		return plan.Facts{}, err
+	}
 	all, asking := errgroup.WithContext(ctx)
 	all.SetLimit(observersAtOnce)
 	for _, ask := range []func(context.Context) error{
@@ -85,6 +88,9 @@ func (o *observation) skip(err error, fact plan.FactName) error {
 }
 
 func (o *observation) readNamespace(ctx context.Context) error {
+	if o.cluster.classes != nil {
+		return nil
+	}
 	n, err := o.cluster.typed.CoreV1().Namespaces().Get(ctx, o.namespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return fault.New(fault.Refused, "namespace %q does not exist", o.namespace).WithHint("choose it with -n")

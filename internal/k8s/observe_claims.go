@@ -2,6 +2,8 @@ package k8s
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,6 +59,12 @@ func (o *observation) readVolume(ctx context.Context, name string, claim *plan.C
 	if name == "" || o.unknown.has(plan.FactVolumes) {
 		return nil
 	}
+	if known := o.cluster.classes; known != nil {
+		if claim.Volume = known.Volume(name); claim.Volume == nil {
+			o.unknown.add(plan.FactVolumes, fmt.Errorf("PersistentVolume %s of claim %s is not among the class facts", name, claim.Name))
+		}
+		return nil
+	}
 	v, err := o.cluster.typed.CoreV1().PersistentVolumes().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return o.skip(err, plan.FactVolumes)
@@ -106,6 +114,10 @@ func (o *observation) readAttachments(ctx context.Context) error {
 		}
 	}
 	if len(wanted) == 0 {
+		return nil
+	}
+	if o.cluster.classes != nil {
+		o.unknown.add(plan.FactAttachments, errors.New("class facts hold no VolumeAttachments"))
 		return nil
 	}
 	list, err := o.cluster.typed.StorageV1().VolumeAttachments().List(ctx, metav1.ListOptions{})
@@ -167,6 +179,9 @@ func mountedReadOnly(pod *corev1.Pod, volumes []string) bool {
 // readNodeLabels adds the labels of the nodes that hold a claim whose volume has
 // a topology: only they can contradict it.
 func (o *observation) readNodeLabels(ctx context.Context) error {
+	if o.cluster.classes != nil { // the plan takes a node's name for its hostname label
+		return nil
+	}
 	if !slices.ContainsFunc(o.facts.Claims, func(c plan.Claim) bool { return c.Volume != nil && c.Volume.NodeAffinity != nil }) {
 		return nil
 	}

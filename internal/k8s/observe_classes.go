@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/v1"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
 
@@ -19,7 +21,26 @@ const (
 	annotationDefaultSnapshotClass = "snapshot.storage.kubernetes.io/is-default-class"
 )
 
+// takeClasses takes the facts outside the namespace from the class facts.
+func (o *observation) takeClasses() error {
+	c := o.cluster.classes
+	if c == nil {
+		return nil
+	}
+	if c.Namespace.Name != o.namespace {
+		return fault.New(fault.Refused, "the class facts are those of namespace %q, and the source is in %q", c.Namespace.Name, o.namespace).
+			WithHint("make the schedule again")
+	}
+	o.facts.Namespace.Labels, o.facts.Namespace.Annotations = c.Namespace.Labels, c.Namespace.Annotations
+	o.facts.SnapshotAPI, o.facts.StorageClasses, o.facts.SnapshotClasses = c.SnapshotAPI, c.StorageClasses, c.SnapshotClasses
+	o.unknown.list = slices.Clone(c.Unknown)
+	return nil
+}
+
 func (o *observation) readStorageClasses(ctx context.Context) error {
+	if o.cluster.classes != nil {
+		return nil
+	}
 	list, err := o.cluster.typed.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return o.skip(err, plan.FactStorageClasses)
@@ -48,6 +69,9 @@ func storageClass(c *storagev1.StorageClass) plan.StorageClass {
 // readSnapshotClasses learns at once whether the snapshot API is served and
 // which classes there are: without the API their list is not found.
 func (o *observation) readSnapshotClasses(ctx context.Context) error {
+	if o.cluster.classes != nil {
+		return nil
+	}
 	objects, err := o.cluster.objects("VolumeSnapshotClass", "")
 	if err != nil {
 		return err

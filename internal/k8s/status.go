@@ -232,38 +232,3 @@ func statusPatch(after status.Status, version string) ([]byte, error) {
 	}
 	return json.Marshal(patch)
 }
-
-// event tells the namespace's readers of events. That it cannot be written
-// changes nothing: the outcome stands in status and history.
-func (w writer) event(ctx context.Context, history *corev1.ConfigMap, ended status.Run) {
-	r := ended.Result
-	kind, about := corev1.EventTypeNormal, corev1.ObjectReference{
-		APIVersion: plan.GroupVolSync + "/v1alpha1", Kind: w.object.Kind, Namespace: w.object.Namespace, Name: w.object.Name,
-		UID: types.UID(w.object.UID),
-	}
-	if w.object.UID == "" {
-		about = corev1.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: history.Namespace, Name: history.Name}
-	}
-	if r.ExitCode != 0 {
-		kind = corev1.EventTypeWarning
-	}
-	message := string(r.Outcome)
-	if r.Snapshot != nil && r.Snapshot.ID != "" {
-		message += ": snapshot " + r.Snapshot.ID
-	}
-	if r.Message != "" {
-		message += ": " + r.Message
-	}
-	at := metav1.NewTime(r.EndTime)
-	_, _ = w.cluster.typed.CoreV1().Events(w.object.Namespace).Create(ctx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: plan.Name(plan.NameSource, w.object, r.RunID) + ".", Namespace: w.object.Namespace,
-			Labels: map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelRun: r.RunID},
-		},
-		InvolvedObject: about, Reason: "Backup" + string(r.Outcome), Message: status.Head(message, maxEventMessage), Type: kind,
-		Source: corev1.EventSource{Component: plan.ManagedBy}, FirstTimestamp: at, LastTimestamp: at, Count: 1,
-	}, metav1.CreateOptions{FieldManager: plan.ManagedBy})
-}
-
-// maxEventMessage is the API server's own bound of an Event's message, in bytes.
-const maxEventMessage = 1024

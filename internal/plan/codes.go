@@ -34,9 +34,10 @@ const (
 	codeHookDetached           = "VK540"
 	codeHooksLocal             = "VK541"
 	// CodeHookFailed is of a run's warning, not of a finding.
-	CodeHookFailed       = "VK542"
-	codeNoSchedule       = "VK550"
-	codeTimeZone         = "VK551"
-	codePausedSchedule   = "VK552"
-	codeScheduleTooLarge = "VK553"
+	CodeHookFailed        = "VK542"
+	codeNoSchedule        = "VK550"
+	codeTimeZone          = "VK551"
+	codePausedSchedule    = "VK552"
+	codeScheduleTooLarge  = "VK553"
+	codeClassFactsUnknown = "VK554"
 )

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	_ "time/tzdata" // whether there is a time zone must not depend on the machine
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -47,6 +48,7 @@ func BuildSchedule(in Input, o ScheduleOptions) (Schedule, problem.List) {
 		s.Expression = strings.TrimSpace(*t.Schedule)
 	}
 	b.checkTrigger(s)
+	b.checkClassFacts()
 	run, found := BuildBackup(in)
 	s.Findings = b.forSchedule(found)
 	if !s.Findings.HasErrors() && !b.findings.HasErrors() {
@@ -89,8 +91,17 @@ func (b *builder) checkTrigger(s Schedule) {
 		b.find(problem.Error, codeTimeZone, "", why.Error(), "give a name of the IANA database, as Europe/Berlin, or leave it out for "+DefaultTimeZone)
 	}
 	if b.source.Spec.Paused {
-		b.find(problem.Info, codePausedSchedule, "spec.paused",
-			"the source is paused: its runs are skipped, each with an Event, until the schedule is made from a source that is not", "")
+		b.find(problem.Warning, codePausedSchedule, "spec.paused",
+			"the source is paused: its runs are skipped, each with an Event, until the schedule is made from a source that is not",
+			"take spec.paused away and make the schedule again")
+	}
+}
+
+// checkClassFacts says what the runs will never know.
+func (b *builder) checkClassFacts() {
+	for _, u := range b.in.Facts.Classes().Unknown {
+		b.find(problem.Warning, codeClassFactsUnknown, "", fmt.Sprintf("%s could not be read, so that no run will know: %s", u.Fact, u.Reason),
+			"make the schedule as somebody who has the ClusterRole "+RoleName+" of doctor --print-role, or with --facts that he has recorded")
 	}
 }
 
@@ -129,11 +140,14 @@ func (b *builder) forSchedule(found problem.List) problem.List {
 
 // zoned is the source's schedule with its time zone, as cron reads both.
 func (b *builder) zoned(schedule string) string {
-	if zone := b.in.Options.TimeZone; zone != "" {
-		return ZonedSchedule(schedule, zone)
-	}
-	return schedule
+	return ZonedSchedule(schedule, b.in.Options.TimeZone)
 }
 
-// ZonedSchedule is a schedule that counts in a time zone, in the words of cron.
-func ZonedSchedule(schedule, zone string) string { return "CRON_TZ=" + zone + " " + schedule }
+// ZonedSchedule is a schedule that counts in a time zone, in the words of cron; an empty
+// zone is none.
+func ZonedSchedule(schedule, zone string) string {
+	if zone == "" {
+		return schedule
+	}
+	return "CRON_TZ=" + zone + " " + schedule
+}

@@ -241,11 +241,14 @@ func TestScheduleFindings(t *testing.T) {
 		"manual only":          {"snapshot", func(in *plan.Input) { in.Document.Source.Spec.Trigger = &spec.Trigger{Manual: "x"} }, "", problem.Error, "VK550", false},
 		"no such zone":         {"snapshot", nil, "Mars/Olympus", problem.Error, "VK551", false},
 		"the machine's zone":   {"snapshot", nil, "Local", problem.Error, "VK551", false},
-		"paused":               {"paused-refused", nil, "", problem.Info, "VK552", true},
+		"paused":               {"paused-refused", nil, "", problem.Warning, "VK552", true},
 		"an operator for now":  {"operator-present", nil, "", problem.Warning, "VK515", true},
 		"a class that retains": {"retain-class", func(in *plan.Input) { in.Facts.Rights = nil }, "", problem.Warning, "VK519", true},
-		"no image":             {"snapshot", func(in *plan.Input) { in.Env.Image = "" }, "", problem.Error, "VK524", false},
-		"no claim":             {"snapshot", func(in *plan.Input) { in.Facts.Claims = nil }, "", problem.Error, "VK501", false},
+		"classes that may not be read": {"snapshot", func(in *plan.Input) {
+			in.Facts.Unknown = append(in.Facts.Unknown, plan.Unknown{Fact: plan.FactNamespace, Reason: "forbidden"})
+		}, "", problem.Warning, "VK554", true},
+		"no image": {"snapshot", func(in *plan.Input) { in.Env.Image = "" }, "", problem.Error, "VK524", false},
+		"no claim": {"snapshot", func(in *plan.Input) { in.Facts.Claims = nil }, "", problem.Error, "VK501", false},
 		"too large": {"snapshot", func(in *plan.Input) {
 			in.Document.Source.Metadata.Annotations = map[string]string{"x": strings.Repeat("y", 1<<20)}
 		}, "", problem.Error, "VK553", false},

@@ -14,7 +14,7 @@ func scheduleCodes() []Code {
 			"# schedule --time-zone Mars/Olympus", "Give a name as Europe/Berlin, or leave it out for Etc/UTC.",
 		},
 		{
-			"VK552", "Schedule of a paused source", Info,
+			"VK552", "Schedule of a paused source", Warning,
 			"The source is paused. Its CronJob starts, and each run is skipped with exit code 0 and an Event, until the schedule is made anew from a source that is not paused.",
 			"spec:\n  paused: true\n  trigger:\n    schedule: \"0 2 * * *\"", "Take spec.paused away and make the schedule again.",
 		},
@@ -22,6 +22,11 @@ func scheduleCodes() []Code {
 			"VK553", "Schedule too large", Error,
 			"The schedule's ConfigMap holds the manifest and the facts about the cluster's classes, and a ConfigMap holds 1 MiB.",
 			"spec:\n  kopia:\n    policyConfig:\n      repositoryConfig: |\n        { ... more than 1 MiB ... }", "Move what is longest out of the manifest: repositoryConfig into a policy ConfigMap, actions into a script.",
+		},
+		{
+			"VK554", "Class facts unknown", Warning,
+			"A scheduled run asks for nothing outside its namespace: what it must know of StorageClasses, VolumeSnapshotClasses, volumes and the namespace itself is kept when the schedule is made. Whoever makes it could not read all of that.",
+			"# storageclasses.storage.k8s.io is forbidden", "Make the schedule as somebody who may read them, or with --facts from plan facts.",
 		},
 	}
 }

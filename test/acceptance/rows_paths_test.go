@@ -189,6 +189,7 @@ func checkSchedule(t *testing.T, w *world, file string) {
 	if next := status.NextRun(*set.Sources()[0].Source.Spec.Trigger.Schedule, saturday); next == nil || !next.Equal(monday) {
 		t.Errorf("after %s the next run is at %v, want %s", saturday, next, monday)
 	}
+	checkScheduleObjects(t, w, manifest)
 	e := w.run(t, "validate", "-f", w.file(t, "no-such-hour.yaml", strings.Replace(text, "40 4 ", "40 24 ", 1)))
 	if e.code != 3 || !strings.Contains(e.stdout, "VK134") {
 		t.Errorf("a schedule for the 24th hour: exit %d, want 3 and VK134\n%s", e.code, e.stdout)
