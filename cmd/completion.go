@@ -31,8 +31,19 @@ const manyNames = 1000
 func completeArguments(f *Factory, root *cobra.Command) {
 	for _, c := range root.Commands() {
 		switch c.Name() {
-		case "backup", "plan", "doctor", "schedule":
+		case "backup", "plan", "doctor":
 			completeNames(f, sourceNames, manyNames, c)
+		case "schedule":
+			completeNames(f, sourceNames, manyNames, c)
+			for _, verb := range c.Commands() {
+				switch verb.Name() {
+				case "list":
+				case "diff":
+					completeNames(f, sourceNames, manyNames, verb)
+				default:
+					completeNames(f, scheduleNames, 1, verb)
+				}
+			}
 		case "status":
 			completeNames(f, sourceNames, 1, c)
 		case "runs":

@@ -23,7 +23,8 @@ With --print-role one Role a namespace is printed, which is enough for every com
 adds the RoleBinding. Two ClusterRoles follow, both optional and bound to nobody: volsync-kopia makes
 facts known that are unknown without it, and volsync-kopia-retain lets a run remove what classes with
 the policy Retain would keep. None can read a Secret. Of the cluster only a source given by NAME is
-asked for.`
+asked for. --schedules adds what schedule --apply and its verbs take: the rights to make CronJobs,
+ServiceAccounts, Roles and RoleBindings, though no Role with rights that its maker lacks.`
 
 // doctorFlags are the flags as typed.
 type doctorFlags struct {
@@ -31,6 +32,8 @@ type doctorFlags struct {
 
 	printRole bool
 	subjects  []string
+	// schedules adds the rights of the verbs of schedule to the Role.
+	schedules bool
 }
 
 // NewDoctorCommand returns the doctor command.
@@ -53,6 +56,7 @@ func NewDoctorCommand(f *Factory) *cobra.Command {
 	}
 	flags.add(c)
 	c.Flags().BoolVar(&flags.printRole, "print-role", false, "print the Role and the optional ClusterRoles; no cluster is asked, but for a NAME")
+	c.Flags().BoolVar(&flags.schedules, "schedules", false, "with --print-role: add the rights of schedule --apply, diff, list, run-now, suspend, resume and delete")
 	for _, elsewhere := range []string{"local", "repository-dir", "state-dir", "kopia", "source-dir", "run-actions"} {
 		_ = c.Flags().MarkHidden(elsewhere) // they are refused; only a flag that does not exist cannot be hidden
 	}
@@ -68,7 +72,19 @@ func (d *doctorFlags) check() error {
 	if len(d.subjects) > 0 && !d.printRole {
 		return fault.New(fault.Usage, "--for says whom the Role is for: add --print-role")
 	}
+	if d.schedules && !d.printRole {
+		return fault.New(fault.Usage, "--schedules adds rights to the Role: add --print-role")
+	}
 	return d.planFlags.check()
+}
+
+// besides are the rights that the flags ask for, beside those of the sources.
+func (d *doctorFlags) besides() []plan.Rule {
+	rights := plan.HookNeeds(d.options.Exec)
+	if d.schedules {
+		rights = append(rights, plan.ScheduleNeeds()...)
+	}
+	return rights
 }
 
 func (d *doctorFlags) run(ctx context.Context, f *Factory, names []string) error {
@@ -100,7 +116,7 @@ func (d *doctorFlags) diagnose(ctx context.Context, f *Factory, names []string) 
 		return err
 	}
 	if d.printRole {
-		return printRoles(f.Streams.Out, docs, plan.HookNeeds(d.options.Exec), d.subjects)
+		return printRoles(f.Streams.Out, docs, d.besides(), d.subjects)
 	}
 	examine := d.examine
 	if sourceless {

@@ -24,7 +24,7 @@ func TestEveryNamespaceTakesAClusterRole(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(status)
 	}))
 	t.Cleanup(forbids.Close)
-	for _, command := range []string{"runs list", "status", "cleanup"} {
+	for _, command := range []string{"runs list", "status", "cleanup", "schedule list"} {
 		for _, where := range []string{"-A", "-n prod"} {
 			t.Run(command+" "+where, func(t *testing.T) {
 				t.Parallel()

@@ -26,9 +26,11 @@ func TestReportsAreAsDocumented(t *testing.T) {
 		items any
 		types []reflect.Type
 	}{
-		"status":    {&[]standing{}, []reflect.Type{reflect.TypeFor[standing]()}},
-		"runs list": {&[]runRow{}, []reflect.Type{reflect.TypeFor[runRow]()}},
-		"doctor":    {&[]diagnosis{}, []reflect.Type{reflect.TypeFor[diagnosis](), reflect.TypeFor[check]()}},
+		"status":           {&[]standing{}, []reflect.Type{reflect.TypeFor[standing]()}},
+		"runs list":        {&[]runRow{}, []reflect.Type{reflect.TypeFor[runRow]()}},
+		"schedule list":    {&[]scheduleRow{}, []reflect.Type{reflect.TypeFor[scheduleRow]()}},
+		"schedule --apply": {&[]appliedRow{}, []reflect.Type{reflect.TypeFor[appliedRow]()}},
+		"doctor":           {&[]diagnosis{}, []reflect.Type{reflect.TypeFor[diagnosis](), reflect.TypeFor[check]()}},
 	} {
 		_, section, _ := strings.Cut(string(page), "\n## "+title+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")

@@ -33,11 +33,20 @@ Flags of a run, as --prove or --timeout, are those of every scheduled run. A pol
 unusable ends this command with exit code 3; a scheduled run warns of it and keeps the repository's
 policies (--policy-errors=warn), unless --policy-errors=fail is given.
 
-Nothing is printed when one of several sources is refused.`
+With --apply the objects are applied in place of being printed, in the same order and with the rights
+of the caller: who lacks one of those that the Role grants is refused, and an administrator applies what
+is printed. Objects of such names that are not of this schedule are never taken over. A schedule that is
+suspended stays so.
+
+Nothing is printed or applied when one of several sources is refused.`
 
 const scheduleExamples = `  # Print the objects, and apply them
   kubectl volsync-kopia schedule -f source.yaml -n prod
-  kubectl volsync-kopia schedule -f source.yaml -n prod | kubectl apply -f -
+  kubectl volsync-kopia schedule -f source.yaml -n prod --apply
+
+  # Have an administrator apply them
+  kubectl volsync-kopia schedule -f source.yaml -n prod > schedule.yaml
+  kubectl apply --server-side -f schedule.yaml
 
   # At the times of another zone than UTC, for a source that the cluster holds
   kubectl volsync-kopia schedule postgres -n prod --time-zone Europe/Berlin
@@ -51,6 +60,9 @@ type scheduleFlags struct {
 	planFlags
 
 	timeZone string
+	// apply applies the objects in place of printing them; force takes fields that are
+	// another manager's.
+	apply, force bool
 }
 
 // NewScheduleCommand returns the schedule command.
@@ -64,15 +76,23 @@ func NewScheduleCommand(f *Factory) *cobra.Command {
 		RunE: func(c *cobra.Command, names []string) error {
 			ctx, cancel := context.WithCancel(c.Context())
 			defer cancel()
-			return endedBy(ctx, flags.print(ctx, f, names))
+			return endedBy(ctx, flags.run(ctx, f, names))
 		},
 	}
-	flags.add(c)
-	c.Flags().StringVar(&flags.timeZone, "time-zone", plan.DefaultTimeZone, "what the schedule counts in, by its name in the IANA database")
+	flags.addTo(c)
+	c.Flags().BoolVar(&flags.apply, "apply", false, "apply the objects to the cluster, server-side, in place of printing them")
+	c.Flags().BoolVar(&flags.force, "force-conflicts", false, "with --apply: take fields that somebody else has set")
+	addScheduleVerbs(f, c)
+	return c
+}
+
+// addTo adds the flags that say which schedules are made, and how.
+func (s *scheduleFlags) addTo(c *cobra.Command) {
+	s.add(c)
+	c.Flags().StringVar(&s.timeZone, "time-zone", plan.DefaultTimeZone, "what the schedule counts in, by its name in the IANA database")
 	for _, elsewhere := range unscheduled() {
 		_ = c.Flags().MarkHidden(elsewhere) // they are refused; only a flag that does not exist cannot be hidden
 	}
-	return c
 }
 
 // unscheduled are the flags of a run that no schedule can have.
@@ -88,7 +108,10 @@ func (s *scheduleFlags) check() error {
 				WithHint("omit it, or use backup")
 		}
 	}
-	if slices.Contains([]string{outputTable, outputWide}, s.output) {
+	if s.force && !s.apply {
+		return fault.New(fault.Usage, "--force-conflicts says how the objects are applied: add --apply")
+	}
+	if slices.Contains([]string{outputTable, outputWide}, s.output) && !s.apply {
 		return fault.New(fault.Usage, "--output=%s: a schedule is objects, of which there is no table", s.output).WithHint("omit it for YAML")
 	}
 	if err := plan.CheckTimeZone(s.timeZone); err != nil {
@@ -97,11 +120,14 @@ func (s *scheduleFlags) check() error {
 	return s.planFlags.check()
 }
 
-// print prints the schedules of the input.
-func (s *scheduleFlags) print(ctx context.Context, f *Factory, names []string) error {
+// run prints the schedules of the input, or applies them.
+func (s *scheduleFlags) run(ctx context.Context, f *Factory, names []string) error {
 	schedules, err := s.build(ctx, f, names)
 	if err != nil {
 		return err
+	}
+	if s.apply {
+		return f.applySchedules(ctx, schedules, s.force, s.output)
 	}
 	return f.printSchedules(s.output, schedules)
 }

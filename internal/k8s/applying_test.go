@@ -237,4 +237,3 @@ func (a *applying) granted() []rbacv1.PolicyRule {
 	a.must(convert(&unstructured.Unstructured{Object: a.of("Role")}, &role))
 	return role.Rules
 }
-

@@ -115,4 +115,3 @@ func TestRightsStayWhileTheCronJobDoes(t *testing.T) {
 		t.Errorf("the RoleBinding: %v", err)
 	}
 }
-
