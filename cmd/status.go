@@ -18,11 +18,13 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
 
 const statusLong = `Show the backup status of sources: the last outcome, the last proved snapshot, the next run, and what is overdue.
+KopiaMaintenances are among them, as KopiaMaintenance/NAME with the age of the last maintenance that was proved.
 
 The result of a run whose command has died is collected first: it goes to status and history, and the
 run's point-in-time copy is removed. To be sure that a command is dead its Lease is watched for 15 seconds.
@@ -208,10 +210,12 @@ func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) er
 	}
 	fmt.Fprintln(w, strings.Join(columns, "\t"))
 	for _, s := range list {
-		row := []string{s.Object.Namespace, s.Object.Name, outcomeWord(s), "-", "-", "-", "-", "-"}
+		row := []string{s.Object.Namespace, shownName(s.Object), outcomeWord(s), "-", "-", "-", "-", "-"}
 		if s.Snapshot != nil {
 			row[3], row[4] = s.Snapshot.ID, duration.HumanDuration(now.Sub(s.Snapshot.StartTime))
 			row[5], row[6] = humanize.Comma(s.Snapshot.Files), ui.Bytes(s.Snapshot.Size)
+		} else if s.LastSync != nil && s.Object.Kind == spec.KindKopiaMaintenance {
+			row[4] = duration.HumanDuration(now.Sub(*s.LastSync)) // of the last maintenance that was proved
 		}
 		if s.Next != nil {
 			row[7] = "in " + duration.HumanDuration(s.Next.Sub(now))
@@ -222,6 +226,14 @@ func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) er
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
+}
+
+// shownName is the object's name; what is no source has its kind before it.
+func shownName(o result.ObjectRef) string {
+	if o.Kind == spec.KindKopiaMaintenance {
+		return o.Kind + "/" + o.Name
+	}
+	return o.Name
 }
 
 func lastSync(s standing) string {

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/crd"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
 // server is a real API server with the definitions in it.
@@ -177,8 +178,9 @@ func (s server) keepsStatuses(t *testing.T) {
 		spec   map[string]any
 		status map[string]any
 	}{
-		"what a backup writes":  {"ReplicationSource", map[string]any{"sourcePVC": "data"}, everyStatus(t)},
-		"what a restore writes": {"ReplicationDestination", map[string]any{"kopia": map[string]any{}}, everyStatus(t)},
+		"what a backup writes":      {"ReplicationSource", map[string]any{"sourcePVC": "data"}, everyStatus(t)},
+		"what a restore writes":     {"ReplicationDestination", map[string]any{"kopia": map[string]any{}}, everyStatus(t)},
+		"what a maintenance writes": {"KopiaMaintenance", map[string]any{"repository": map[string]any{"repository": "vault"}}, everyStatusOf[status.Maintenance](t)},
 		"what VolSync writes for a source": {"ReplicationSource", map[string]any{"sourcePVC": "data"}, map[string]any{
 			"kopia": map[string]any{
 				"lastMaintenance": "2026-01-31T18:00:00Z", "nextScheduledMaintenance": "2026-01-31T18:00:00Z", "maintenanceFailures": 1,

@@ -145,18 +145,29 @@ func typed(t *testing.T, kind string, object any) sample {
 	return sample{"every field of " + kind, u}
 }
 
-// everyStatus returns the status that a run writes with no field empty.
+// everyStatus returns the status that a backup writes with no field empty.
 func everyStatus(t *testing.T) map[string]any {
 	t.Helper()
-	var s status.Status
+	return everyStatusOf[status.Status](t)
+}
+
+// everyStatusOf returns a status with no field empty.
+func everyStatusOf[T any](t *testing.T) map[string]any {
+	t.Helper()
+	var s T
 	new(filler).fill(t, reflect.ValueOf(&s).Elem())
-	for i := range s.Conditions {
-		s.Conditions[i].Status = metav1.ConditionTrue
-	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	conditions, _, err := unstructured.NestedSlice(content, "conditions")
+	if err != nil || len(conditions) == 0 {
+		t.Fatalf("conditions %v, %v", conditions, err)
+	}
+	for i := range conditions {
+		conditions[i].(map[string]any)["status"] = string(metav1.ConditionTrue)
+	}
+	content["conditions"] = conditions
 	return content
 }
 

@@ -87,7 +87,7 @@ func (r Run) leftSomething() bool {
 
 // leaseKey is the namespace and name of the source's Lease.
 func (r Run) leaseKey() string {
-	return r.Object.Namespace + "/" + plan.Name(plan.NameSource, r.Object, "")
+	return r.Object.Namespace + "/" + plan.Name(plan.RunsOf(r.Object.Kind), r.Object, "")
 }
 
 // renewing watches the Leases for the longest of their durations and returns

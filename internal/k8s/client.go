@@ -87,6 +87,7 @@ func resources() map[string]schema.GroupVersionResource {
 		"ConfigMap":              {Version: "v1", Resource: "configmaps"},
 		"CronJob":                {Group: "batch", Version: "v1", Resource: "cronjobs"},
 		"Job":                    {Group: "batch", Version: "v1", Resource: "jobs"},
+		"KopiaMaintenance":       {Group: plan.GroupVolSync, Version: "v1alpha1", Resource: "kopiamaintenances"},
 		"Lease":                  {Group: "coordination.k8s.io", Version: "v1", Resource: "leases"},
 		"PersistentVolume":       {Version: "v1", Resource: "persistentvolumes"},
 		"PersistentVolumeClaim":  {Version: "v1", Resource: "persistentvolumeclaims"},

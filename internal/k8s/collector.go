@@ -66,7 +66,7 @@ func (l *lease) collect(ctx context.Context, r Run) (mine bool, err error) {
 	at, seconds := metav1.NewMicroTime(l.now()), int32(collectorSeconds)
 	wanted := &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: plan.Name(plan.NameSource, r.Object, ""), Namespace: l.namespace,
+			Name: plan.Name(plan.RunsOf(r.Object.Kind), r.Object, ""), Namespace: l.namespace,
 			Labels: map[string]string{
 				plan.LabelManagedBy: plan.ManagedBy, plan.LabelSource: plan.SourceLabel(r.Object), plan.LabelRole: plan.RoleLease, plan.LabelRun: r.ID,
 			},

@@ -166,6 +166,9 @@ func (c *Cluster) askFor(ctx context.Context, r Run, res *result.Result, now fun
 	if err != nil {
 		return err
 	}
+	if task.Operation != result.OperationBackup {
+		return nil // it makes no snapshot
+	}
 	step, err := plan.AskStep(r.job, r.Object, task)
 	if err != nil {
 		return err

@@ -65,13 +65,16 @@ func referenceTo(o result.ObjectRef) corev1.ObjectReference {
 
 // eventOf is an Event about a run of the object, with nothing to alarm.
 func eventOf(o result.ObjectRef, runID string, outcome result.Outcome, message string, at time.Time) *corev1.Event {
-	when := metav1.NewTime(at)
+	when, what := metav1.NewTime(at), "Backup"
+	if maintains(o.Kind) {
+		what = "Maintenance"
+	}
 	return &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: plan.Name(plan.NameSource, o, runID) + ".", Namespace: o.Namespace,
+			GenerateName: plan.Name(plan.RunsOf(o.Kind), o, runID) + ".", Namespace: o.Namespace,
 			Labels: map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelRun: runID},
 		},
-		Reason: "Backup" + string(outcome), Message: status.Head(message, maxEventMessage), Type: corev1.EventTypeNormal,
+		Reason: what + string(outcome), Message: status.Head(message, maxEventMessage), Type: corev1.EventTypeNormal,
 		Source: corev1.EventSource{Component: plan.ManagedBy}, FirstTimestamp: when, LastTimestamp: when, Count: 1,
 	}
 }

@@ -141,11 +141,11 @@ func (w *writer) patchBeginning(ctx context.Context, began time.Time) error {
 	if err != nil {
 		return err
 	}
-	patch, err := json.Marshal(map[string]any{"status": status.Beginning(began)})
-	if err != nil {
-		return err
-	}
 	err = patiently(ctx, func(ctx context.Context) error {
+		patch, err := w.beginningPatch(ctx, objects, began)
+		if err != nil {
+			return err
+		}
 		w.source, err = objects.Patch(ctx, w.object.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy}, "status")
 		return err
 	})
@@ -156,6 +156,23 @@ func (w *writer) patchBeginning(ctx context.Context, began time.Time) error {
 		return fault.New(fault.Leftover, "write its status: %w", err).At(w.object.String())
 	}
 	return nil
+}
+
+// beginningPatch is what patchBeginning sends. The conditions of a maintenance are not
+// all ours, and a merge replaces the list: that of the live object is read first.
+func (w *writer) beginningPatch(ctx context.Context, objects dynamic.ResourceInterface, began time.Time) ([]byte, error) {
+	if !maintains(w.object.Kind) {
+		return json.Marshal(map[string]any{"status": status.Beginning(began)})
+	}
+	live, err := objects.Get(ctx, w.object.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	before, err := statusIn[status.Maintenance](live)
+	if err != nil {
+		return nil, err
+	}
+	return statusPatch(status.MaintenanceBeginning(before, began), live.GetResourceVersion())
 }
 
 // patchStatus brings the object's status up to date.
@@ -194,41 +211,14 @@ func (w writer) patchStatusOf(ctx context.Context, objects dynamic.ResourceInter
 			return err
 		}
 	}
-	var before struct {
-		Status status.Status `json:"status"`
-	}
-	if err := convert(live, &before); err != nil {
+	after, err := statusAfter(w.object.Kind, live, ended)
+	if err != nil {
 		return err
 	}
-	patch, err := statusPatch(status.After(before.Status, ended), version)
+	patch, err := statusPatch(after, version)
 	if err != nil {
 		return err
 	}
 	_, err = objects.Patch(ctx, w.object.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy}, "status")
 	return err
-}
-
-// statusPatch is a merge patch that brings the status up to date. A merge keeps what
-// it leaves out, so the times that may no longer hold are taken away by name; what
-// is known of the last synchronisation stays when there is nothing newer. With a
-// version it holds for that one only.
-func statusPatch(after status.Status, version string) ([]byte, error) {
-	data, err := json.Marshal(after)
-	if err != nil {
-		return nil, err
-	}
-	fields := map[string]any{}
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return nil, err
-	}
-	for _, optional := range []string{"lastSyncStartTime", "nextSyncTime"} {
-		if _, set := fields[optional]; !set {
-			fields[optional] = nil
-		}
-	}
-	patch := map[string]any{"status": fields}
-	if version != "" {
-		patch["metadata"] = map[string]any{"resourceVersion": version}
-	}
-	return json.Marshal(patch)
 }

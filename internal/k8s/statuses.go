@@ -14,10 +14,12 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
-// Standing is how one source stands: what its object and its history say.
+// Standing is how one source or maintenance stands: what its object and its history
+// say.
 type Standing struct {
 	Object result.ObjectRef
 	// InCluster is true when the object itself is in the cluster.
@@ -55,6 +57,9 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 	if err := c.readSources(ctx, namespace, found); err != nil {
 		return nil, err
 	}
+	if err := c.readMaintenances(ctx, namespace, found); err != nil {
+		return nil, err
+	}
 	if err := known.read(found); err != nil {
 		return nil, err
 	}
@@ -85,7 +90,11 @@ func (s *Standing) addUncollected(r Run, now func() time.Time) {
 	}
 	res := r.Result
 	if res == nil {
-		collect := run.Collector{Task: &result.Task{RunID: r.ID, Operation: result.OperationBackup, Object: r.Object}, Began: r.Began, Now: now}
+		operation := result.OperationBackup
+		if maintains(r.Object.Kind) {
+			operation = result.OperationMaintenance
+		}
+		collect := run.Collector{Task: &result.Task{RunID: r.ID, Operation: operation, Object: r.Object}, Began: r.Began, Now: now}
 		res = collect.Agree(nil, "its mover has ended")
 	}
 	s.Results = append(s.Results, *r.settled(res))
@@ -145,6 +154,43 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 			return err
 		}
 		s.Status = o.Status
+		found[key(s.Object)] = s
+	}
+	return nil
+}
+
+// readMaintenances reads the KopiaMaintenances. Who may not list them, as by the rights
+// that backups need, or has no VolSync, sees those that the histories know.
+func (c *Cluster) readMaintenances(ctx context.Context, namespace string, found map[string]*Standing) error {
+	objects, err := c.objects(spec.KindKopiaMaintenance, namespace)
+	if err != nil {
+		return err
+	}
+	list, err := objects.List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return cannotList(err, namespace, "list the KopiaMaintenances")
+	}
+	for i := range list.Items {
+		u := &list.Items[i]
+		var o struct {
+			Spec   spec.KopiaMaintenanceSpec `json:"spec"`
+			Status status.Maintenance        `json:"status"`
+		}
+		if err := convert(u, &o); err != nil {
+			return err
+		}
+		s := &Standing{
+			Object:    result.ObjectRef{Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID())},
+			InCluster: true, Created: u.GetCreationTimestamp().Time,
+			Paused: o.Spec.Suspend != nil && *o.Spec.Suspend || o.Spec.Enabled != nil && !*o.Spec.Enabled,
+			Status: status.Status{LastSyncTime: o.Status.LastMaintenanceTime, LastManualSync: o.Status.LastManualSync},
+		}
+		if schedule := o.Spec.TriggerInForce().Schedule; schedule != nil {
+			s.Schedule = *schedule
+		}
 		found[key(s.Object)] = s
 	}
 	return nil

@@ -103,9 +103,14 @@ func (c *Collector) unknown(why string) *result.Result {
 		Outcome: result.Unknown, ExitCode: int(fault.Failed.ExitCode()), Reason: reasonNoResult,
 		Message: why,
 	}
-	if c.Task.Operation == result.OperationBackup {
+	switch c.Task.Operation {
+	case result.OperationBackup:
 		r.Message += "; a snapshot may exist"
 		r.Hint = "look for the run's tag among the snapshots: volsync-kopia-run:" + c.Task.RunID
+	case result.OperationMaintenance:
+		r.Message += "; what the maintenance has done stays"
+		r.Hint = "run it again"
+	case result.OperationRestore, result.OperationList, result.OperationProbe:
 	}
 	return r
 }

@@ -46,6 +46,10 @@ type Status struct {
 	Conditions        []metav1.Condition `json:"conditions,omitempty"`
 }
 
+// Passing are the fields that hold for a while, by their names in JSON: what is not
+// said of one any more is taken away.
+func (Status) Passing() []string { return []string{"lastSyncStartTime", "nextSyncTime"} }
+
 // MoverStatus is how the last mover ended.
 type MoverStatus struct {
 	// Result is Successful or Failed.
