@@ -15,7 +15,6 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
@@ -54,7 +53,7 @@ func (f *Factory) observe(ctx context.Context, c *k8s.Cluster, d *spec.Document)
 	return facts, nil
 }
 
-// readNamed reads the sources of the names, if there are any, from the cluster.
+// readNamed reads the objects of the names, if there are any, from the cluster.
 func (p *planFlags) readNamed(ctx context.Context, f *Factory, names []string) error {
 	switch {
 	case len(names) == 0:
@@ -64,19 +63,19 @@ func (p *planFlags) readNamed(ctx context.Context, f *Factory, names []string) e
 	case p.facts != "":
 		return fault.New(fault.Usage, "a name is read from the cluster, and --facts stand in for it").WithHint("give the manifest with -f")
 	}
-	ctx, cancel := p.limited(ctx, "reading the source")
+	ctx, cancel := p.limited(ctx, "reading the "+nounOf(p.kinds[0]))
 	defer cancel()
-	return endedBy(ctx, f.readNamed(ctx, &p.manifests, names))
+	return endedBy(ctx, f.readNamed(ctx, &p.manifests, p.kinds[0], names))
 }
 
-// readNamed reads the sources of the names from the cluster, in place of -f.
-func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []string) error {
+// readNamed reads the objects of a kind by their names from the cluster, in place of -f.
+func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, kind string, names []string) error {
 	if !m.empty() {
-		return fault.New(fault.Usage, "a name and -f or -k cannot both be given").WithHint("the name reads the source from the cluster, -f from a file")
+		return fault.New(fault.Usage, "a name and -f or -k cannot both be given").WithHint("the name reads the " + nounOf(kind) + " from the cluster, -f from a file")
 	}
 	for _, name := range names {
 		if _, err := os.Stat(name); err == nil && strings.Contains(name, ".") {
-			return fault.New(fault.Usage, "%q is a file; an argument is the name of a source in the cluster", name).
+			return fault.New(fault.Usage, "%q is a file; an argument is the name of a %s in the cluster", name, nounOf(kind)).
 				WithHint("give the file with -f " + name)
 		}
 	}
@@ -89,25 +88,25 @@ func (f *Factory) readNamed(ctx context.Context, m *manifestFlags, names []strin
 		return err
 	}
 	for _, name := range names {
-		text, err := c.Manifest(k8s.Telling(ctx, f.note), spec.KindReplicationSource, namespace, name)
+		text, err := c.Manifest(k8s.Telling(ctx, f.note), kind, namespace, name)
 		if err != nil {
 			return err
 		}
-		m.live = append(m.live, spec.Input{Name: "ReplicationSource " + namespace + "/" + name, Data: text})
+		m.live = append(m.live, spec.Input{Name: kind + " " + namespace + "/" + name, Data: text})
 	}
 	return nil
 }
 
-// dryRunOnServer has the API server admit or refuse every object of every source's plan,
+// dryRunOnServer has the API server admit or refuse every object of every plan,
 // and prints the plans.
-func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
-	connect := sync.OnceValues(func() (*k8s.Cluster, error) { return b.target(f) })
-	return b.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict {
+func (r *runFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
+	connect := sync.OnceValues(func() (*k8s.Cluster, error) { return r.target(f) })
+	return r.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict {
 		c, err := connect()
 		if err != nil {
 			return failedVerdict(d.Object(), err)
 		}
-		p, err := b.planOnCluster(ctx, f, c, input, d, f.NewRunID())
+		p, err := r.planOnCluster(ctx, f, c, input, d, f.NewRunID())
 		if err == nil {
 			err = c.DryRun(ctx, p)
 		}
@@ -115,57 +114,54 @@ func (b *backupFlags) dryRunOnServer(ctx context.Context, f *Factory) error {
 	})
 }
 
-// planOnCluster plans one source from what the cluster is like now.
-func (b *backupFlags) planOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, runID string) (plan.Plan, error) {
+// planOnCluster plans one object from what the cluster is like now.
+func (r *runFlags) planOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, runID string) (plan.Plan, error) {
 	facts, err := f.observe(ctx, c, d)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return b.build(f, input, d, facts, runID, nil)
+	return r.build(f, input, d, facts, runID, nil)
 }
 
-// runOnCluster plans one source, waits for its turn and runs it.
-func (b *backupFlags) runOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, observer run.Observer) (v verdict) {
+// runOnCluster plans one object, waits for its turn and runs it.
+func (r *runFlags) runOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, observer run.Observer) (v verdict) {
 	runID := f.NewRunID()
-	p, err := b.planOnCluster(ctx, f, c, input, d, runID)
+	p, err := r.planOnCluster(ctx, f, c, input, d, runID)
 	if err != nil {
 		return failedVerdict(d.Object(), err)
 	}
-	give, waited, err := b.turns.take(ctx, p)
+	give, waited, err := r.turns.take(ctx, p)
 	if err != nil {
 		return failedVerdict(d.Object(), err)
 	}
 	defer func() { give(v.result) }()
 	if waited {
-		if p, err = b.planOnCluster(ctx, f, c, input, d, runID); err != nil {
+		if p, err = r.planOnCluster(ctx, f, c, input, d, runID); err != nil {
 			return failedVerdict(d.Object(), err)
 		}
 	}
 	if p.Skip != nil {
-		if b.options.Scheduled {
+		if r.options.Scheduled {
 			if err := c.TellSkipped(ctx, p, f.Now()); err != nil {
 				f.note("%v", err)
 			}
 		}
 		return skippedVerdict(p, d.Object(), f.Now())
 	}
-	return b.executeOnCluster(ctx, f, c, input, d, p, observer)
+	return r.executeOnCluster(ctx, f, c, input, d, p, observer)
 }
 
 // executeOnCluster runs the plan.
-func (b *backupFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, p plan.Plan, observer run.Observer) verdict {
-	observer.Observe(result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: p.RunID, Type: result.EventStart,
-		Message: fmt.Sprintf("Backup of pvc/%s as %s, run %s", p.Copy.Claim, p.Identity, p.RunID),
-	})
-	if err := b.warnOf(f, input, d, p, observer); err != nil {
+func (r *runFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.Cluster, input *manifests, d *spec.Document, p plan.Plan, observer run.Observer) verdict {
+	observer.Observe(startEvent(p, p.Intent(), f.Now()))
+	if err := r.warnOf(f, input, d, p, observer); err != nil {
 		return failedVerdict(d.Object(), err)
 	}
 	defer f.unfinished.begin(p.RunID, fmt.Sprintf("kubectl volsync-kopia cleanup -n %[2]s --yes removes what is there once its mover has ended; "+
 		"kubectl volsync-kopia runs attach %[1]s -n %[2]s follows it to its end", p.RunID, p.Object.Namespace))()
 	running, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	target := k8s.NewTarget(c, p, triggerOf(d, b.options.TimeZone, f.Now()), observer, f.Now, lost)
+	target := k8s.NewTarget(c, p, triggerOf(d, r.options.TimeZone, f.Now()), observer, f.Now, lost)
 	defer target.Close()
 	x := run.Execute(running, p, target, observer, f.Now)
 	if x.Started {
@@ -179,10 +175,7 @@ func (b *backupFlags) executeOnCluster(ctx context.Context, f *Factory, c *k8s.C
 // triggerOf is what the object's trigger asks for once the run has ended.
 func triggerOf(d *spec.Document, zone string, now time.Time) k8s.Outcome {
 	var o k8s.Outcome
-	trigger := d.Source.Spec.Trigger
-	if trigger == nil {
-		return o
-	}
+	trigger := d.Trigger()
 	o.ManualTag = trigger.Manual
 	if trigger.Schedule == nil {
 		return o

@@ -16,11 +16,11 @@ import (
 // warnOf shows the warnings that the plan of a run adds to those of its
 // manifests, which load has printed. The run itself tells of those that its
 // Result starts with, unless it is not shown.
-func (b *backupFlags) warnOf(f *Factory, input *manifests, d *spec.Document, p plan.Plan, observer run.Observer) error {
+func (r *runFlags) warnOf(f *Factory, input *manifests, d *spec.Document, p plan.Plan, observer run.Observer) error {
 	own := slices.DeleteFunc(slices.Clone(p.Findings[len(findingsOf(input.problems, d)):]), func(p problem.Problem) bool {
 		return p.Severity != problem.Warning
 	})
-	if b.progress == string(ui.ModeNone) {
+	if r.progress == string(ui.ModeNone) {
 		if err := ui.WriteTable(f.Streams.ErrOut, &ui.Report{Version: version.Version, Problems: own}); err != nil {
 			return fmt.Errorf("write the findings: %w", err)
 		}

@@ -48,7 +48,7 @@ func TestWarningsOfThePlanAreShownOnce(t *testing.T) {
 		f := NewFactory(streams)
 		f.Now = func() time.Time { return time.Unix(0, 0) }
 		var events seen
-		if err := (&backupFlags{planFlags: planFlags{progress: mode}}).warnOf(f, input, &spec.Document{}, p, &events); err != nil {
+		if err := (&runFlags{planFlags: planFlags{progress: mode}}).warnOf(f, input, &spec.Document{}, p, &events); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want.events, events); diff != "" {

@@ -95,26 +95,57 @@ func (e *invalidError) Error() string { return e.report.Summary() + ". Nothing w
 // Unwrap says which exit code it is.
 func (e *invalidError) Unwrap() error { return fault.New(fault.Invalid, "%s", e.Error()) }
 
-// onlyObject is the source of an input that holds but one.
+// onlyObject is the source of an input that holds but one, or without sources its only
+// KopiaMaintenance.
 func onlyObject(set *spec.Set) result.ObjectRef {
-	if docs := set.Sources(); len(docs) == 1 {
-		return objectRef(docs[0])
+	for _, kind := range []string{spec.KindReplicationSource, spec.KindKopiaMaintenance} {
+		switch docs := ofKinds(set, kind); len(docs) {
+		case 0:
+		case 1:
+			return objectRef(docs[0])
+		default:
+			return result.ObjectRef{}
+		}
 	}
 	return result.ObjectRef{}
 }
 
-// sources returns the ReplicationSources of the input, each with its namespace
-// filled in: the object's own, or the one that kubectl's flags and
-// configuration choose.
+// ofKinds are the input's objects of the kinds, in its order.
+func ofKinds(set *spec.Set, kinds ...string) []*spec.Document {
+	var docs []*spec.Document
+	for _, d := range set.Documents {
+		if slices.Contains(kinds, d.Kind()) {
+			docs = append(docs, d)
+		}
+	}
+	return docs
+}
+
+// nounOf is a word for an object of the kind.
+func nounOf(kind string) string {
+	if kind == spec.KindKopiaMaintenance {
+		return kind
+	}
+	return "source"
+}
+
+// sources returns the ReplicationSources of the input; see objects.
 func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
-	docs := set.Sources()
-	if others := otherKinds(set); len(docs) == 0 && len(others) > 0 {
-		return nil, fault.New(fault.Refused, "the input holds %s and no ReplicationSource; this build runs ReplicationSources only", join(others)).
-			WithHint("add the file that holds a ReplicationSource with -f")
+	return f.objects(set, spec.KindReplicationSource)
+}
+
+// objects returns the input's objects of the kinds, each with its namespace filled in:
+// the object's own, or the one that kubectl's flags and configuration choose. The
+// others are left alone.
+func (f *Factory) objects(set *spec.Set, kinds ...string) ([]*spec.Document, error) {
+	docs := ofKinds(set, kinds...)
+	wanted := strings.Join(kinds, " and no ")
+	if others := otherKinds(set, kinds); len(docs) == 0 && len(others) > 0 {
+		return nil, fault.New(fault.Refused, "the input holds %s and no %s", join(others), wanted).
+			WithHint("add the file that holds one with -f" + commandFor(others))
 	}
 	if len(docs) == 0 {
-		return nil, fault.New(fault.Invalid, "the input holds no ReplicationSource").
-			WithHint("add the file that holds it with -f")
+		return nil, fault.New(fault.Invalid, "the input holds no %s", wanted).WithHint("add the file that holds it with -f")
 	}
 	namespace, explicit, err := f.chosenNamespace()
 	if err != nil {
@@ -134,15 +165,26 @@ func (f *Factory) sources(set *spec.Set) ([]*spec.Document, error) {
 	return docs, errors.Join(conflicts...)
 }
 
-// otherKinds are the kinds of VolSync that the input holds and no run is made of.
-func otherKinds(set *spec.Set) []string {
+// otherKinds are the kinds of VolSync that the input holds and the command takes none of.
+func otherKinds(set *spec.Set, taken []string) []string {
 	var kinds []string
-	for _, d := range set.Documents {
-		if (d.Destination != nil || d.Maintenance != nil) && !slices.Contains(kinds, d.Kind()) {
+	for _, d := range ofKinds(set, spec.KindReplicationSource, spec.KindReplicationDestination, spec.KindKopiaMaintenance) {
+		if !slices.Contains(taken, d.Kind()) && !slices.Contains(kinds, d.Kind()) {
 			kinds = append(kinds, d.Kind())
 		}
 	}
 	return kinds
+}
+
+// commandFor says which command takes objects of the first of the kinds.
+func commandFor(kinds []string) string {
+	switch kinds[0] {
+	case spec.KindReplicationSource:
+		return "; backup runs a ReplicationSource"
+	case spec.KindKopiaMaintenance:
+		return "; maintenance runs a KopiaMaintenance"
+	}
+	return ""
 }
 
 // oneOf refuses a flag's value that is none of those allowed.

@@ -40,7 +40,7 @@ func (l *localFlags) requireLocal(command string) error {
 		WithHint("add --local; this command does not run in a cluster yet")
 }
 
-// env resolves the flags to absolute paths for a run of the source. sourceDir may
+// env resolves the flags to absolute paths for a run of the object. sourceDir may
 // be empty for an operation that reads no source.
 func (l *localFlags) env(f *Factory, d *spec.Document, runID, sourceDir string) (*plan.LocalEnv, error) {
 	if err := errors.Join(checkSourceDir(sourceDir), l.checkRepository(d)); err != nil {
@@ -91,6 +91,9 @@ func checkSourceDir(path string) error {
 
 // checkRepository refuses a repository that only a cluster can mount.
 func (l *localFlags) checkRepository(d *spec.Document) error {
+	if d.Source == nil { // only a source can name a claim as its repository
+		return nil
+	}
 	kopia := d.Source.Spec.Kopia
 	if l.repositoryDir != "" || kopia == nil || kopia.RepositoryPVC == nil || *kopia.RepositoryPVC == "" {
 		return nil

@@ -37,8 +37,8 @@ func (f *Factory) beginRead(env *plan.LocalEnv, runID string) (*localRun, error)
 	return &localRun{f: f, env: env, record: record, executable: executable, unlock: func() {}}, nil
 }
 
-// beginBackup begins a run that is the only one of its source.
-func (f *Factory) beginBackup(env *plan.LocalEnv, runID string, object result.ObjectRef) (*localRun, error) {
+// beginRun begins a run that is the only one of its object.
+func (f *Factory) beginRun(env *plan.LocalEnv, runID string, object result.ObjectRef) (*localRun, error) {
 	state := local.StateOf(env.StateDir, object)
 	unlock, err := state.Lock(runID)
 	if err != nil {
@@ -77,8 +77,7 @@ func (r *localRun) execute(ctx context.Context, p plan.Plan, set *spec.Set, d *s
 		// environment reaches the mover.
 		Env: []string{"PATH=" + r.f.Getenv("PATH")}, Stderr: r.f.lines(), Now: r.f.Now,
 	}
-	if trigger := d.Source.Spec.Trigger; trigger != nil {
-		target.ManualTag, target.Scheduled = trigger.Manual, trigger.Schedule != nil
-	}
+	trigger := d.Trigger()
+	target.ManualTag, target.Scheduled = trigger.Manual, trigger.Schedule != nil
 	return run.Execute(ctx, p, target, observer, r.f.Now)
 }

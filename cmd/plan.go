@@ -14,7 +14,8 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
-const planLong = `Print what a run would do, and run nothing.
+const planLong = `Print what a run of each ReplicationSource and KopiaMaintenance of the input would do, and run
+nothing.
 
 The plan is the very value that a real run executes: every object, every wait, the policies with the
 layer that each value comes from, and the argument vectors of kopia. It reads no Secret of a cluster
@@ -30,6 +31,9 @@ const planExamples = `  # What a backup of a manifest would do in the cluster
 
   # The same for a source that the cluster holds
   kubectl volsync-kopia plan postgres -n prod
+
+  # What the maintenance of its repository would do
+  kubectl volsync-kopia plan -f maintenance.yaml -n prod
 
   # With what the repository holds now
   kubectl volsync-kopia plan postgres -n prod --connect
@@ -60,12 +64,14 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 		},
 	}
 	flags.add(c)
+	flags.kinds = append(flags.kinds, spec.KindKopiaMaintenance)
+	flags.addTakeOwnership(c)
 	flags.addConnect(c)
 	c.AddCommand(newPlanFactsCommand(f))
 	return c
 }
 
-// printPlans prints the plan of every source of the input, and why those that
+// printPlans prints the plan of every object of the input, and why those that
 // could not be planned could not.
 func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
 	return p.planEach(ctx, f, func(ctx context.Context, input *manifests, d *spec.Document) verdict {
@@ -73,15 +79,18 @@ func (p *planFlags) printPlans(ctx context.Context, f *Factory) error {
 	})
 }
 
-// planEach has every source of the input planned, and prints what came of it.
+// planEach has every object of the input planned, and prints what came of it.
 func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne planner) error {
 	p.takeKopiaVersion(f)
 	input, err := f.load(ctx, &p.manifests, p.kopiaVersion)
 	if err != nil {
 		return err
 	}
-	docs, err := f.sources(input.set)
+	docs, err := f.objects(input.set, p.kinds...)
 	if err != nil {
+		return err
+	}
+	if err := p.checkObjects(docs); err != nil {
 		return err
 	}
 	var verdicts []verdict
@@ -91,24 +100,40 @@ func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne planner) e
 	return f.reportVerdicts(p.output, verdicts)
 }
 
-// planInTime plans one source within --timeout.
+// checkObjects refuses flags that mean nothing for one of the objects, or that one needs.
+func (p *planFlags) checkObjects(docs []*spec.Document) error {
+	for _, d := range docs {
+		switch {
+		case d.Source != nil:
+			if err := p.checkSourceDir(); err != nil {
+				return err
+			}
+		case p.connect:
+			return fault.New(fault.Usage, "--connect asks the repository about a source's policies").At(d.Object()).
+				WithHint("plan it without --connect")
+		}
+	}
+	return nil
+}
+
+// planInTime plans one object within --timeout.
 func (p *planFlags) planInTime(ctx context.Context, input *manifests, d *spec.Document, planOne planner) verdict {
 	ctx, cancel := p.limited(ctx, "the plan")
 	defer cancel()
-	return planOne(ctx, input, d).endedBy(ctx).of(result.OperationBackup, objectRef(d))
+	return planOne(ctx, input, d).endedBy(ctx).of(operationOf(d), objectRef(d))
 }
 
-// A planner plans one source of the input.
+// A planner plans one object of the input.
 type planner func(context.Context, *manifests, *spec.Document) verdict
 
-// planOf plans one source without touching anything. With --connect it asks the
+// planOf plans one object without touching anything. With --connect it asks the
 // repository, too, and says how that went.
 func (p *planFlags) planOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) verdict {
 	in, err := p.inputOf(ctx, f, input, d)
 	if err != nil {
 		return failedVerdict(d.Object(), err)
 	}
-	built, findings := plan.BuildBackup(in)
+	built, findings := buildPlan(in)
 	if err := refusal(findings); err != nil || !p.connect {
 		return plannedVerdict(d.Object(), built, err)
 	}
@@ -120,12 +145,12 @@ func (p *planFlags) planOf(ctx context.Context, f *Factory, input *manifests, d 
 	return v
 }
 
-// inputOf is what the plan of one source is made from, with the facts of the
+// inputOf is what the plan of one object is made from, with the facts of the
 // place where it is to run.
 func (p *planFlags) inputOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) (plan.Input, error) {
 	runID := f.NewRunID()
 	if p.local.local {
-		env, err := p.local.env(f, d, runID, p.sourceDir)
+		env, err := p.local.env(f, d, runID, p.sourceOf(d))
 		if err != nil {
 			return plan.Input{}, err
 		}

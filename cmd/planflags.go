@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +20,12 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/version"
 )
 
-// planFlags are what decides a plan: backup and plan share them, so that the
-// same command line gives the same plan.
+// planFlags are what decides a plan: backup, maintenance and plan share them, so that
+// the same command line gives the same plan.
 type planFlags struct {
+	// kinds are those of the objects that the command takes; a NAME is of the first.
+	kinds []string
+
 	manifests manifestFlags
 	local     localFlags
 	sourceDir string
@@ -57,24 +61,39 @@ type timeoutFlags struct {
 	ready, bound, scheduled, started, idle, triggered, cancelGrace, removed time.Duration
 }
 
-func (p *planFlags) addTimeouts(flags *pflag.FlagSet) {
+// budget is a flag for one of them.
+type budget struct {
+	to    *time.Duration
+	name  string
+	value result.Duration
+	usage string
+}
+
+func addBudgets(flags *pflag.FlagSet, budgets []budget) {
+	for _, f := range budgets {
+		flags.DurationVar(f.to, f.name, time.Duration(f.value), f.usage+"; 0: no limit")
+	}
+}
+
+// addCopyTimeouts adds the budgets of the waits for a copy of the volume.
+func (p *planFlags) addCopyTimeouts(flags *pflag.FlagSet) {
 	t, defaults := &p.timeouts, p.options.Timeouts
-	for _, f := range []struct {
-		to    *time.Duration
-		name  string
-		value result.Duration
-		usage string
-	}{
+	addBudgets(flags, []budget{
 		{&t.ready, "ready-timeout", defaults.SnapshotReady, "longest wait until the VolumeSnapshot is ready"},
 		{&t.bound, "bound-timeout", defaults.Bound, "longest wait until the copy's claim is bound"},
+		{&t.triggered, "triggered-timeout", defaults.CopyTrigger, "longest wait for the claim's copy trigger"},
+	})
+}
+
+// addTimeouts adds the budgets of the waits for the mover.
+func (p *planFlags) addTimeouts(flags *pflag.FlagSet) {
+	t, defaults := &p.timeouts, p.options.Timeouts
+	addBudgets(flags, []budget{
 		{&t.scheduled, "scheduled-timeout", defaults.Scheduled, "longest wait until the mover has a node"},
 		{&t.started, "started-timeout", defaults.Started, "longest wait until the mover has started on its node"},
 		{&t.idle, "idle-timeout", defaults.Idle, "longest silence of the mover"},
-		{&t.triggered, "triggered-timeout", defaults.CopyTrigger, "longest wait for the claim's copy trigger"},
 		{&t.removed, "removed-timeout", defaults.Removed, removedUsage},
-	} {
-		flags.DurationVar(f.to, f.name, time.Duration(f.value), f.usage+"; 0: no limit")
-	}
+	})
 	flags.DurationVar(&t.cancelGrace, "cancel-grace", time.Duration(defaults.CancelGrace), "time allowed for the mover to stop, at least "+leastGrace.String())
 }
 
@@ -102,32 +121,58 @@ func (t *timeoutFlags) apply(to *plan.Timeouts) error {
 // Result take at the least.
 const leastGrace = 20 * time.Second
 
+// add adds the flags of backups and of their plans.
 func (p *planFlags) add(c *cobra.Command) {
-	p.options = plan.DefaultOptions()
-	p.manifests.add(c)
-	p.local.add(c.Flags())
+	p.kinds = []string{spec.KindReplicationSource}
+	p.addCommon(c, "run although the manual trigger was served or the source is paused")
 	flags := c.Flags()
-	p.typed = flags
 	flags.StringVar(&p.sourceDir, "source-dir", "", "with --local: the directory that stands in for the volume")
-	flags.StringVar(&p.facts, "facts", "", "plan from recorded cluster facts (a YAML file) instead of a cluster")
-	addOutputFlag(c, &p.output)
-	flags.StringVar(&p.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia in the mover")
-	flags.StringVar(&p.moverImage, "mover-image", "", "image of the mover (default: VOLSYNC_KOPIA_MOVER_IMAGE, else the release's own)")
 	flags.StringVar(&p.prove, "prove", string(result.ProveBlobs), "how a snapshot is proved: manifest, blobs or content")
 	flags.StringVar(&p.onEmpty, "on-empty", string(result.OnEmptySkip), "what an empty source does: skip (fail if the last snapshot held files), fail or snapshot")
 	flags.StringVar(&p.create, "create-repository", string(result.CreateAuto),
 		"when a missing repository is created: auto (empty storage, source never synced), always or never")
 	flags.StringVar(&p.use, "use", "", "cluster: accept a policy ConfigMap of the cluster that differs from the input's")
-	flags.BoolVar(&p.options.Detach, "detach", false, "return when the mover has started; it goes on by itself")
-	flags.DurationVar(&p.timeout, "timeout", 0, "longest time for the whole run; 0: no limit")
-	flags.BoolVar(&p.options.Force, "force", false, "run although the manual trigger was served or the source is paused")
 	flags.BoolVar(&p.options.Strict, "strict", false, "count files whose errors a policy ignores as missing (exit 4)")
 	flags.BoolVar(&p.options.RunActions, "run-actions", false, "with --local: run the manifest's actions on this machine")
 	flags.BoolVar(&p.options.ActionsOnLiveVolume, "actions-on-live-volume", false, "allow actions with copyMethod Direct")
 	flags.BoolVar(&p.options.AllowPolicyActions, "allow-policy-actions", false, "allow kopia to run actions defined in this manifest's policy file")
 	p.exec.add(flags)
+	p.addCopyTimeouts(flags)
+}
+
+// addCommon adds the flags of every run and of its plan; what is not a flag of the
+// command has its default. force is the help of --force.
+func (p *planFlags) addCommon(c *cobra.Command, force string) {
+	p.options = plan.DefaultOptions()
+	p.prove, p.onEmpty, p.create = string(p.options.Prove), string(p.options.OnEmpty), string(p.options.CreateRepository)
+	p.manifests.add(c)
+	p.local.add(c.Flags())
+	flags := c.Flags()
+	p.typed = flags
+	flags.StringVar(&p.facts, "facts", "", "plan from recorded cluster facts (a YAML file) instead of a cluster")
+	addOutputFlag(c, &p.output)
+	flags.StringVar(&p.kopiaVersion, "kopia-version", argv.DefaultVersion, "version of kopia in the mover")
+	flags.StringVar(&p.moverImage, "mover-image", "", "image of the mover (default: VOLSYNC_KOPIA_MOVER_IMAGE, else the release's own)")
+	flags.BoolVar(&p.options.Detach, "detach", false, "return when the mover has started; it goes on by itself")
+	flags.DurationVar(&p.timeout, "timeout", 0, "longest time for the whole run; 0: no limit")
+	flags.BoolVar(&p.options.Force, "force", false, force)
 	p.addTimeouts(flags)
 	flags.DurationVar(&p.keepJob, "keep-job", time.Hour, "how long the Job stays after its result was collected; 0 removes it")
+}
+
+// addTakeOwnership adds --take-ownership.
+func (p *planFlags) addTakeOwnership(c *cobra.Command) {
+	c.Flags().BoolVar(&p.options.TakeOwnership, "take-ownership", false,
+		"for a KopiaMaintenance: become the owner of the repository's maintenance where somebody else is")
+}
+
+// sourceOf is the directory that stands in for the object's volume; empty for one that
+// reads none.
+func (p *planFlags) sourceOf(d *spec.Document) string {
+	if d.Source == nil {
+		return ""
+	}
+	return p.sourceDir
 }
 
 // limited is ctx for no longer than --timeout; what names what it limits.
@@ -170,9 +215,8 @@ func (p *planFlags) checkPlace() error {
 	}
 	refuse(p.connect && p.facts != "", "--facts stand in for a cluster, and --connect needs the cluster itself")
 	if p.local.local {
-		if p.sourceDir == "" {
-			errs = append(errs, fault.New(fault.Usage, "--local needs --source-dir: the directory that stands in for the volume").
-				WithHint("add --source-dir DIR, as --source-dir ./data"))
+		if slices.Equal(p.kinds, []string{spec.KindReplicationSource}) {
+			errs = append(errs, p.checkSourceDir())
 		}
 		refuse(p.facts != "", "--facts cannot be combined with --local")
 		refuse(p.use != "", "--use=%s is about a cluster; --local has none", p.use)
@@ -190,6 +234,15 @@ func (p *planFlags) checkPlace() error {
 	return errors.Join(errs...)
 }
 
+// checkSourceDir refuses a run of a source on this machine without its volume.
+func (p *planFlags) checkSourceDir() error {
+	if !p.local.local || p.sourceDir != "" {
+		return nil
+	}
+	return fault.New(fault.Usage, "--local needs --source-dir: the directory that stands in for the volume").
+		WithHint("add --source-dir DIR, as --source-dir ./data")
+}
+
 // clusterFlags are those that only a run in a cluster has a use for, and that have no
 // word of their own about --local.
 func clusterFlags() []string {
@@ -199,13 +252,21 @@ func clusterFlags() []string {
 	}
 }
 
-// build plans one source. facts are the cluster's, or what this machine knows.
+// build plans one object. facts are the cluster's, or what this machine knows.
 func (p *planFlags) build(f *Factory, input *manifests, d *spec.Document, facts plan.Facts, runID string, env *plan.LocalEnv) (plan.Plan, error) {
-	built, findings := plan.BuildBackup(p.input(f, input, d, facts, runID, env))
+	built, findings := buildPlan(p.input(f, input, d, facts, runID, env))
 	return built, refusal(findings)
 }
 
-// input is everything that the plan of one source is made from.
+// buildPlan plans the input's object, whatever its kind.
+func buildPlan(in plan.Input) (plan.Plan, problem.List) {
+	if in.Document.Maintenance != nil {
+		return plan.BuildMaintenance(in)
+	}
+	return plan.BuildBackup(in)
+}
+
+// input is everything that the plan of one object is made from.
 func (p *planFlags) input(f *Factory, input *manifests, d *spec.Document, facts plan.Facts, runID string, env *plan.LocalEnv) plan.Input {
 	image := p.moverImage
 	if image == "" {
@@ -247,7 +308,7 @@ func refusal(findings problem.List) error {
 	return errors.Join(errs...)
 }
 
-// localFacts are what this machine's history knows of the source.
+// localFacts are what this machine's history knows of the object.
 func localFacts(state local.State, d *spec.Document) (plan.Facts, error) {
 	history, err := state.History()
 	if err != nil {

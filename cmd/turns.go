@@ -10,7 +10,8 @@ import (
 
 // turns has the sources of one input that may have to make their repository run
 // one at a time, until one of them has opened it: two that make it at once
-// destroy it, and not every storage lets the movers see each other.
+// destroy it, and not every storage lets the movers see each other. Maintenances of one
+// repository always run one at a time: kopia's own lock is but a file of each mover.
 type turns struct {
 	mu     sync.Mutex
 	places map[string]*place
@@ -28,7 +29,7 @@ type place struct {
 // another run has been let go first, so that the plan's facts may be old.
 func (t *turns) take(ctx context.Context, p plan.Plan) (give func(*result.Result), waited bool, err error) {
 	nothing := func(*result.Result) {}
-	if p.Task == nil || p.Task.Repository.Create == result.CreateNever || p.Task.Repository.Create == result.CreateAuto && p.Task.Repository.SourceHasSynced {
+	if p.Task == nil || p.Task.Maintenance == nil && !mayMake(p.Task.Repository) {
 		return nothing, false, nil
 	}
 	at := t.at(repositoryOf(p))
@@ -42,7 +43,7 @@ func (t *turns) take(ctx context.Context, p plan.Plan) (give func(*result.Result
 			return nothing, true, context.Cause(ctx)
 		}
 	}
-	if at.opened {
+	if at.opened && p.Task.Maintenance == nil {
 		at.free <- struct{}{}
 		return nothing, waited, nil
 	}
@@ -50,6 +51,11 @@ func (t *turns) take(ctx context.Context, p plan.Plan) (give func(*result.Result
 		at.opened = r != nil && r.Repository != nil && r.Repository.UniqueID != ""
 		at.free <- struct{}{}
 	}, waited, nil
+}
+
+// mayMake reports whether the run may make its repository.
+func mayMake(r result.RepositoryTask) bool {
+	return r.Create != result.CreateNever && (r.Create != result.CreateAuto || !r.SourceHasSynced)
 }
 
 func (t *turns) at(name string) *place {

@@ -272,6 +272,18 @@ func firstWarning(r result.Result) string {
 	return text
 }
 
+// maintained is a maintenance in a few words.
+func maintained(m *result.MaintenanceReport) string {
+	text := ui.Count(int64(len(m.Cycles)), "cycle")
+	if m.PreviousOwner != "" {
+		text += ", taken over from " + m.PreviousOwner
+	}
+	if m.NextFull != nil {
+		text += ", next full maintenance due " + m.NextFull.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
 // summary is the Result in one line, and one more for what it met.
 func (v *verdict) summary() string {
 	r := v.result
@@ -287,6 +299,8 @@ func (v *verdict) summary() string {
 		if s.Ignored > 0 {
 			text += ", " + ui.Count(s.Ignored, "error") + " ignored by policy"
 		}
+	} else if m := r.Maintenance; m != nil && v.done() {
+		text += ": " + maintained(m)
 	} else if r.Message != "" && v.done() {
 		text += ": " + r.Message
 	}

@@ -151,12 +151,12 @@ func (s State) checkHolder(free bool, by holder) error {
 		var err error
 		if busy, err = moverLives(s.stateDir, by.RunID); err != nil {
 			return fault.New(fault.Refused, "tell whether the mover of run %s still works: %w", by.RunID, err).
-				At(s.object.String()).WithHint("when no mover of this source works on this machine, remove " + runDir(s.stateDir, by.RunID))
+				At(s.object.String()).WithHint("when no mover of this object works on this machine, remove " + runDir(s.stateDir, by.RunID))
 		}
 	}
 	if !busy {
 		return nil
 	}
-	return fault.New(fault.Refused, "run %s (process %d) of this source is under way on this machine", by.RunID, by.PID).
+	return fault.New(fault.Refused, "run %s (process %d) of this object is under way on this machine", by.RunID, by.PID).
 		At(s.object.String()).WithHint("wait for its end, or stop that process")
 }

@@ -48,7 +48,7 @@ func (t *Target) Do(ctx context.Context, step plan.Step, mover *result.Result) (
 	case plan.StepPrepare:
 		return nil, prepare(step.Prepare, t.Set, t.Plan.Object.Namespace)
 	case plan.StepRun:
-		return t.runMover(ctx)
+		return t.runMover(ctx, step)
 	case plan.StepStatus:
 		return nil, t.record(mover)
 	case plan.StepRemove:
@@ -98,8 +98,11 @@ const (
 )
 
 // runMover starts the mover and collects its Result, which arrives twice: as
-// the last event and as the termination message. Either suffices.
-func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
+// the last event and as the termination message. Either suffices. The step's wait bounds
+// it.
+func (t *Target) runMover(outer context.Context, step plan.Step) (*result.Result, error) {
+	ctx, cancel := within(outer, step)
+	defer cancel()
 	task := t.Plan.Task
 	data, err := json.Marshal(task)
 	if err != nil {
@@ -126,5 +129,21 @@ func (t *Target) runMover(ctx context.Context) (*result.Result, error) {
 		return nil, context.Cause(ctx)
 	}
 	message, _ := os.ReadFile(termination) // absent when the mover died
-	return collect.Agree(message, fmt.Sprintf("the mover ended with exit code %d", end.ExitCode)), nil
+	r := collect.Agree(message, fmt.Sprintf("the mover ended with exit code %d", end.ExitCode))
+	if outer.Err() == nil && ctx.Err() != nil { // whoever runs the plan does not know why it was stopped
+		r = run.Settle(r, context.Cause(ctx))
+	}
+	return r, nil
+}
+
+// within is ctx for no longer than the step may take.
+func within(ctx context.Context, step plan.Step) (context.Context, context.CancelFunc) {
+	for _, wait := range step.Waits {
+		if wait.For == plan.UntilEnded && wait.Timeout > 0 {
+			limit := time.Duration(wait.Timeout)
+			return context.WithTimeoutCause(ctx, limit, fault.New(fault.TimedOut, "the mover took longer than %s", limit).
+				WithHint("--timeout sets the limit, or activeDeadlineSeconds of a KopiaMaintenance"))
+		}
+	}
+	return context.WithCancel(ctx)
 }
