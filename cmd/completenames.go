@@ -65,6 +65,16 @@ func (f *Factory) listWithin(ctx context.Context, list lister) []cobra.Completio
 
 // sourceNames lists the ReplicationSources.
 func sourceNames(ctx context.Context, f *Factory, namespace string) ([]cobra.Completion, error) {
+	return objectNames(ctx, f, "replicationsources", namespace)
+}
+
+// maintenanceNames lists the KopiaMaintenances.
+func maintenanceNames(ctx context.Context, f *Factory, namespace string) ([]cobra.Completion, error) {
+	return objectNames(ctx, f, "kopiamaintenances", namespace)
+}
+
+// objectNames lists the objects of one of VolSync's kinds.
+func objectNames(ctx context.Context, f *Factory, resource, namespace string) ([]cobra.Completion, error) {
 	if _, err := k8s.Connect(f.Config, rest.NoWarnings{}); err != nil { // no cluster is configured
 		return nil, err
 	}
@@ -77,8 +87,8 @@ func sourceNames(ctx context.Context, f *Factory, namespace string) ([]cobra.Com
 	if err != nil {
 		return nil, err
 	}
-	sources := client.Resource(schema.GroupVersionResource{Group: plan.GroupVolSync, Version: "v1alpha1", Resource: "replicationsources"})
-	list, err := sources.Namespace(namespace).List(ctx, metav1.ListOptions{})
+	objects := client.Resource(schema.GroupVersionResource{Group: plan.GroupVolSync, Version: "v1alpha1", Resource: resource})
+	list, err := objects.Namespace(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}

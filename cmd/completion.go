@@ -44,6 +44,8 @@ func completeArguments(f *Factory, root *cobra.Command) {
 					completeNames(f, scheduleNames, 1, verb)
 				}
 			}
+		case "maintenance":
+			completeNames(f, maintenanceNames, manyNames, c)
 		case "status":
 			completeNames(f, sourceNames, 1, c)
 		case "runs":

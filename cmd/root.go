@@ -65,6 +65,7 @@ func NewRootCommand(f *Factory) *cobra.Command {
 		NewCleanupCommand(f),
 		NewCRDsCommand(f),
 		NewDoctorCommand(f),
+		NewMaintenanceCommand(f),
 		NewMoverCommand(f),
 		NewPlanCommand(f),
 		NewRestoreCommand(f),

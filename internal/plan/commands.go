@@ -10,13 +10,16 @@ import (
 // placeholderID stands for the snapshot's id, which only the run knows.
 const placeholderID = "ID"
 
-// commands are the argument vectors of a backup, made by the very functions that
-// the mover uses.
+// commands are the argument vectors of a backup or of a maintenance, made by the very
+// functions that the mover uses.
 func commands(place site, task *result.Task, actions *Actions) []Command {
-	if task.Backup == nil {
+	paths := argv.Paths{ConfigFile: path.Join(place.workDir, configFile), LogDir: path.Join(place.workDir, logDir)}
+	switch {
+	case task.Maintenance != nil:
+		return upkeepCommands(paths, task)
+	case task.Backup == nil:
 		return nil
 	}
-	paths := argv.Paths{ConfigFile: path.Join(place.workDir, configFile), LogDir: path.Join(place.workDir, logDir)}
 	dir := path.Join(place.root, task.Backup.SourcePath)
 	options := argv.SnapshotOptions{
 		Path: dir, Source: argv.SnapshotSource(dir, task.Identity), Tags: task.Backup.Tags, Extra: task.Backup.Args, Progress: true,
@@ -30,6 +33,17 @@ func commands(place site, task *result.Task, actions *Actions) []Command {
 		return append(list, Command{Purpose: "the proof", Args: argv.SnapshotList(paths, task.Identity.String()).Args})
 	}
 	return append(list, Command{Purpose: "the proof", Args: argv.SnapshotVerify(paths, placeholderID, task.Backup.Prove).Args})
+}
+
+// upkeepCommands are those of a maintenance. The owner may be one that the Secret names.
+func upkeepCommands(paths argv.Paths, task *result.Task) []Command {
+	list := []Command{{Purpose: "whose the maintenance is", Args: argv.MaintenanceInfo(paths).Args}}
+	if task.Maintenance.TakeOwnership {
+		list = append(list, Command{Purpose: "take it over", When: "only from another owner", Args: argv.MaintenanceOwner(paths, task.Identity.String()).Args})
+	}
+	return append(list,
+		Command{Purpose: "the maintenance", Args: argv.MaintenanceRun(paths).Args},
+		Command{Purpose: "the proof", Args: argv.MaintenanceInfo(paths).Args})
 }
 
 // around puts the actions where they run: each is there only if it has a command.

@@ -3,16 +3,10 @@ package plan
 import (
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
-)
-
-// The identity that owns the maintenance of every repository here, as in VolSync. A
-// repository's Secret may name another; only the mover sees that.
-const (
-	maintenanceUser = "maintenance"
-	maintenanceHost = "volsync"
 )
 
 // BuildMaintenance plans the maintenance that a KopiaMaintenance describes: on the
@@ -26,7 +20,8 @@ func BuildMaintenance(in Input) (Plan, problem.List) {
 	plan.Skip = b.checkOperator()
 	place := siteOf(in.Env, in.Options)
 	none := policies{} // what a Secret may configure is about new repositories and snapshots
-	plan.Identity = result.Identity{Username: maintenanceUser, Hostname: maintenanceHost}
+	// A repository's Secret may name another owner; only the mover sees that.
+	plan.Identity = result.Identity{Username: argv.MaintenanceUsername, Hostname: argv.MaintenanceHostname}
 	plan.Cache = b.decideCache(cacheSizes{}, place.cacheDir)
 	plan.Repository = b.repository(place, none)
 	plan.Mover = Mover{Kopia: place.kopia}

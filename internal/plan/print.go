@@ -59,7 +59,7 @@ func (p *Plan) Intent() string {
 	what := "an unknown claim"
 	switch {
 	case p.Operation == result.OperationMaintenance:
-		return fmt.Sprintf("Maintenance of the repository in secret/%s as %s@%s", p.Repository.Secret, p.Identity.Username, p.Identity.Hostname)
+		return fmt.Sprintf("Maintenance of the repository in secret/%s as %s", p.Repository.Secret, p.Identity)
 	case p.Local != nil:
 		what = p.Local.SourceDir
 	case p.Copy != nil:

@@ -210,7 +210,7 @@ func TestPlainIsNotSilentBeforeTheFirstStep(t *testing.T) {
 func TestAnUnfinishedStepIsNotCalledDone(t *testing.T) {
 	t.Parallel()
 	got := show(ui.ModeTTY, false, func(p ui.Progress, _ *clock) { p.Observe(phase("proof")) })
-	if strings.Contains(got, "proved") || !strings.Contains(got, "!!  proving the snapshot") {
+	if strings.Contains(got, "proved") || !strings.Contains(got, "!!  proving it from the repository") {
 		t.Errorf("%q", got)
 	}
 }

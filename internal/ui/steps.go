@@ -22,7 +22,11 @@ func step(phase string) (doing, done string) {
 	case "afterSnapshot":
 		return "running the action after the snapshot", "action after the snapshot"
 	case "proof":
-		return "proving the snapshot", "snapshot proved"
+		return "proving it from the repository", "proved from the repository"
+	case "ownership":
+		return "taking the ownership of the maintenance", "ownership of the maintenance taken"
+	case "maintenance":
+		return "maintaining the repository", "repository maintained"
 	case "target":
 		return "looking at the target", "target looked at"
 	case "restore":

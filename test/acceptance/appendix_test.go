@@ -36,6 +36,8 @@ type row struct {
 	files []string
 	// password is the Secret's own, when the input has one.
 	password string
+	// maintenance rows are of a KopiaMaintenance.
+	maintenance bool
 	// fresh rows find an empty directory; all others an empty repository.
 	fresh bool
 	// prepare readies the machine.
@@ -140,7 +142,11 @@ func (r row) run(t *testing.T, w *world) {
 	w.before = policyBefore(t, w, r.rules != nil)
 	w.extra = r.flags
 	manifest := filepath.Join("testdata", r.file)
-	results, e := w.backup(t, append([]string{manifest}, missingSecrets(t, w, manifest)...)...)
+	run := w.backup
+	if r.maintenance {
+		run = w.maintain
+	}
+	results, e := run(t, append([]string{manifest}, missingSecrets(t, w, manifest)...)...)
 	for i := range results {
 		checkWarned(t, results[i], r.warned)
 	}
@@ -198,8 +204,16 @@ func missingSecrets(t *testing.T, w *world, manifest string) []string {
 	}
 	set, _ := spec.Parse([]spec.Input{{Name: manifest, Data: data}}, spec.Options{})
 	var files []string
-	for _, d := range set.Sources() {
-		name, namespace := d.Source.Spec.Kopia.Repository, d.Metadata().Namespace
+	for _, d := range set.Documents {
+		name, namespace := "", d.Metadata().Namespace
+		switch {
+		case d.Source != nil:
+			name = d.Source.Spec.Kopia.Repository
+		case d.Maintenance != nil:
+			name = d.Maintenance.Spec.Repository.Repository
+		default:
+			continue
+		}
 		if set.SecretFor(namespace, name) == nil {
 			files = append(files, w.file(t, "secret-"+namespace+".yaml", repositorySecret(name, namespace)))
 		}

@@ -23,6 +23,8 @@ type example struct {
 	// run is the exit code of the run, and outcome that of each source.
 	run     int
 	outcome result.Outcome
+	// maintenance is true for a KopiaMaintenance.
+	maintenance bool
 	// notRun says why there is no run.
 	notRun string
 }
@@ -44,7 +46,7 @@ func examples() map[string]example {
 		"23": clean, "24": told, "25": told, "26": told, "27": warned, "28": clean,
 		"32": {worst: "warning", notRun: "no source"},
 		"36": actions, "37": elsewhere, "38": actions, "39": clean, "40": actions,
-		"41": {notRun: "no source"},
+		"41": {outcome: result.Succeeded, maintenance: true},
 		"45": {validate: 3, worst: "error", run: 3, outcome: result.Refused},
 		"48": warned, "49": warned, "50": told, "51": told, "52": warned,
 	}
@@ -124,6 +126,15 @@ func checkExample(t *testing.T, want example, name, text string) {
 func runExample(t *testing.T, w *world, want example, manifest string) {
 	t.Helper()
 	files := append([]string{manifest}, prepareExample(t, w, manifest)...)
+	if want.maintenance {
+		w.repo.Seed(t)
+		results, e := w.maintain(t, files...)
+		if e.code != want.run || len(results) != 1 {
+			t.Fatalf("%s, run: exit %d\n%s", filepath.Base(manifest), e.code, e.stderr)
+		}
+		w.checkUpkeep(t, upkeep{}, results[0])
+		return
+	}
 	results, e := w.backup(t, files...)
 	checkEnded(t, filepath.Base(manifest)+", run", results, e, want.run, want.outcome)
 	if want.validate != 3 {

@@ -83,7 +83,7 @@ func newWorld(t *testing.T, kopia string) *world {
 	}
 	w.program(t, "kopia-with-notes", fmt.Sprintf(`
 { printf '%%s\037' "$@"; echo; } >> '%[1]s/argv'
-case " $* " in *" create "*) for a in "$@"; do case "$a" in --config-file=*) cp "${a#--config-file=}" '%[1]s/kopia.config';; esac; done;; esac
+case " $* " in *" create "*|*" maintenance run "*) for a in "$@"; do case "$a" in --config-file=*) cp "${a#--config-file=}" '%[1]s/kopia.config';; esac; done;; esac
 exec '%[2]s' "$@"`, dir, kopia))
 	return w
 }
