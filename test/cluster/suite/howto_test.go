@@ -28,7 +28,7 @@ type reader struct {
 
 // topics are the pages that there must be; whatever else there is, is followed too.
 func topics() []string {
-	return []string{"back-a-claim-up", "ci", "maintain-a-repository", "quiesce-a-database", "read-a-failure", "restore"}
+	return []string{"back-a-claim-up", "ci", "maintain-a-repository", "quiesce-a-database", "read-a-failure", "restore", "schedule-backups"}
 }
 
 // TestHowTo does what the pages of docs/how-to say, from first to last.
