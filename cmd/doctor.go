@@ -15,9 +15,9 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
 
-const doctorLong = `Check whether this cluster can run the sources of the input: rights, storage, snapshot class, image,
-Pod Security, quota. Every gap is listed at once, each with what to do about it; nothing is made. Without a source, what
-every run in the namespace needs is checked.
+const doctorLong = `Check whether this cluster can run the sources and KopiaMaintenances of the input: rights, storage,
+snapshot class, image, Pod Security, quota. Every gap is listed at once, each with what to do about it;
+nothing is made. Without either, what every run in the namespace needs is checked.
 
 With --print-role one Role a namespace is printed, which is enough for every command there; --for
 adds the RoleBinding. Two ClusterRoles follow, both optional and bound to nobody: volsync-kopia makes
@@ -55,6 +55,7 @@ func NewDoctorCommand(f *Factory) *cobra.Command {
 		RunE: func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
 	}
 	flags.add(c)
+	flags.kinds = append(flags.kinds, spec.KindKopiaMaintenance)
 	c.Flags().BoolVar(&flags.printRole, "print-role", false, "print the Role and the optional ClusterRoles; no cluster is asked, but for a NAME")
 	c.Flags().BoolVar(&flags.schedules, "schedules", false, "with --print-role: add the rights of schedule --apply, diff, list, run-now, suspend, resume and delete")
 	for _, elsewhere := range []string{"local", "repository-dir", "state-dir", "kopia", "source-dir", "run-actions"} {
@@ -111,7 +112,7 @@ func (d *doctorFlags) diagnose(ctx context.Context, f *Factory, names []string) 
 	if err != nil {
 		return err
 	}
-	docs, err := f.sources(input.set)
+	docs, err := f.objects(input.set, d.kinds...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 // checkStatus is how a check ended.
@@ -95,6 +96,13 @@ func checksOf(facts *plan.Facts, p *plan.Plan) []check {
 			checks = append(checks, orderly(about, p, facts, unknown)...)
 		}
 	}
+	if p.Operation == result.OperationMaintenance {
+		for i := range checks {
+			if checks[i].About == aboutObject {
+				checks[i].About = string(p.Operation)
+			}
+		}
+	}
 	for _, finding := range findingsBesides(p) {
 		checks = append(checks, checkOf(aboutMore, finding))
 	}
@@ -126,7 +134,7 @@ func orderly(about string, p *plan.Plan, facts *plan.Facts, unknown map[plan.Fac
 	switch about {
 	case aboutObject:
 		if p.Skip != nil {
-			return []check{{Status: checkWarned, About: about, Message: "a backup would be skipped: " + p.Skip.Message}}
+			return []check{{Status: checkWarned, About: about, Message: "a " + string(p.Operation) + " would be skipped: " + p.Skip.Message}}
 		}
 		return nil
 	case aboutRights:
@@ -135,7 +143,10 @@ func orderly(about string, p *plan.Plan, facts *plan.Facts, unknown map[plan.Fac
 		}
 		return ok("all that the run uses")
 	case aboutStorage:
-		if p.Copy == nil {
+		switch {
+		case p.Operation == result.OperationMaintenance && p.Cache.Claim != "":
+			return ok("the cache on claim %s", p.Cache.Claim)
+		case p.Copy == nil:
 			return nil
 		}
 		return ok("claim %s, copied by %s", p.Copy.Claim, p.Copy.Method)
@@ -161,10 +172,10 @@ func quotaCheck(p *plan.Plan, facts *plan.Facts, unknown map[plan.FactName]strin
 		return unjudged("quotas are unknown: %s", reason)
 	case len(facts.Quotas) == 0:
 		return ok("the namespace has none")
-	case p.Copy == nil:
+	case p.Copy == nil && p.Operation != result.OperationMaintenance:
 		return unjudged("it is not known what the run would make, see above")
 	case p.Skip != nil:
-		return unjudged("a backup would make nothing now")
+		return unjudged("a %s would make nothing now", p.Operation)
 	}
 	return ok("room for what the run makes")
 }

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -42,7 +40,7 @@ func NewMaintenanceCommand(f *Factory) *cobra.Command {
 		Short:   "Run a KopiaMaintenance now",
 		Long:    maintenanceLong + exitCodes(0, 1, 2, 3, 5, 6, 7, 8, 130, 143),
 		Example: maintenanceExamples, Annotations: resultOf(result.OperationMaintenance),
-		RunE: func(c *cobra.Command, names []string) error { return flags.maintain(c.Context(), f, names) },
+		RunE: func(c *cobra.Command, names []string) error { return flags.run(c.Context(), f, names) },
 	}
 	flags.kinds = []string{spec.KindKopiaMaintenance}
 	flags.addCommon(c, "run although the manual trigger was served, or the maintenance is suspended or disabled")
@@ -50,14 +48,4 @@ func NewMaintenanceCommand(f *Factory) *cobra.Command {
 	addProgressFlag(c, &flags.progress)
 	flags.addRuns(c, "maintenances")
 	return c
-}
-
-// maintain runs the maintenances.
-func (r *runFlags) maintain(ctx context.Context, f *Factory, names []string) error {
-	if r.dryRun != "client" {
-		if err := r.local.requireLocal("maintenance"); err != nil {
-			return err
-		}
-	}
-	return r.run(ctx, f, names)
 }

@@ -18,8 +18,8 @@ const (
 	// formatFile is the format blob of a repository in a directory. Kopia keeps
 	// names this short at the top, unless shardsFile says otherwise.
 	formatFile = "kopia.repository.f"
-	// volumeDir is where the repository of a repositoryPVC lies on its volume.
-	volumeDir = "repository"
+	// VolumeDir is where the repository of a repositoryPVC lies on its volume.
+	VolumeDir = "repository"
 	// shardsFile says how kopia spreads files over directories. It writes one
 	// wherever it looks for a repository.
 	shardsFile = ".shards"
@@ -43,7 +43,7 @@ func DiagnoseDirectory(dir string) (Diagnosis, bool) {
 		}
 	}
 	d := seen(ReasonNotInitialized, fmt.Sprintf("%s holds no %s", dir, formatFile))
-	if inner := filepath.Join(dir, volumeDir); HoldsFormat(inner) {
+	if inner := filepath.Join(dir, VolumeDir); HoldsFormat(inner) {
 		d.Hint = inner + " holds a repository: name that directory"
 	}
 	return d, true

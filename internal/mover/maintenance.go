@@ -3,6 +3,7 @@ package mover
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -23,6 +24,7 @@ func (d *driver) maintain(ctx context.Context) error {
 	if err := d.chooseMaintainer(); err != nil {
 		return err
 	}
+	d.findOnClaim()
 	if err := d.findKopia(ctx); err != nil {
 		return err
 	}
@@ -61,6 +63,19 @@ func (d *driver) chooseMaintainer() error {
 		d.log.sayf("The repository Secret says that %s maintains the repository.", d.res.Identity)
 	}
 	return nil
+}
+
+// findOnClaim looks where on a claim the repository is, of which the manifest says
+// nothing else: that of a source's repositoryPVC is in a directory of its own.
+func (d *driver) findOnClaim() {
+	place := d.place.Storage.Filesystem
+	if place == nil || !place.Mounted || kopiaexec.HoldsFormat(place.Path) {
+		return
+	}
+	if inner := filepath.Join(place.Path, kopiaexec.VolumeDir); kopiaexec.HoldsFormat(inner) {
+		d.log.sayf("The repository is in %s.", inner)
+		d.place.Storage.Filesystem = &result.FilesystemStorage{Path: inner}
+	}
 }
 
 func decodeMaintenance(stdout []byte) (kopiaexec.Maintenance, error) {

@@ -50,7 +50,8 @@ func QuestionsFor(d *spec.Document, namespace string) Questions {
 
 // upkeepQuestions are those of a maintenance.
 func (b *builder) upkeepQuestions(object result.ObjectRef) Questions {
-	q := Questions{Object: object, History: Name(NameStatus, object, ""), Rights: b.upkeepNeeds()}
+	list := Rule{Group: GroupVolSync, Resource: b.kind.resource, Verbs: []string{"list"}, Optional: true} // for status
+	q := Questions{Object: object, History: Name(NameStatus, object, ""), Rights: append(b.upkeepNeeds(), list)}
 	b.askForClaims(&q)
 	return q
 }

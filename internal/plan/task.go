@@ -132,7 +132,7 @@ func (b *builder) storage(s site, p policies) result.Storage {
 	for i := range b.kopia.MoverVolumes {
 		if v := &b.kopia.MoverVolumes[i]; v.VolumeSource.PersistentVolumeClaim != nil {
 			mount := path.Join(podMounts, v.MountPath)
-			return onClaim(mount, result.FilesystemStorage{Path: mount})
+			return onClaim(mount, result.FilesystemStorage{Path: mount, Mounted: b.upkeep != nil})
 		}
 	}
 	return structured

@@ -56,6 +56,11 @@ type FilesystemStorage struct {
 	// claim: a Secret must not contradict it. Any other stands in for the Secret's: it
 	// is the claim's own, or that of --repository-dir.
 	Named bool `json:"named,omitempty"`
+	// Mounted is true for the mount point of a claim, of a manifest that cannot say
+	// where on it the repository is, as a KopiaMaintenance. A Secret may name a directory
+	// below; without one it is Path itself or, as on a repositoryPVC, its directory
+	// repository.
+	Mounted bool `json:"mounted,omitempty"`
 }
 
 // S3Storage is an S3 bucket.

@@ -31,7 +31,11 @@ func (c *check) maintenance(m *spec.KopiaMaintenance) {
 		c.note("VK168", "spec.cachePVC", "cacheCapacity, cacheStorageClassName and cacheAccessModes shape a new claim and have no effect beside cachePVC",
 			"remove them, or remove cachePVC")
 	}
-	c.repository(s.Repository.Repository, c.storageOf(placeOnClaim(nil, s.MoverVolumes, "spec.moverVolumes"), nil))
+	place := c.storageOf(placeOnClaim(nil, s.MoverVolumes, "spec.moverVolumes"), nil)
+	if dir := place.Filesystem; dir != nil {
+		dir.Mounted = true
+	}
+	c.repository(s.Repository.Repository, place)
 }
 
 // deprecatedSchedule judges spec.schedule; that it is deprecated is known from

@@ -59,6 +59,10 @@ func build(backend Backend, because string, want result.Storage, keys Keys) (Loc
 
 func (b *builder) filesystem() {
 	if given := b.loc.Storage.Filesystem; given != nil && given.Path != "" {
+		if dir, bad := filesystemPath(b.rest); given.Mounted && bad == nil && strings.HasPrefix(dir, path.Clean(given.Path)+"/") {
+			b.loc.Storage.Filesystem = &result.FilesystemStorage{Path: dir}
+			return
+		}
 		if given.Named && b.rest != "" && path.Clean(b.rest) != path.Clean(given.Path) {
 			b.disagree(repositoryKey, given.Path, b.rest)
 		}

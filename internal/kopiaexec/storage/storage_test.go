@@ -162,6 +162,25 @@ func s3(bucket, prefix string) result.Storage {
 	return result.Storage{S3: &result.S3Storage{Bucket: bucket, Prefix: prefix}}
 }
 
+// Of a claim whose manifest cannot say where on it the repository is, the Secret may
+// name a directory; one elsewhere says nothing about the claim.
+func TestTheSecretNamesADirectoryOfAMountedClaim(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"": "/mnt/repo", "filesystem:///mnt/repo/": "/mnt/repo", "filesystem:///mnt/repo/deep//down": "/mnt/repo/deep/down",
+		"filesystem:///mnt/repository": "/mnt/repo", "filesystem:///mnt/repo/../other": "/mnt/repo", "filesystem:///kopia/repository": "/mnt/repo",
+	} {
+		given := []string{"KOPIA_PASSWORD=p"}
+		if url != "" {
+			given = append(given, "KOPIA_REPOSITORY="+url)
+		}
+		loc, problems := storage.Resolve(result.Storage{Filesystem: &result.FilesystemStorage{Path: "/mnt/repo", Mounted: true}}, keys(given...))
+		if dir := loc.Storage.Filesystem; dir == nil || dir.Path != want || problems != nil {
+			t.Errorf("%q: %+v, want %s; %v", url, dir, want, problems)
+		}
+	}
+}
+
 // What the manifest leaves open is the Secret's to say.
 func TestTheSecretFillsInThePlace(t *testing.T) {
 	t.Parallel()

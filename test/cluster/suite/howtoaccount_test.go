@@ -29,7 +29,7 @@ func sourcesOf(steps []step) []string {
 var hooksPattern = regexp.MustCompile(`--exec-in[ =](\S+)`)
 
 // hired gives the reader an account with the Role that doctor prints for the sources
-// of the page and the hooks of its commands.
+// and maintenances of the page and the hooks of its commands.
 func (r *reader) hired(texts []string, steps []step) {
 	r.t.Helper()
 	dir := r.t.TempDir()
@@ -37,8 +37,8 @@ func (r *reader) hired(texts []string, steps []step) {
 	for i, text := range texts {
 		file := filepath.Join(dir, fmt.Sprintf("%d.yaml", i))
 		r.must(os.WriteFile(file, []byte(r.names.in(text)), 0o600))
-		isSource := strings.Contains(text, "kind: ReplicationSource")
-		if !isSource || callAs(r.t, os.DevNull, "validate", "-f", file).code == 3 { // one page shows what is wrong with its manifest
+		runs := strings.Contains(text, "kind: ReplicationSource") || strings.Contains(text, "kind: KopiaMaintenance")
+		if !runs || callAs(r.t, os.DevNull, "validate", "-f", file).code == 3 { // one page shows what is wrong with its manifest
 			continue
 		}
 		if r.file != "" {
