@@ -179,12 +179,22 @@ func judge(s *k8s.Standing, now time.Time) standing {
 	if s.Paused {
 		return j
 	}
+	// A CronJob may count in a time zone that only its runs know of: what the last of
+	// them has written counts as long as it lies ahead.
+	written := s.Status.NextSyncTime
 	j.Next = status.NextRun(s.Schedule, now)
+	if written != nil && j.Next != nil && written.After(now) {
+		j.Next = &written.Time
+	}
 	since := s.Created // a source that never synchronised is due from its first day on
 	if last != nil {
 		since = last.Time
 	}
-	if due := status.NextRun(s.Schedule, since); due != nil && !since.IsZero() && now.Sub(*due) > overdueAfter {
+	due := status.NextRun(s.Schedule, since)
+	if written != nil && due != nil && !failedOutcome(j.Outcome) && written.After(*due) {
+		due = &written.Time
+	}
+	if due != nil && !since.IsZero() && now.Sub(*due) > overdueAfter {
 		j.OverdueSeconds = int64(now.Sub(*due).Seconds())
 	}
 	return j

@@ -49,9 +49,23 @@ func TestWhenASourceIsOverdue(t *testing.T) {
 		"never, and made an hour ago":      {k8s.Standing{Schedule: "0 3 * * *", Created: at(1).Time}, 0},
 		"never, and paused":                {k8s.Standing{Schedule: "0 3 * * *", Created: at(30).Time, Paused: true}, 0},
 		"never, and known by history only": {k8s.Standing{Schedule: "0 3 * * *"}, 0},
-		"without a schedule":               {k8s.Standing{Created: at(30).Time}, 0},
+		"synchronised in another time zone": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(14), NextSyncTime: at(-10)},
+		}, 0},
+		"not again in another time zone": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(26), NextSyncTime: at(2)},
+		}, 2},
+		"failed since": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(30), NextSyncTime: at(-15)},
+			Results: []result.Result{{Outcome: result.Failed}},
+		}, 9},
+		"without a schedule": {k8s.Standing{Created: at(30).Time}, 0},
 	} {
-		if got := judge(&c.standing, now); got.OverdueSeconds != int64(c.hours)*3600 {
+		got := judge(&c.standing, now)
+		if n := c.standing.Status.NextSyncTime; n != nil && n.After(now) && !got.Next.Equal(n.Time) {
+			t.Errorf("%s: next at %s, want %s", name, got.Next, n)
+		}
+		if got.OverdueSeconds != int64(c.hours)*3600 {
 			t.Errorf("%s: overdue by %ds, want %dh", name, got.OverdueSeconds, c.hours)
 		}
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,12 +46,18 @@ func (f *Facts) Classes() ClassFacts {
 			c.Volumes = append(c.Volumes, Volume{Name: v.Name, Driver: v.Driver, NodeAffinity: v.NodeAffinity, ClaimUID: v.ClaimUID})
 		}
 	}
-	for _, u := range f.Unknown {
-		if outsideNamespace(u.Fact) {
-			c.Unknown = append(c.Unknown, u)
-		}
+	for _, u := range f.unknownOutside() {
+		// What was said to whom differs from person to person.
+		c.Unknown = append(c.Unknown, Unknown{Fact: u.Fact, Reason: "it could not be read when the schedule was made"})
 	}
 	return c
+}
+
+// unknownOutside are the class facts that could not be read, in order.
+func (f *Facts) unknownOutside() []Unknown {
+	unknown := slices.DeleteFunc(slices.Clone(f.Unknown), func(u Unknown) bool { return !outsideNamespace(u.Fact) })
+	slices.SortStableFunc(unknown, func(x, y Unknown) int { return cmp.Compare(x.Fact, y.Fact) })
+	return unknown
 }
 
 // outsideNamespace reports whether the fact is one that class facts hold.

@@ -99,8 +99,13 @@ func (b *builder) checkTrigger(s Schedule) {
 
 // checkClassFacts says what the runs will never know.
 func (b *builder) checkClassFacts() {
-	for _, u := range b.in.Facts.Classes().Unknown {
-		b.find(problem.Warning, codeClassFactsUnknown, "", fmt.Sprintf("%s could not be read, so that no run will know: %s", u.Fact, u.Reason),
+	var names, reasons []string
+	for _, u := range b.in.Facts.unknownOutside() {
+		names, reasons = append(names, string(u.Fact)), append(reasons, u.Reason)
+	}
+	if len(names) > 0 {
+		b.find(problem.Warning, codeClassFactsUnknown, "",
+			fmt.Sprintf("what no run will know, for it could not be read: %s (%s)", strings.Join(names, ", "), strings.Join(reasons, "; ")),
 			"make the schedule as somebody who has the ClusterRole "+RoleName+" of doctor --print-role, or with --facts that he has recorded")
 	}
 }

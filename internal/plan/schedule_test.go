@@ -267,6 +267,29 @@ func TestScheduleFindings(t *testing.T) {
 	}
 }
 
+// TestWhoMakesTheScheduleMakesNoDifference where the same facts are unknown to two, in
+// whichever order and words they were told.
+func TestWhoMakesTheScheduleMakesNoDifference(t *testing.T) {
+	t.Parallel()
+	var made []plan.Schedule
+	for _, unknown := range [][]plan.Unknown{
+		{{Fact: plan.FactNamespace, Reason: "jane may not"}, {Fact: plan.FactVolumes, Reason: "jane may not"}, {Fact: plan.FactQuotas, Reason: "-"}},
+		{{Fact: plan.FactVolumes, Reason: "joe may not"}, {Fact: plan.FactNamespace, Reason: "joe may not"}},
+	} {
+		in := scheduled(t, "snapshot")
+		in.Facts.Unknown = unknown
+		s, _ := plan.BuildSchedule(in, plan.ScheduleOptions{})
+		made = append(made, s)
+	}
+	if diff := cmp.Diff(made[0].Objects, made[1].Objects); diff != "" || len(made[0].Objects) == 0 {
+		t.Errorf("(-jane +joe):\n%s", diff)
+	}
+	warned := slices.DeleteFunc(slices.Clone(made[0].Findings), func(p problem.Problem) bool { return p.Code != "VK554" })
+	if len(warned) != 1 || !strings.Contains(warned[0].Message, "namespace, volumes (jane may not; jane may not)") {
+		t.Errorf("%v", warned)
+	}
+}
+
 // TestAManualTriggerSaysNothingToASchedule that the source has, too.
 func TestAManualTriggerSaysNothingToASchedule(t *testing.T) {
 	t.Parallel()
