@@ -17,7 +17,9 @@ as a unified diff. The API server itself says what would become of each object, 
 is changed. Give the flags that --apply is given.
 
 What is missing is a difference. So is a field that somebody else has set otherwise, which --apply
-refuses to change without --force-conflicts. A schedule that is suspended is none.`
+refuses to change without --force-conflicts. A schedule that is suspended is none. The class facts are
+those that the caller may read: who may read less than whoever applied the schedule takes recorded ones,
+with --facts, for both.`
 
 func newScheduleDiffCommand(f *Factory) *cobra.Command {
 	flags := &scheduleFlags{}

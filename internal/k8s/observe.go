@@ -50,7 +50,7 @@ func (c *Cluster) Observe(ctx context.Context, q plan.Questions) (plan.Facts, er
 	if err := o.readRetainRights(ctx); err != nil {
 		return plan.Facts{}, err
 	}
-	o.facts.Unknown = o.unknown.list
+	o.facts.Unknown = o.unknown.sorted()
 	return o.facts, nil
 }
 

@@ -1,10 +1,12 @@
 package k8s
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -121,6 +123,15 @@ func (u *unknowns) add(fact plan.FactName, err error) {
 		}
 	}
 	u.list = append(u.list, plan.Unknown{Fact: fact, Reason: reason})
+}
+
+// sorted is the list in the order of the facts: that in which the readers come back is
+// another one each time, and a schedule's ConfigMap would differ for it.
+func (u *unknowns) sorted() []plan.Unknown {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	slices.SortFunc(u.list, func(a, b plan.Unknown) int { return cmp.Compare(a.Fact, b.Fact) })
+	return u.list
 }
 
 func (u *unknowns) has(fact plan.FactName) bool {

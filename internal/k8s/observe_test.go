@@ -2,6 +2,8 @@ package k8s
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,6 +76,24 @@ func TestHowAPodUsesAClaim(t *testing.T) {
 		if uses != c.uses || uses && (got.ReadOnly != c.readOnly || got.Node != "node-2") {
 			t.Errorf("%s: %v, %+v", name, uses, got)
 		}
+	}
+}
+
+// TestWhatIsUnknownHasOneOrder, whichever of the readers was told first.
+func TestWhatIsUnknownHasOneOrder(t *testing.T) {
+	t.Parallel()
+	facts := []plan.FactName{plan.FactVolumes, plan.FactNamespace, plan.FactSnapshotClasses}
+	var lists [][]plan.Unknown
+	for range 2 {
+		u := &unknowns{}
+		for _, fact := range facts {
+			u.add(fact, errors.New("forbidden"))
+		}
+		lists = append(lists, u.sorted())
+		slices.Reverse(facts)
+	}
+	if diff := cmp.Diff(lists[0], lists[1]); diff != "" {
+		t.Errorf("(-first +second):\n%s", diff)
 	}
 }
 
