@@ -73,6 +73,7 @@ func TestAScheduleIsLookedAfterByItsVerbs(t *testing.T) {
 	n.verb(0, "diff", "-f", n.file, "--keep-job=0")
 	n.verb(0, "diff", "app", "-n", n.name, "--keep-job=0")
 	n.edit("0 3 1 1 *", "0 4 1 1 *")
+	n.patch("app", map[string]any{"spec": map[string]any{"trigger": map[string]any{"schedule": "0 4 1 1 *"}}})
 	if end := call(t, "schedule", "diff", "-f", n.file, "--keep-job=0"); end.code != 9 ||
 		!strings.Contains(end.stdout, "\n-  schedule: 0 3 1 1 *\n+  schedule: 0 4 1 1 *\n") {
 		t.Errorf("diff ended with %d\n%s%s", end.code, end.stdout, end.stderr)
