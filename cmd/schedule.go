@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -202,7 +201,7 @@ func (f *Factory) printSchedules(output string, schedules []plan.Schedule) error
 	var items []any
 	for i := range schedules {
 		for _, object := range schedules[i].Objects {
-			items, names = append(items, map[string]any(object)), append(names, templateName(object))
+			items, names = append(items, map[string]any(object)), append(names, k8s.ResourceName(fmt.Sprint(object["kind"]), object.Name()))
 		}
 	}
 	if output != "" && output != "yaml" {
@@ -218,14 +217,4 @@ func (f *Factory) printSchedules(output string, schedules []plan.Schedule) error
 		}
 	}
 	return nil
-}
-
-// templateName names an object as kubectl does with -o name.
-func templateName(t plan.Template) string {
-	u := unstructured.Unstructured{Object: t}
-	kind := strings.ToLower(u.GetKind())
-	if group := u.GroupVersionKind().Group; group != "" {
-		kind += "." + group
-	}
-	return kind + "/" + u.GetName()
 }

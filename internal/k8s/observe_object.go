@@ -126,7 +126,7 @@ func (u *unknowns) add(fact plan.FactName, err error) {
 }
 
 // sorted is the list in the order of the facts: that in which the readers come back is
-// another one each time, and a schedule's ConfigMap would differ for it.
+// another one each time, and recorded facts would differ for it.
 func (u *unknowns) sorted() []plan.Unknown {
 	u.mu.Lock()
 	defer u.mu.Unlock()
