@@ -44,7 +44,7 @@ func (b *builder) upkeepLevel() (level, why string) {
 			return levelPrivileged, fmt.Sprintf(name+"capabilities adds %s", c)
 		}
 	}
-	given := func(b *bool, value bool) bool { return b != nil && *b == value }
+	given := func(field *bool, value bool) bool { return field != nil && *field == value }
 	switch {
 	case given(sc.Privileged, true):
 		return levelPrivileged, name + "privileged is true"

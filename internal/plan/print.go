@@ -53,21 +53,6 @@ func (pr *printer) linef(format string, args ...any) {
 	pr.w.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
-// Intent says in a few words what the run does, as "Backup of pvc/app-data as
-// app@prod:/data".
-func (p *Plan) Intent() string {
-	what := "an unknown claim"
-	switch {
-	case p.Operation == result.OperationMaintenance:
-		return fmt.Sprintf("Maintenance of the repository in secret/%s as %s", p.Repository.Secret, p.Identity)
-	case p.Local != nil:
-		what = p.Local.SourceDir
-	case p.Copy != nil:
-		what = "pvc/" + p.Copy.Claim
-	}
-	return fmt.Sprintf("Backup of %s as %s", what, p.Identity)
-}
-
 // head is the one line that says what the run is.
 func (pr *printer) head() {
 	pr.linef("%s    run %s (%s)", pr.p.Intent(), pr.p.RunID, pr.verdict())
