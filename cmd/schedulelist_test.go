@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -27,7 +29,8 @@ func schedulesServer(t *testing.T) string {
 	cron := func(name, schedule string, suspended bool) batchv1.CronJob {
 		return batchv1.CronJob{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: "vk-cron-" + name, Namespace: "prod", UID: "uid",
+				Name: "vk-cron-" + name, Namespace: "prod", UID: "uid", CreationTimestamp: metav1.NewTime(time.Date(2026, 7, 4, 12, 0, 0, 0, time.UTC)),
+				Labels:      map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelRole: plan.RoleSchedule},
 				Annotations: map[string]string{plan.AnnotationObject: "ReplicationSource prod/" + name},
 			},
 			Spec: batchv1.CronJobSpec{Schedule: schedule, TimeZone: &zone, Suspend: &suspended},
@@ -36,6 +39,7 @@ func schedulesServer(t *testing.T) string {
 	job := func(of batchv1.CronJob, name string, at time.Time) batchv1.Job {
 		return batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: "prod", CreationTimestamp: metav1.NewTime(at),
+			Labels:          map[string]string{plan.LabelManagedBy: plan.ManagedBy, plan.LabelRole: plan.RoleDriver},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "CronJob", Name: of.Name, UID: of.UID, Controller: &yes}},
 		}}
 	}
@@ -44,21 +48,33 @@ func schedulesServer(t *testing.T) string {
 	failed := job(postgres, "vk-cron-postgres-29", time.Date(2026, 7, 5, 0, 30, 0, 0, time.UTC))
 	failed.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
 	active := job(media, "vk-cron-media-x7k2q", time.Date(2026, 7, 5, 11, 59, 0, 0, time.UTC))
-	lists := map[string]any{
-		"cronjobs": &batchv1.CronJobList{Items: []batchv1.CronJob{postgres, media}},
-		"jobs":     &batchv1.JobList{Items: []batchv1.Job{failed, active}}, "configmaps": &corev1.ConfigMapList{},
+	// Only what is asked for by all of its labels is found, as on an API server.
+	lists := map[string]func(labels.Selector) any{
+		"cronjobs": func(chosen labels.Selector) any {
+			return &batchv1.CronJobList{Items: selected([]batchv1.CronJob{postgres, media}, chosen, func(c *batchv1.CronJob) metav1.Object { return c })}
+		},
+		"jobs": func(chosen labels.Selector) any {
+			return &batchv1.JobList{Items: selected([]batchv1.Job{failed, active}, chosen, func(j *batchv1.Job) metav1.Object { return j })}
+		},
+		"configmaps": func(labels.Selector) any { return &corev1.ConfigMapList{} },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		resource := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
-		if list, ok := lists[resource]; ok && strings.Contains(r.URL.Query().Get("labelSelector"), plan.ManagedBy) {
-			_ = json.NewEncoder(w).Encode(list)
+		list, ok := lists[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]
+		chosen, err := labels.Parse(r.URL.Query().Get("labelSelector"))
+		if !ok || err != nil || chosen.Empty() {
+			http.NotFound(w, r)
 			return
 		}
-		http.NotFound(w, r)
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(list(chosen))
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// selected are those of the objects that a selector chooses.
+func selected[T any](objects []T, chosen labels.Selector, meta func(*T) metav1.Object) []T {
+	return slices.DeleteFunc(slices.Clone(objects), func(o T) bool { return !chosen.Matches(labels.Set(meta(&o).GetLabels())) })
 }
 
 // onSchedules runs the command on schedulesServer at noon.
@@ -89,6 +105,19 @@ postgres   vk-cron-postgres   <none>
 		if diff := cmp.Diff(want, stdout); code != 0 || diff != "" {
 			t.Errorf("%s: exit %d\n%s%s", args, code, diff, stderr)
 		}
+	}
+}
+
+// TestASourceWithoutAnObjectIsOverdue by its CronJob, unless that is suspended.
+func TestASourceWithoutAnObjectIsOverdue(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := onSchedules(t, "status", "-n", "prod", "--exit-code")
+	want := `NAMESPACE   SOURCE     OUTCOME       PROVED SNAPSHOT   AGE   FILES   SIZE   NEXT
+prod        media      paused        -                 -     -       -      -
+prod        postgres   OVERDUE 11h   -                 -     -       -      in 12h
+`
+	if diff := cmp.Diff(want, stdout); code != 9 || diff != "" {
+		t.Errorf("exit %d\n%s%s", code, diff, stderr)
 	}
 }
 

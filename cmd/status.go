@@ -30,7 +30,9 @@ The result of a run whose command has died is collected first: it goes to status
 run's point-in-time copy is removed. To be sure that a command is dead its Lease is watched for 15 seconds.
 
 A source is overdue when its schedule was due more than an hour ago and no run has succeeded since;
-one that never had a run that succeeded counts from when it was made.
+one that never had a run that succeeded counts from when it was made. One that schedule has given a
+CronJob is due by that, in its time zone, also when it is only a file; while that is suspended it is
+paused. Who may not list CronJobs sees what spec.trigger.schedule says, in UTC.
 
 --watch goes on until it is interrupted, by Ctrl-C or SIGTERM, and ends with exit code 0 then.`
 

@@ -45,6 +45,8 @@ func TestWhenASourceIsOverdue(t *testing.T) {
 	}{
 		"synchronised today":               {k8s.Standing{Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(8)}}, 0},
 		"not since yesterday":              {k8s.Standing{Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(30)}}, 9},
+		"before its time in its zone":      {k8s.Standing{Schedule: "CRON_TZ=America/Los_Angeles 0 5 * * *", Status: status.Status{LastSyncTime: at(22)}}, 0},
+		"after its time in its zone":       {k8s.Standing{Schedule: "CRON_TZ=America/Los_Angeles 0 1 * * *", Status: status.Status{LastSyncTime: at(26)}}, 3},
 		"never, and made yesterday":        {k8s.Standing{Schedule: "0 3 * * *", Created: at(30).Time}, 9},
 		"never, and made an hour ago":      {k8s.Standing{Schedule: "0 3 * * *", Created: at(1).Time}, 0},
 		"never, and paused":                {k8s.Standing{Schedule: "0 3 * * *", Created: at(30).Time, Paused: true}, 0},

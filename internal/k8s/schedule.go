@@ -151,6 +151,7 @@ func scheduleOf(cron *batchv1.CronJob, jobs []batchv1.Job) Schedule {
 	if cron.Spec.TimeZone != nil {
 		s.TimeZone = *cron.Spec.TimeZone
 	}
+	s.Object.Namespace = cron.Namespace // what moves the objects elsewhere, as kustomize does, leaves the annotation
 	for i := range jobs {
 		if metav1.IsControlledBy(&jobs[i], cron) {
 			s.jobs = append(s.jobs, jobs[i])

@@ -166,6 +166,18 @@ func TestAScheduleIsFoundByItsObject(t *testing.T) {
 	}
 }
 
+// TestAScheduleIsWhereItsCronJobIs, whatever its annotation says: kustomize moves the one
+// and leaves the other.
+func TestAScheduleIsWhereItsCronJobIs(t *testing.T) {
+	t.Parallel()
+	cron := cronOf(testSource)
+	cron.Annotations[plan.AnnotationObject] = "ReplicationSource elsewhere/app"
+	found, err := newWorld(t, cron).cluster.Schedules(t.Context(), "", scheduleTime)
+	if err != nil || len(found) != 1 || found[0].Object != testSource {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
 // TestRunNowMakesAJobAsKubectlDoes, and none beside one that runs.
 func TestRunNowMakesAJobAsKubectlDoes(t *testing.T) {
 	t.Parallel()

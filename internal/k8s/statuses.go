@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
@@ -26,9 +27,11 @@ type Standing struct {
 	InCluster bool
 	// Created is when the object was made; zero without one.
 	Created time.Time
-	// Schedule is spec.trigger.schedule, or empty.
+	// Schedule says when it runs, in the words of cron, or is empty: its CronJob's schedule
+	// and time zone where it has one, or else spec.trigger.schedule, which counts in UTC.
 	Schedule string
-	Paused   bool
+	// Paused is true when nothing is to run: by the object, or by its CronJob.
+	Paused bool
 	// Status is the object's, or that of the history for one not in the cluster.
 	Status  status.Status
 	Results []result.Result
@@ -61,6 +64,9 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 		return nil, err
 	}
 	if err := known.read(found); err != nil {
+		return nil, err
+	}
+	if err := c.readSchedules(ctx, namespace, found); err != nil {
 		return nil, err
 	}
 	for _, r := range known.runs {
@@ -194,6 +200,44 @@ func (c *Cluster) readMaintenances(ctx context.Context, namespace string, found 
 		found[key(s.Object)] = s
 	}
 	return nil
+}
+
+// readSchedules reads when the CronJobs of schedules run what was found. An object that
+// is only a file has its CronJob to be known by before it has a history. Who may not list
+// CronJobs, as by the rights that backups need, sees what the objects say.
+func (c *Cluster) readSchedules(ctx context.Context, namespace string, found map[string]*Standing) error {
+	crons, err := listed(ctx, c.typed.BatchV1().CronJobs(namespace).List, metav1.ListOptions{LabelSelector: ofSchedules})
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return cannotList(err, namespace, "list the schedules")
+	}
+	for i := range crons.Items {
+		scheduled := scheduleOf(&crons.Items[i], nil)
+		if scheduled.Object.Name == "" {
+			continue
+		}
+		s := found[key(scheduled.Object)]
+		if s == nil {
+			s = &Standing{Object: scheduled.Object}
+			found[key(s.Object)] = s
+		}
+		s.follow(&scheduled)
+	}
+	return nil
+}
+
+// follow has the schedule say when the object runs. One that is not in the cluster is due
+// from the first time of its CronJob on.
+func (s *Standing) follow(scheduled *Schedule) {
+	if scheduled.TimeZone != "" { // or else it is the controller's own
+		s.Schedule = plan.ZonedSchedule(scheduled.Expression, scheduled.TimeZone)
+	}
+	s.Paused = s.Paused || scheduled.Suspended
+	if s.Created.IsZero() {
+		s.Created = scheduled.cron.CreationTimestamp.Time
+	}
 }
 
 // key names an object in a map, whatever its UID.
