@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // Manifest returns the live object as the YAML that somebody could have applied:
@@ -28,6 +29,10 @@ func (c *Cluster) Manifest(ctx context.Context, kind, namespace, name string) ([
 		return nil, cannot(err, "read it").At(fmt.Sprintf("%s %s/%s", kind, namespace, name))
 	}
 	applied := &unstructured.Unstructured{Object: map[string]any{"spec": live.Object["spec"]}}
+	if schedule, _, _ := unstructured.NestedString(applied.Object, "spec", "schedule"); kind == spec.KindKopiaMaintenance && schedule == spec.DefaultMaintenanceSchedule {
+		// The CRD's default of a deprecated field, which hardly anybody has written.
+		unstructured.RemoveNestedField(applied.Object, "spec", "schedule")
+	}
 	applied.SetAPIVersion(live.GetAPIVersion())
 	applied.SetKind(live.GetKind())
 	applied.SetName(live.GetName())
