@@ -19,9 +19,9 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/version"
 )
 
-const scheduleLong = `Print the objects that run the ReplicationSources of the input by their spec.trigger.schedule:
-ServiceAccount, Role, RoleBinding, ConfigMap and CronJob, in this order. There is no controller: the
-CronJob runs this program, which does what backup does.
+const scheduleLong = `Print the objects that run the ReplicationSources and KopiaMaintenances of the input by their
+spec.trigger.schedule: ServiceAccount, Role, RoleBinding, ConfigMap and CronJob, in this order. There is no controller: the
+CronJob runs this program, which does what backup or maintenance does.
 
 The ConfigMap holds the manifest, with nothing else of the input, and the class facts: what lies outside the namespace,
 as StorageClasses and VolumeSnapshotClasses, as it is now. So the Role has exactly what a run uses in
@@ -69,7 +69,7 @@ func NewScheduleCommand(f *Factory) *cobra.Command {
 	flags := &scheduleFlags{}
 	c := &cobra.Command{
 		Use:     "schedule (-f FILE... | NAME...)",
-		Short:   "Print the CronJob that runs a ReplicationSource by its schedule",
+		Short:   "Print the CronJob that runs a source or a maintenance by its schedule",
 		Long:    scheduleLong + exitCodes(0, 1, 2, 3, 5, 6, 130, 143),
 		Example: scheduleExamples,
 		RunE: func(c *cobra.Command, names []string) error {
@@ -88,6 +88,7 @@ func NewScheduleCommand(f *Factory) *cobra.Command {
 // addTo adds the flags that say which schedules are made, and how.
 func (s *scheduleFlags) addTo(c *cobra.Command) {
 	s.add(c)
+	s.kinds = append(s.kinds, spec.KindKopiaMaintenance)
 	c.Flags().StringVar(&s.timeZone, "time-zone", plan.DefaultTimeZone, "what the schedule counts in, by its name in the IANA database")
 	for _, elsewhere := range unscheduled() {
 		_ = c.Flags().MarkHidden(elsewhere) // they are refused; only a flag that does not exist cannot be hidden
@@ -131,7 +132,7 @@ func (s *scheduleFlags) run(ctx context.Context, f *Factory, names []string) err
 	return f.printSchedules(s.output, schedules)
 }
 
-// build makes the schedule of every source of the input, in its order. What is wrong
+// build makes the schedule of every object of the input, in its order. What is wrong
 // with any of them is the error, all at once, and there is none then.
 func (s *scheduleFlags) build(ctx context.Context, f *Factory, names []string) ([]plan.Schedule, error) {
 	if err := s.check(); err != nil {
@@ -144,10 +145,7 @@ func (s *scheduleFlags) build(ctx context.Context, f *Factory, names []string) (
 	if err != nil {
 		return nil, err
 	}
-	if err := schedulable(input.set); err != nil {
-		return nil, err
-	}
-	docs, err := f.sources(input.set)
+	docs, err := f.objects(input.set, s.kinds...)
 	if err != nil {
 		return nil, err
 	}
@@ -163,19 +161,7 @@ func (s *scheduleFlags) build(ctx context.Context, f *Factory, names []string) (
 	return schedules, nil
 }
 
-// schedulable refuses what the schedule command does not run yet, where backup would
-// leave it aside.
-func schedulable(set *spec.Set) error {
-	for _, d := range set.Documents {
-		if d.Maintenance != nil {
-			return fault.New(fault.Refused, "schedule takes ReplicationSources only; a KopiaMaintenance is not scheduled by this build").At(d.Object()).
-				WithHint("leave the KopiaMaintenance out of the input")
-		}
-	}
-	return nil
-}
-
-// scheduleOf makes the schedule of one source, and says what was found about it beside
+// scheduleOf makes the schedule of one object, and says what was found about it beside
 // what is known of its manifest.
 func (s *scheduleFlags) scheduleOf(ctx context.Context, f *Factory, input *manifests, d *spec.Document) (plan.Schedule, error) {
 	facts, err := s.clusterFacts(ctx, f, d)

@@ -33,23 +33,28 @@ type Schedule struct {
 	Findings problem.List `json:"findings,omitempty"`
 }
 
-// BuildSchedule makes the schedule of a ReplicationSource. in.Options are those of its
+// BuildSchedule makes the schedule of a ReplicationSource or a KopiaMaintenance. in.Options are those of its
 // runs; in.Facts are what the cluster is like now, of which the ConfigMap keeps the
 // class facts.
 //
 // The returned list is the schedule's Findings. What the plan of a run finds that no
 // run could get past is an error here, too; what may be otherwise by then is not. The
-// same input gives the same objects. in.Document must hold a source.
+// same input gives the same objects. in.Document must hold one of them.
 func BuildSchedule(in Input, o ScheduleOptions) (Schedule, problem.List) {
 	in = unattended(in, o)
 	b, _ := begin(in)
+	b.in.Options.Timeouts = in.Options.Timeouts // its own limits the object brings to each run
 	s := Schedule{Object: objectOf(in), TimeZone: in.Options.TimeZone}
-	if t := b.source.Spec.Trigger; t != nil && t.Schedule != nil {
-		s.Expression = strings.TrimSpace(*t.Schedule)
+	if schedule := in.Document.Trigger().Schedule; schedule != nil {
+		s.Expression = strings.TrimSpace(*schedule)
 	}
 	b.checkTrigger(s)
 	b.checkClassFacts()
-	run, found := BuildBackup(in)
+	build := BuildBackup
+	if b.upkeep != nil {
+		build = BuildMaintenance
+	}
+	run, found := build(in)
 	s.Findings = b.forSchedule(found)
 	if !s.Findings.HasErrors() && !b.findings.HasErrors() {
 		s.Objects = b.scheduleObjects(s, run.Needs)
@@ -90,10 +95,10 @@ func (b *builder) checkTrigger(s Schedule) {
 	if why := CheckTimeZone(s.TimeZone); why != nil {
 		b.find(problem.Error, codeTimeZone, "", why.Error(), "give a name of the IANA database, as Europe/Berlin, or leave it out for "+DefaultTimeZone)
 	}
-	if b.source.Spec.Paused {
-		b.find(problem.Warning, codePausedSchedule, "spec.paused",
-			"the source is paused: its runs are skipped, each with an Event, until the schedule is made from a source that is not",
-			"take spec.paused away and make the schedule again")
+	if h := holdOf(b.in.Document); h != nil {
+		b.find(problem.Warning, codePausedSchedule, h.field,
+			"the object is "+h.state+": its runs are skipped, each with an Event, until the schedule is made from one that is not",
+			h.lift+" and make the schedule again")
 	}
 }
 

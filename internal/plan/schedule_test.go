@@ -29,12 +29,15 @@ import (
 func scheduled(t *testing.T, name string) plan.Input {
 	t.Helper()
 	in := load(t, name)
+	in.Options.PolicyErrors = result.PolicyErrorsWarn
+	if in.Document.Maintenance != nil { // it has one by default
+		return in
+	}
 	source := *in.Document.Source
 	source.Spec.Trigger = &spec.Trigger{Schedule: new("0 2 * * *")}
 	document := *in.Document
 	document.Source = &source
 	in.Document = &document
-	in.Options.PolicyErrors = result.PolicyErrorsWarn
 	return in
 }
 
@@ -67,7 +70,7 @@ func decoded(t *testing.T, s plan.Schedule) objects {
 
 func TestGoldenSchedules(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"snapshot", "hooks-direct"} {
+	for _, name := range []string{"snapshot", "hooks-direct", "maintenance"} {
 		var text bytes.Buffer
 		s, _ := plan.BuildSchedule(scheduled(t, name), plan.ScheduleOptions{})
 		for _, object := range s.Objects {
@@ -95,7 +98,7 @@ func TestEveryPlannedCaseHasItsSchedule(t *testing.T) {
 			continue
 		}
 		in.Options.Scheduled = true
-		planned, _ := plan.BuildBackup(in)
+		planned, _ := build(in)
 		s, findings := plan.BuildSchedule(in, plan.ScheduleOptions{})
 		if len(planned.Steps) > 0 != (len(s.Objects) > 0) && !known(name) {
 			t.Errorf("%s: %d steps of a run and %d objects of its schedule: %v", name, len(planned.Steps), len(s.Objects), findings)
@@ -131,7 +134,7 @@ func TestEveryPlannedCaseHasItsSchedule(t *testing.T) {
 // known are the cases in which a schedule differs from a run at once: what refuses the
 // run, or skips it, may be over when the next one starts, which does not detach.
 func known(name string) bool {
-	return slices.Contains([]string{"operator-present", "paused-refused", "paused-scheduled", "retain-class", "refused", "hooks-refused"}, name)
+	return slices.Contains([]string{"operator-present", "paused-refused", "paused-scheduled", "retain-class", "refused", "hooks-refused", "maintenance-operator", "maintenance-disabled-scheduled"}, name)
 }
 
 func TestTheScheduledRunNeedsNothingOutsideItsNamespace(t *testing.T) {
@@ -300,6 +303,49 @@ func TestAManualTriggerSaysNothingToASchedule(t *testing.T) {
 	in.Options.Scheduled = true
 	if p, _ := plan.BuildBackup(in); p.Skip != nil {
 		t.Errorf("a scheduled run is skipped: %+v", p.Skip)
+	}
+}
+
+// TestTheScheduleOfAMaintenance runs it by the schedule in force, with what it says of its
+// Jobs and with no right that only a backup needs.
+func TestTheScheduleOfAMaintenance(t *testing.T) {
+	t.Parallel()
+	in := scheduled(t, "maintenance")
+	maintenance := *in.Document.Maintenance
+	maintenance.Spec.Trigger, maintenance.Spec.FailedJobsHistoryLimit = nil, new(int32(4))
+	maintenance.Metadata.UID = "aaaa"
+	in.Document = &spec.Document{Maintenance: &maintenance}
+	in.Options.Prove, in.Options.Timeouts.Running = result.ProveContent, result.Duration(time.Hour)
+	s, _ := plan.BuildSchedule(in, plan.ScheduleOptions{})
+	o := decoded(t, s)
+	if o.cron.Spec.Schedule != spec.DefaultMaintenanceSchedule || *o.cron.Spec.FailedJobsHistoryLimit != 4 || *o.cron.Spec.SuccessfulJobsHistoryLimit != 3 {
+		t.Errorf("%+v", o.cron.Spec)
+	}
+	command := o.cron.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Command
+	if command[1] != "maintenance" || slices.Contains(command, "--prove=content") || !slices.Contains(command, "--timeout=1h0m0s") {
+		t.Errorf("%q", command)
+	}
+	if ruleFor(o.role.Rules, plan.GroupVolSync, "kopiamaintenances/status") == nil || ruleFor(o.role.Rules, plan.GroupSnapshot, "volumesnapshots") != nil {
+		t.Errorf("%v", o.role.Rules)
+	}
+	set, problems := spec.Parse([]spec.Input{{Name: "m.yaml", Data: []byte(o.config.Data[plan.ScheduleManifest])}}, spec.Options{})
+	if problems.HasErrors() || len(set.Documents) != 1 || set.Documents[0].Maintenance == nil || set.Documents[0].Metadata().UID != "" {
+		t.Fatalf("%v\n%s", problems, o.config.Data[plan.ScheduleManifest])
+	}
+	if diff := cmp.Diff(maintenance.Spec, set.Documents[0].Maintenance.Spec, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the spec (-given +kept):\n%s", diff)
+	}
+	in.Options.Timeouts.Running = 0
+	unlimited, _ := plan.BuildSchedule(in, plan.ScheduleOptions{})
+	command = decoded(t, unlimited).cron.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Command
+	if slices.ContainsFunc(command, func(a string) bool { return strings.HasPrefix(a, "--timeout") }) {
+		t.Errorf("the mover's own deadline bounds the whole run: %q", command)
+	}
+	in.Document = &spec.Document{Maintenance: &spec.KopiaMaintenance{Metadata: maintenance.Metadata, Spec: spec.KopiaMaintenanceSpec{
+		Repository: maintenance.Spec.Repository, Trigger: &spec.Trigger{Manual: "once"},
+	}}}
+	if _, findings := plan.BuildSchedule(in, plan.ScheduleOptions{}); !slices.Contains(codesOf(findings, problem.Error), "VK550") {
+		t.Errorf("%v", findings)
 	}
 }
 

@@ -12,15 +12,19 @@ import (
 // options that are not the documented defaults.
 func (b *builder) driverCommand() []string {
 	o := b.in.Options
+	verb, flags := "backup", append(sourceFlags(o, DefaultOptions()), limitFlags(o, DefaultOptions())...)
+	if b.upkeep != nil {
+		verb, flags = "maintenance", limitFlags(o, DefaultOptions())
+	}
 	command := []string{
-		moverProgram, "backup", "--filename=" + scheduleFile(ScheduleManifest), "--class-facts=" + scheduleFile(ScheduleClassFacts),
+		moverProgram, verb, "--filename=" + scheduleFile(ScheduleManifest), "--class-facts=" + scheduleFile(ScheduleClassFacts),
 		"--scheduled", "--time-zone=" + o.TimeZone, "--policy-errors=" + string(o.PolicyErrors), "--progress=plain",
 		"--mover-image=" + b.in.Env.Image,
 	}
 	if v := b.in.Env.KopiaVersion; v != "" && v != argv.DefaultVersion {
 		command = append(command, "--kopia-version="+v)
 	}
-	for _, flag := range optionFlags(o, DefaultOptions()) {
+	for _, flag := range flags {
 		if flag.value != flag.usual {
 			command = append(command, "--"+flag.name+"="+flag.value)
 		}
@@ -39,9 +43,9 @@ func limitFlag(name string, value, usual result.Duration) optionFlag {
 	return optionFlag{name, time.Duration(value).String(), time.Duration(usual).String()}
 }
 
-// optionFlags are the options that a scheduled run can be given on its command line.
-// Hooks of a command line are not among them: the manifest carries them.
-func optionFlags(o, usual Options) []optionFlag {
+// sourceFlags are the options that only a run of a source has. Hooks of a command line
+// are not among them: the manifest carries them.
+func sourceFlags(o, usual Options) []optionFlag {
 	t, u := o.Timeouts, usual.Timeouts
 	return []optionFlag{
 		{"prove", string(o.Prove), string(usual.Prove)},
@@ -50,14 +54,21 @@ func optionFlags(o, usual Options) []optionFlag {
 		switchFlag("strict", o.Strict, usual.Strict),
 		switchFlag("actions-on-live-volume", o.ActionsOnLiveVolume, usual.ActionsOnLiveVolume),
 		switchFlag("allow-policy-actions", o.AllowPolicyActions, usual.AllowPolicyActions),
-		limitFlag("timeout", t.Running, u.Running),
-		limitFlag("keep-job", o.KeepJob, usual.KeepJob),
 		limitFlag("ready-timeout", t.SnapshotReady, u.SnapshotReady),
 		limitFlag("bound-timeout", t.Bound, u.Bound),
+		limitFlag("triggered-timeout", t.CopyTrigger, u.CopyTrigger),
+	}
+}
+
+// limitFlags are the bounds of every run.
+func limitFlags(o, usual Options) []optionFlag {
+	t, u := o.Timeouts, usual.Timeouts
+	return []optionFlag{
+		limitFlag("timeout", t.Running, u.Running),
+		limitFlag("keep-job", o.KeepJob, usual.KeepJob),
 		limitFlag("scheduled-timeout", t.Scheduled, u.Scheduled),
 		limitFlag("started-timeout", t.Started, u.Started),
 		limitFlag("idle-timeout", t.Idle, u.Idle),
-		limitFlag("triggered-timeout", t.CopyTrigger, u.CopyTrigger),
 		limitFlag("removed-timeout", t.Removed, u.Removed),
 		limitFlag("cancel-grace", t.CancelGrace, u.CancelGrace),
 	}

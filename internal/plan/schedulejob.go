@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // startingDeadline is how late a scheduled run may start. With a run a minute it is
@@ -26,14 +28,18 @@ const driverMargin = time.Minute
 
 // cronJob runs this program, the driver, at the times of the schedule.
 func (b *builder) cronJob(s Schedule) *batchv1.CronJob {
+	kept := spec.KopiaMaintenanceSpec{}.Defaulted() // a source has the same
+	if b.upkeep != nil {
+		kept = b.upkeep.Defaulted()
+	}
 	return &batchv1.CronJob{
 		TypeMeta: typeMeta("batch/v1", "CronJob"), ObjectMeta: b.scheduleMeta(),
 		Spec: batchv1.CronJobSpec{
 			Schedule: s.Expression, TimeZone: &s.TimeZone,
 			ConcurrencyPolicy:          batchv1.ForbidConcurrent,
 			StartingDeadlineSeconds:    new(int64(startingDeadline / time.Second)),
-			SuccessfulJobsHistoryLimit: new(int32(3)),
-			FailedJobsHistoryLimit:     new(int32(1)),
+			SuccessfulJobsHistoryLimit: kept.SuccessfulJobsHistoryLimit,
+			FailedJobsHistoryLimit:     kept.FailedJobsHistoryLimit,
 			JobTemplate: batchv1.JobTemplateSpec{
 				ObjectMeta: b.driverMeta(),
 				Spec: batchv1.JobSpec{

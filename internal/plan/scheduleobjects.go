@@ -80,7 +80,7 @@ func (b *builder) scheduleBinding() *rbacv1.RoleBinding {
 // scheduleConfig holds what the runs are made from: the source as it was given, and the
 // class facts.
 func (b *builder) scheduleConfig() *corev1.ConfigMap {
-	manifest, err := yaml.Marshal(b.scheduledSource())
+	manifest, err := yaml.Marshal(b.scheduledManifest())
 	b.check(err)
 	facts, err := b.in.Facts.Classes().Encode()
 	b.check(err)
@@ -95,19 +95,24 @@ func (b *builder) scheduleConfig() *corev1.ConfigMap {
 	}
 }
 
-// scheduledSource is the source as a run reads it: of its metadata only what somebody
+// scheduledManifest is the object as a run reads it: of its metadata only what somebody
 // has written, and the hooks.
-func (b *builder) scheduledSource() spec.ReplicationSource {
-	source := *b.source
+func (b *builder) scheduledManifest() any {
+	given := b.in.Document.Metadata()
 	annotations := map[string]string{}
-	maps.Copy(annotations, source.Metadata.Annotations)
+	maps.Copy(annotations, given.Annotations)
 	for _, name := range []string{lastApplied, spec.AnnotationExecIn, spec.AnnotationExecBefore, spec.AnnotationExecAfter, spec.AnnotationExecTimeout} {
 		delete(annotations, name)
 	}
 	maps.Copy(annotations, b.hookAnnotations()) // those of the command line, too
-	source.Metadata = spec.Metadata{
-		Name: b.object.Name, Namespace: b.object.Namespace, Labels: source.Metadata.Labels, Annotations: annotations,
+	meta := spec.Metadata{Name: b.object.Name, Namespace: b.object.Namespace, Labels: given.Labels, Annotations: annotations}
+	if m := b.in.Document.Maintenance; m != nil {
+		maintenance := *m
+		maintenance.Metadata = meta
+		return maintenance
 	}
+	source := *b.source
+	source.Metadata = meta
 	return source
 }
 

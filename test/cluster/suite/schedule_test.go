@@ -22,9 +22,6 @@ type driver struct {
 	name string
 }
 
-// never is a trigger whose CronJob does not fire while a test runs.
-const never = `{schedule: "0 0 29 2 *"}`
-
 // printedSchedule prints the source's schedule as somebody who may read the classes, and has an
 // administrator apply it as it is.
 func (n *space) printedSchedule(args ...string) driver {
@@ -171,7 +168,7 @@ func (d driver) stayedInside(since time.Time) {
 // and one with a wrong password.
 func TestAScheduledRunThatDoesNotBackUp(t *testing.T) {
 	t.Parallel()
-	n := newSource(t, shape{CopyMethod: "Direct", Trigger: never})
+	n := newSource(t, shape{CopyMethod: "Direct", Trigger: onNewYear})
 	d := n.printedSchedule()
 	if first := d.end(d.tick("first")); first.failed || first.code != 0 {
 		t.Fatalf("%+v", first)
@@ -206,7 +203,7 @@ func TestAScheduledRunThatDoesNotBackUp(t *testing.T) {
 // it out, and it says so.
 func TestTwoTicksDoNotOverlap(t *testing.T) {
 	t.Parallel()
-	n := newSource(t, shape{CopyMethod: "Snapshot", Trigger: never, Kopia: "    actions: {beforeSnapshot: sleep 10}\n"})
+	n := newSource(t, shape{CopyMethod: "Snapshot", Trigger: onNewYear, Kopia: "    actions: {beforeSnapshot: sleep 10}\n"})
 	d := n.printedSchedule()
 	d.tick("one")
 	n.until("its mover runs", func(ctx context.Context) bool {
@@ -227,5 +224,30 @@ func TestTwoTicksDoNotOverlap(t *testing.T) {
 	}
 	if diff := cmp.Diff([]result.Outcome{result.Succeeded}, outcomes); diff != "" {
 		t.Errorf("the history (-want +got):\n%s", diff)
+	}
+}
+
+// TestADriverThatIsToldToStopTidiesUp, as when its node is drained: its grace outlasts its
+// mover's and the removal of the copy.
+func TestADriverThatIsToldToStopTidiesUp(t *testing.T) {
+	t.Parallel()
+	n := newSource(t, shape{CopyMethod: "Snapshot", Trigger: onNewYear, Kopia: "    actions: {beforeSnapshot: sleep 120}\n"})
+	before := n.atRest().inventory()
+	d := n.printedSchedule()
+	job := d.tick("drained")
+	n.until("its mover runs", func(ctx context.Context) bool {
+		pods, err := shared.typed.CoreV1().Pods(n.name).List(ctx, metav1.ListOptions{LabelSelector: "volsync-kopia/role=mover"})
+		n.must(err)
+		return slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
+	})
+	n.must(shared.typed.CoreV1().Pods(n.name).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "job-name=" + job}))
+	n.until("the driver is gone", func(ctx context.Context) bool {
+		pods, err := shared.typed.CoreV1().Pods(n.name).List(ctx, metav1.ListOptions{LabelSelector: "job-name=" + job})
+		n.must(err)
+		return len(pods.Items) == 0
+	})
+	n.leftNothing(before, "configmap/"+d.name, "serviceaccount/"+d.name, "job/"+job)
+	if last := n.history(); len(last) != 1 || last[0].Outcome != result.Cancelled {
+		t.Errorf("%+v", last)
 	}
 }
