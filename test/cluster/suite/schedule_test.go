@@ -26,10 +26,16 @@ type driver struct {
 // administrator apply it as it is.
 func (n *space) printedSchedule(args ...string) driver {
 	n.t.Helper()
+	return n.printedScheduleOf(n.file, args...)
+}
+
+// printedScheduleOf does so with another manifest than the source's.
+func (n *space) printedScheduleOf(file string, args ...string) driver {
+	n.t.Helper()
 	if !n.seesVolumes {
 		n.grantCluster(n.printedRoles().facts)
 	}
-	end := call(n.t, append([]string{"schedule", "-f", n.file, "--keep-job=0"}, args...)...)
+	end := call(n.t, append([]string{"schedule", "-f", file, "--keep-job=0"}, args...)...)
 	if end.code != 0 || end.stderr != "" {
 		n.t.Fatalf("schedule ended with %d\n%s", end.code, end.stderr)
 	}
@@ -250,4 +256,27 @@ func TestADriverThatIsToldToStopTidiesUp(t *testing.T) {
 	if last := n.history(); len(last) != 1 || last[0].Outcome != result.Cancelled {
 		t.Errorf("%+v", last)
 	}
+}
+
+// TestAMaintenanceRunsByItsSchedule, as the repository's own record says, and stays inside
+// its namespace.
+func TestAMaintenanceRunsByItsSchedule(t *testing.T) {
+	t.Parallel()
+	m := newMaintained(t)
+	m.maintain(0, "--take-ownership", "--keep-job=0")
+	before, began := m.recorded(), time.Now()
+	d := m.printedScheduleOf(m.file)
+	if end := d.end(d.tick("upkeep")); end.failed || end.code != 0 || !strings.Contains(end.log, "Succeeded") {
+		t.Fatalf("%+v", end)
+	}
+	more := 0
+	for cycle, count := range m.recorded() {
+		if count > before[cycle] {
+			more++
+		}
+	}
+	if more == 0 {
+		t.Errorf("the record has no cycle more: %v, before %v", m.recorded(), before)
+	}
+	d.stayedInside(began)
 }
