@@ -28,6 +28,7 @@ const (
 	ReasonNotOwner         Reason = "NotOwner"
 	ReasonClockSkew        Reason = "ClockSkew"
 	ReasonRecordDamaged    Reason = "MaintenanceRecordDamaged"
+	ReasonRecordUnreadable Reason = "MaintenanceRecordUnreadable"
 	ReasonBadArgument      Reason = "KopiaArgument"
 	ReasonKopia            Reason = "KopiaFailed"
 )
@@ -114,11 +115,32 @@ func maintenanceClasses() []class {
 			"set the clocks of the node and of the storage right",
 		},
 		{
-			[]string{"schedule: ", "schedule blob"},
-			fault.Failed, ReasonRecordDamaged,
-			"the blob kopia.maintenance, in which kopia keeps when it maintained the repository, cannot be read",
-			"remove that blob from the storage: kopia begins a new one, and no backup depends on it",
+			[]string{"error reading schedule blob", "permission denied"},
+			fault.Repository, ReasonPermissionDenied,
+			"the mover's user may not read the blob kopia.maintenance, " + maintenanceRecord,
+			runAsOwner + "; or give that file to the owner of the others",
 		},
+		{
+			[]string{"error reading schedule blob"},
+			fault.Repository, ReasonRecordUnreadable,
+			"the storage does not give out the blob kopia.maintenance, " + maintenanceRecord + "; nothing says that it is damaged",
+			"see to it that the storage can be reached, and that its credentials may read that blob",
+		},
+		damagedRecord("invalid schedule blob"),
+		damagedRecord("unable to decrypt schedule blob"),
+		damagedRecord("malformed schedule blob"),
+	}
+}
+
+const maintenanceRecord = "in which kopia keeps when it maintained the repository"
+
+// damagedRecord is what kopia has read of its record, and cannot make out.
+func damagedRecord(text string) class {
+	return class{
+		[]string{text},
+		fault.Failed, ReasonRecordDamaged,
+		"the blob kopia.maintenance, " + maintenanceRecord + ", was read and is damaged",
+		"remove that blob from the storage: kopia begins a new one, and no backup depends on it",
 	}
 }
 

@@ -79,8 +79,23 @@ func situations() []situation {
 		}, false},
 		{"not-owner", kopiaexec.ReasonNotOwner, func(*testing.T, *client) {}, maintain, false},
 		{"maintenance-record-damaged", kopiaexec.ReasonRecordDamaged, func(t *testing.T, c *client) {
-			kopiatest.Write(t, c.repo.Dir+"/kopia.maintenance.f", "x")
-		}, func(c *client) kopiaexec.Call { return kopiaexec.Call{Command: argv.MaintenanceInfo(c.paths)} }, false},
+			kopiatest.Write(t, c.record(), "x")
+		}, maintenanceInfo, false},
+		{"maintenance-record-undecipherable", kopiaexec.ReasonRecordDamaged, func(t *testing.T, c *client) {
+			kopiatest.Write(t, c.record(), strings.Repeat("damaged", 20))
+		}, maintenanceInfo, false},
+		{"maintenance-record-denied", kopiaexec.ReasonPermissionDenied, func(t *testing.T, c *client) {
+			kopiatest.Write(t, c.record(), "x")
+			if err := os.Chmod(c.record(), 0); err != nil {
+				t.Fatal(err)
+			}
+			c.withoutRights(t)
+		}, maintenanceInfo, false},
+		{"maintenance-record-unreadable", kopiaexec.ReasonRecordUnreadable, func(t *testing.T, c *client) {
+			if err := os.Mkdir(c.record(), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}, maintenanceInfo, false},
 		{"clock-skew", kopiaexec.ReasonClockSkew, func(t *testing.T, c *client) { c.skew(t) }, maintain, false},
 		{"target-read-only", kopiaexec.ReasonTargetReadOnly, func(t *testing.T, c *client) { c.mountTarget(t, syscall.MS_RDONLY) }, restore, true},
 		{"target-full", kopiaexec.ReasonTargetFull, func(t *testing.T, c *client) { c.mountTarget(t, 0) }, restore, true},
@@ -96,12 +111,19 @@ func maintain(c *client) kopiaexec.Call {
 	return kopiaexec.Call{Command: argv.MaintenanceRun(c.paths)}
 }
 
+func maintenanceInfo(c *client) kopiaexec.Call {
+	return kopiaexec.Call{Command: argv.MaintenanceInfo(c.paths)}
+}
+
+// record is the blob in which kopia keeps when it maintained the repository.
+func (c *client) record() string { return c.repo.Dir + "/kopia.maintenance.f" }
+
 // skew lets the storage's clock be an hour behind: kopia tells it from the time of
 // the blob that it has just written.
 func (c *client) skew(t *testing.T) {
 	t.Helper()
 	c.repo.Run(t, "maintenance", "set", "--owner=u@h")
-	name, done := c.repo.Dir+"/kopia.maintenance.f", make(chan struct{})
+	name, done := c.record(), make(chan struct{})
 	t.Cleanup(func() { close(done) })
 	go func() {
 		for {
@@ -148,15 +170,15 @@ func TestDiagnoseOnRealKopia(t *testing.T) {
 					t.Errorf("diagnosed %s, want %s:\n%s", got.Reason, s.reason, strings.Join(out.Log, "\n"))
 				}
 				if *update {
-					c.record(t, s, call, out)
+					c.writeDown(t, s, call, out)
 				}
 			})
 		}
 	})
 }
 
-// record writes kopia's text down, with the command that made it.
-func (c *client) record(t *testing.T, s situation, call kopiaexec.Call, out kopiaexec.Output) {
+// writeDown writes kopia's text down, with the command that made it.
+func (c *client) writeDown(t *testing.T, s situation, call kopiaexec.Call, out kopiaexec.Output) {
 	t.Helper()
 	version, err := c.runner.Version(t.Context(), filepath.Join(t.TempDir(), "memory"))
 	if err != nil {

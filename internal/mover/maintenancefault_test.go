@@ -152,6 +152,15 @@ func brokenMaintenanceRows() []truthRow {
 				t.Errorf("hint %q", o.Hint)
 			}
 		}},
+		{"the record may not be read", func(t *testing.T, w *world) outcome {
+			w.run(t).want(t, result.Succeeded, 0, "")
+			chmod(t, w.repo.Blobs(t, "kopia.maintenance")[0], 0)
+			return w.runAs(t, nobody)
+		}, result.Failed, 7, "StoragePermissionDenied", -1, func(t *testing.T, _ *world, o outcome) {
+			if strings.Contains(o.Message+o.Hint, "damaged") || strings.Contains(o.Hint, "remove") || !strings.Contains(o.Hint, "spec.podSecurityContext.runAsUser") {
+				t.Errorf("message %q, hint %q", o.Message, o.Hint)
+			}
+		}},
 		{"a task without its part", func(t *testing.T, w *world) outcome {
 			w.task.Maintenance = nil
 			return refusedUntouched(t, w)
