@@ -25,7 +25,7 @@ func firstWarning(r result.Result) string {
 
 // maintained is a maintenance in a few words.
 func maintained(m *result.MaintenanceReport) string {
-	text := ui.Count(int64(len(m.Cycles)), "cycle")
+	text := ui.Count(int64(m.Count()), "cycle")
 	if m.PreviousOwner != "" {
 		text += ", taken over from " + m.PreviousOwner
 	}

@@ -15,7 +15,8 @@ var ErrNotEvent = errors.New("not an event line")
 // Decode reads a Result from a termination message. It returns a Result only
 // when the document is whole, of this version, and has an outcome, so that a
 // mover that died half-way can never be taken for one that succeeded. A backup
-// that succeeded names its snapshot and how that was proved.
+// that succeeded names its snapshot and how that was proved, a maintenance counts
+// the cycles that it was proved by.
 func Decode(message []byte) (*Result, error) {
 	var r Result
 	if err := decodeOne(message, &r); err != nil {
@@ -112,10 +113,15 @@ func (r *Result) check() error {
 	if good != (r.ExitCode == 0) {
 		return fmt.Errorf("outcome %s with exit code %d", r.Outcome, r.ExitCode)
 	}
-	// Nothing was proved of a source that was skipped.
-	if r.Operation == OperationBackup && good && r.Outcome != Skipped &&
-		(r.Snapshot == nil || r.Snapshot.ID == "" || r.Snapshot.Proved == "") {
+	// Nothing was proved of what was skipped.
+	if !good || r.Outcome == Skipped {
+		return nil
+	}
+	switch {
+	case r.Operation == OperationBackup && (r.Snapshot == nil || r.Snapshot.ID == "" || r.Snapshot.Proved == ""):
 		return fmt.Errorf("outcome %s of a backup without a proved snapshot", r.Outcome)
+	case r.Operation == OperationMaintenance && (r.Maintenance == nil || r.Maintenance.Count() == 0):
+		return fmt.Errorf("outcome %s of a maintenance without a cycle on record", r.Outcome)
 	}
 	return nil
 }

@@ -95,8 +95,12 @@ func TestMarshalBoundedFallsBackToTheCore(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("p", result.TerminationMessageBytes)
 	rows := map[string]result.Result{
-		"a restore to a long path":    {Restore: &result.RestoreReport{TargetDir: long}},
-		"a maintenance of many parts": {Maintenance: &result.MaintenanceReport{Owner: "a@b", Cycles: slices.Repeat([]result.MaintenanceCycle{{Name: "snapshot-gc", Error: long}}, 20)}},
+		"a restore to a long path": {Restore: &result.RestoreReport{TargetDir: long}},
+		"a maintenance of a long owner": {
+			Operation:   result.OperationMaintenance,
+			Maintenance: &result.MaintenanceReport{Owner: long, Cycles: []result.MaintenanceCycle{{Name: "snapshot-gc"}, {Name: "cleanup-logs"}}},
+		},
+		"a maintenance of many parts": {Operation: result.OperationMaintenance, Maintenance: &result.MaintenanceReport{Owner: "a@b", Cycles: slices.Repeat([]result.MaintenanceCycle{{Name: "snapshot-gc", Error: long}}, 20)}},
 		"a snapshot of a long path":   {Snapshot: &result.Snapshot{ID: "abc", Identity: result.Identity{Path: long}}},
 		"a repository of a long type": {Repository: &result.RepositoryInfo{Type: long}},
 	}
@@ -108,6 +112,9 @@ func TestMarshalBoundedFallsBackToTheCore(t *testing.T) {
 			continue
 		}
 		got, err := result.Decode(data)
+		if err == nil && r.Maintenance != nil && got.Maintenance.Count() != len(r.Maintenance.Cycles) {
+			t.Errorf("%s: %d of %d cycles are counted", name, got.Maintenance.Count(), len(r.Maintenance.Cycles))
+		}
 		if err != nil || got.RunID != "run-1" || (r.Snapshot != nil) != (got.Snapshot != nil) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -201,21 +208,45 @@ func TestDecodeRefusesASuccessWithoutProof(t *testing.T) {
 		"a list":                  {result.OperationList, result.Succeeded, nil, true},
 	}
 	for name, row := range rows {
-		r := &result.Result{APIVersion: result.APIVersion, Kind: result.KindResult, Operation: row.operation, Outcome: row.outcome, Snapshot: row.snapshot}
-		message, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line, err := result.EventLine(result.Event{Type: result.EventResult, Result: r})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := result.Decode(message); (err == nil) != row.accepted {
-			t.Errorf("%s, as a message: %v", name, err)
-		}
-		if _, err := result.DecodeEventLine(line); (err == nil) != row.accepted {
-			t.Errorf("%s, as an event: %v", name, err)
-		}
+		checkDecodes(t, name, result.Result{Operation: row.operation, Outcome: row.outcome, Snapshot: row.snapshot}, row.accepted)
+	}
+}
+
+// A maintenance succeeded only if it was found on record.
+func TestDecodeRefusesAMaintenanceWithoutProof(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		outcome  result.Outcome
+		report   *result.MaintenanceReport
+		accepted bool
+	}{
+		"proved":            {result.Succeeded, &result.MaintenanceReport{Cycles: []result.MaintenanceCycle{{Name: "snapshot-gc"}}}, true},
+		"proved, and cut":   {result.SucceededWithWarnings, &result.MaintenanceReport{OmittedCycles: 7}, true},
+		"no report":         {result.Succeeded, nil, false},
+		"nothing on record": {result.Succeeded, &result.MaintenanceReport{Owner: "a@b"}, false},
+		"skipped":           {result.Skipped, nil, true},
+	} {
+		checkDecodes(t, name, result.Result{Operation: result.OperationMaintenance, Outcome: row.outcome, Maintenance: row.report}, row.accepted)
+	}
+}
+
+// checkDecodes checks whether the Result is accepted, by either way that it travels.
+func checkDecodes(t *testing.T, name string, r result.Result, accepted bool) {
+	t.Helper()
+	r.APIVersion, r.Kind = result.APIVersion, result.KindResult
+	message, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := result.EventLine(result.Event{Type: result.EventResult, Result: &r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := result.Decode(message); (err == nil) != accepted {
+		t.Errorf("%s, as a message: %v", name, err)
+	}
+	if _, err := result.DecodeEventLine(line); (err == nil) != accepted {
+		t.Errorf("%s, as an event: %v", name, err)
 	}
 }
 

@@ -25,13 +25,13 @@ func Reductions() []Reduction {
 		{[]string{"policy.changes"}, "left out from the end, counted in `policy.omittedChanges`", cutChange},
 		{[]string{"warnings"}, "left out from the end, counted in `omittedWarnings`", cutWarning},
 		{[]string{"snapshot.errors"}, "left out from the end, counted in `snapshot.omittedErrors`", cutFileError},
-		{[]string{"maintenance.cycles"}, gone, dropCycles},
+		{[]string{"maintenance.cycles"}, "left out, counted in `maintenance.omittedCycles`", dropCycles},
 		{[]string{"snapshot.tags", "snapshot.pins", "snapshot.retention"}, gone, dropLabels},
 		cutTexts(400),
 		{[]string{"phases", "actions", "cache"}, gone, dropRecord},
 		cutTexts(120),
 		{[]string{
-			"object", "identity", "message", "hint", "repository", "policy", "restore", "maintenance", "kopiaVersion",
+			"object", "identity", "message", "hint", "repository", "policy", "restore", "kopiaVersion", "maintenance.owner", "maintenance.previousOwner", "maintenance.nextFull",
 			"snapshot.identity", "snapshot.rootObject", "snapshot.uploadedBytes",
 		}, gone, keepCore},
 	}
@@ -95,7 +95,7 @@ func dropCycles(r *Result) bool {
 		return false
 	}
 	m := *r.Maintenance
-	m.Cycles = nil
+	m.OmittedCycles, m.Cycles = m.Count(), nil
 	r.Maintenance = &m
 	return true
 }
@@ -142,6 +142,9 @@ func keepCore(r *Result) bool {
 			Incomplete: r.Snapshot.Incomplete, Proved: r.Snapshot.Proved,
 			StartTime: r.Snapshot.StartTime, EndTime: r.Snapshot.EndTime,
 		}
+	}
+	if r.Maintenance != nil {
+		core.Maintenance = &MaintenanceReport{OmittedCycles: r.Maintenance.Count()}
 	}
 	changed := !reflect.DeepEqual(*r, core)
 	*r = core

@@ -204,12 +204,18 @@ type MaintenanceReport struct {
 	// PreviousOwner is who owned it before this run took it over; empty: this run
 	// took nothing over.
 	PreviousOwner string `json:"previousOwner,omitempty"`
-	// Cycles are the parts of the maintenance that this run has begun, by kopia's
-	// names, as snapshot-gc, in order of their start.
+	// Cycles are the parts of a maintenance that came on record during this run, by
+	// kopia's names, as snapshot-gc, in order of their start. The record does not name
+	// the client: those of a run that failed may be another's.
 	Cycles []MaintenanceCycle `json:"cycles,omitempty"`
+	// OmittedCycles counts those cut to keep the Result in its bounds.
+	OmittedCycles int `json:"omittedCycles,omitempty"`
 	// NextFull is when kopia takes the next full maintenance for due.
 	NextFull *time.Time `json:"nextFull,omitempty"`
 }
+
+// Count is how many cycles came on record, with those that were cut.
+func (m *MaintenanceReport) Count() int { return len(m.Cycles) + m.OmittedCycles }
 
 // MaintenanceCycle is one part of a maintenance.
 type MaintenanceCycle struct {

@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -65,6 +66,10 @@ func stoppedBecause(r *result.Result, cause error) {
 		return
 	case fault.TimedOut:
 		r.Outcome, r.ExitCode, r.Reason = result.TimedOut, int(kind.ExitCode()), string(kind)
+		var limit *fault.Error
+		if r.Hint == "" && errors.As(cause, &limit) {
+			r.Hint = limit.Hint // what sets the limit
+		}
 	default:
 		stoppedByOthers(r)
 	}
