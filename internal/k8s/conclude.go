@@ -14,6 +14,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
@@ -37,6 +38,7 @@ func concluded(collect *run.Collector, pod *corev1.Pod, gone bool) *result.Resul
 		}
 	}
 	r := collect.Agree(message, how)
+	hint = spec.FieldsOf(r.Object.Kind, hint)
 	switch {
 	case r.Outcome == result.Unknown && (neverBegan(pod) || !collect.Heard() && stoppedTooSoon(pod)):
 		neverStarted(r)
@@ -68,6 +70,9 @@ func outOfTime(r *result.Result, pod *corev1.Pod) {
 	}
 	r.Outcome, r.ExitCode, r.Reason = result.TimedOut, int(fault.TimedOut.ExitCode()), string(fault.TimedOut)
 	r.Message, r.Hint = "the mover ran longer"+limit+": "+r.Message, "--timeout sets the limit"
+	if r.Object.Kind == spec.KindKopiaMaintenance {
+		r.Hint += ", or spec.activeDeadlineSeconds"
+	}
 }
 
 // stoppedMark begins the words that say who has stopped a mover.

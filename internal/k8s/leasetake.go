@@ -96,7 +96,7 @@ func cannotTake(err error, name string) error {
 	if apierrors.IsForbidden(err) {
 		kind = fault.Refused
 	}
-	return fault.New(kind, "take the source's Lease: %w", err).At("Lease " + name)
+	return fault.New(kind, "take the object's Lease: %w", err).At("Lease " + name)
 }
 
 // noteUnanswered keeps the name of a Lease of which it is not known whether this run has

@@ -13,6 +13,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // moverContainer is the mover's container in its pod.
@@ -137,8 +138,8 @@ func (t *Target) cannotPlace(ctx context.Context, pod *corev1.Pod, c *corev1.Pod
 	}
 	return fault.New(fault.Failed, "no node takes the mover: %s", c.Message).At("pod " + pod.Namespace + "/" + pod.Name).
 		WithWhy("the scheduler has said so for " + placeGrace.String() + " (the text above is its own)").
-		WithHint("correct spec.kopia.moverAffinity or moverResources, or make room; a --scheduled-timeout of more than " +
-			time.Duration(usual).String() + " waits on whatever the scheduler says")
+		WithHint("correct " + spec.FieldsOf(t.plan.Object.Kind, "spec.kopia.moverAffinity or spec.kopia.moverResources") +
+			", or make room; a --scheduled-timeout of more than " + time.Duration(usual).String() + " waits on whatever the scheduler says")
 }
 
 // nodesToCome reports whether an autoscaler has said that it makes a node for the

@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 var began = time.Date(2026, 11, 24, 2, 47, 0, 0, time.UTC)
@@ -99,6 +102,32 @@ func TestAMoversEndIsNamed(t *testing.T) {
 	for name, c := range cases {
 		if how, _ := ending(c.pod, c.gone); !strings.Contains(how, c.want) {
 			t.Errorf("%s: %q, want %q in it", name, how, c.want)
+		}
+	}
+}
+
+// TestHintsNameTheFieldsOfTheKind: a KopiaMaintenance has no spec.kopia.
+func TestHintsNameTheFieldsOfTheKind(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string][2]string{
+		spec.KindReplicationSource: {"raise spec.kopia.moverResources.limits.memory", "correct spec.kopia.moverAffinity or spec.kopia.moverResources, or"},
+		spec.KindKopiaMaintenance:  {"raise spec.resources.limits.memory", "correct spec.affinity or spec.resources, or"},
+	} {
+		object := result.ObjectRef{Kind: kind, Namespace: "prod", Name: "nightly"}
+		killed := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: moverContainer}}}}
+		killed.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: moverContainer, State: corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled", ExitCode: 137, StartedAt: metav1.Time{Time: began}},
+		}}}
+		collect := &run.Collector{Task: &result.Task{Object: object}, Now: time.Now, Stopped: func() error { return nil }}
+		if r := concluded(collect, killed, false); r.Hint != want[0] {
+			t.Errorf("%s, out of memory: %q, want %q", kind, r.Hint, want[0])
+		}
+		x := targetAt(time.Hour)
+		x.cluster, x.plan.Object, x.firstSeen["unschedulable"] = newWorld(t).cluster, object, began
+		err := x.cannotPlace(t.Context(), killed, &corev1.PodCondition{Reason: corev1.PodReasonUnschedulable}, plan.Wait{Timeout: 1})
+		var f *fault.Error
+		if !errors.As(err, &f) || !strings.Contains(f.Hint, want[1]) {
+			t.Errorf("%s, no node: %v, want %q in its hint", kind, err, want[1])
 		}
 	}
 }

@@ -35,15 +35,8 @@ func sourceKind() kind {
 func maintenanceKind() kind {
 	return kind{
 		resource: "kopiamaintenances", names: NameMaintenance, base: "spec",
-		fields: map[string]string{
-			"repository":           "repository.repository",
-			"customCA":             "repository.customCA",
-			"moverSecurityContext": "podSecurityContext",
-			"moverServiceAccount":  "serviceAccountName",
-			"moverResources":       "resources",
-			"moverAffinity":        "affinity",
-		},
-		pause: `{"spec":{"suspend":true}}`, pausing: "suspend",
+		fields: spec.MaintenanceFields(),
+		pause:  `{"spec":{"suspend":true}}`, pausing: "suspend",
 	}
 }
 
