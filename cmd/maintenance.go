@@ -11,11 +11,13 @@ const maintenanceLong = `Run the KopiaMaintenances of the input now: those of ma
 holds (NAME).
 
 A full maintenance of the repository is run: contents that no snapshot needs any more are dropped, and
-what is left is packed and indexed again. Success means that a fresh kopia process has found every part
-of it in the repository's own record. The repository must exist, and maintenance@volsync must own its
-maintenance, or whom its Secret names; --take-ownership makes it the owner.
+what is left is packed and indexed again. Success means that kopia has said that it finished, and that a
+fresh kopia process has found the maintenance in the repository's own record, from its first part to its
+last, with no part failed and none of another client's between. The repository must exist, and
+maintenance@volsync must own its maintenance, or whom its Secret names; --take-ownership makes it the owner.
 
-With --local it runs on this machine: --repository-dir stands in for the repository.`
+With --local it runs on this machine: --repository-dir stands in for the repository. Maintenances of one
+repository run one at a time there, whatever Secrets name it.`
 
 const maintenanceExamples = `  # Maintain the repository that a manifest names, in the cluster
   kubectl volsync-kopia maintenance -f maintenance.yaml -n prod

@@ -19,7 +19,9 @@ type moverFlags struct {
 	task           string
 	terminationLog string
 	lock           string
-	watchParent    bool
+	// maintenanceLocks is the directory of the locks of repositories; see local.HoldMaintenance.
+	maintenanceLocks string
+	watchParent      bool
 }
 
 // NewMoverCommand returns the hidden in-pod entry. It builds no Kubernetes
@@ -36,6 +38,7 @@ func NewMoverCommand(f *Factory) *cobra.Command {
 	c.Flags().StringVar(&flags.task, "task", "", "the task, a JSON file")
 	c.Flags().StringVar(&flags.terminationLog, "termination-log", "", "file that takes the bounded result")
 	c.Flags().StringVar(&flags.lock, "lock", "", "file to hold locked while this process lives")
+	c.Flags().StringVar(&flags.maintenanceLocks, "maintenance-locks", "", "directory of the locks that keep two maintenances of a repository apart on this machine")
 	c.Flags().BoolVar(&flags.watchParent, "watch-parent", false, "stop as with SIGTERM when the parent process dies")
 	return c
 }
@@ -60,6 +63,9 @@ func (m *moverFlags) run(ctx context.Context, f *Factory) error {
 			return exitOf(mover.Refuse(ctx, *task, options, "NotLocked", fault.New(fault.Refused, "%w", err)))
 		}
 		defer release()
+	}
+	if m.maintenanceLocks != "" {
+		options.HoldMaintenance = func(uniqueID string) (func(), error) { return local.HoldMaintenance(m.maintenanceLocks, uniqueID) }
 	}
 	if m.watchParent {
 		var cancel context.CancelCauseFunc

@@ -10,8 +10,13 @@ import (
 
 // turns has the sources of one input that may have to make their repository run
 // one at a time, until one of them has opened it: two that make it at once
-// destroy it, and not every storage lets the movers see each other. Maintenances of one
-// repository always run one at a time: kopia's own lock is but a file of each mover.
+// destroy it, and not every storage lets the movers see each other.
+//
+// Maintenances of one command run one at a time, unless their plans know that they are at
+// different places: two Secrets may name one repository, and only the movers read them.
+// Kopia's own lock, a file of each mover, keeps none of them apart. Of two commands,
+// nothing here does: on this machine local.HoldMaintenance does it, and everywhere the
+// proof finds out about another.
 type turns struct {
 	mu     sync.Mutex
 	places map[string]*place
@@ -73,8 +78,13 @@ func (t *turns) at(name string) *place {
 
 // repositoryOf names the repository as far as a plan knows it.
 func repositoryOf(p plan.Plan) string {
-	if p.Local != nil && p.Local.RepositoryDir != "" {
+	switch {
+	case p.Local != nil && p.Local.RepositoryDir != "":
 		return p.Local.RepositoryDir
+	case p.Task.Maintenance != nil:
+		// In whatever namespace: one export may be mounted at the same path in two of
+		// them. Places that nobody knows share one turn.
+		return "maintenance at " + p.Repository.Location
 	}
 	return p.Object.Namespace + "/" + p.Repository.Secret + " " + p.Repository.Location
 }

@@ -58,3 +58,46 @@ func TestSourcesThatMayMakeOneRepositoryTakeTurns(t *testing.T) {
 		}
 	}
 }
+
+func maintains(namespace, secret, location string) plan.Plan {
+	return plan.Plan{
+		Object:     result.ObjectRef{Namespace: namespace},
+		Repository: plan.Repository{Secret: secret, Location: location},
+		Task:       &result.Task{Maintenance: &result.MaintenanceTask{}},
+	}
+}
+
+// Two Secrets may name one repository: only a place that is known to be another lets a
+// second maintenance begin.
+func TestMaintenancesTakeTurns(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the run was cancelled"))
+	here := &plan.LocalEnv{RepositoryDir: "/r"}
+	local := maintains("prod", "b", "/r")
+	local.Local = here
+	for name, row := range map[string]struct {
+		first, second plan.Plan
+		together      bool
+	}{
+		"one Secret": {maintains("prod", "a", ""), maintains("prod", "a", ""), false},
+		"two Secrets, of places that nobody knows": {maintains("prod", "a", ""), maintains("prod", "b", ""), false},
+		"two namespaces":                {maintains("prod", "a", ""), maintains("test", "a", ""), false},
+		"two Secrets, one place":        {maintains("prod", "a", "/mnt/r"), maintains("test", "b", "/mnt/r"), false},
+		"two places":                    {maintains("prod", "a", "/mnt/r"), maintains("prod", "a", "/mnt/s"), true},
+		"one directory of this machine": {local, local, false},
+	} {
+		var waiting turns
+		give, _, err := waiting.take(ended, row.first)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, _, err := waiting.take(ended, row.second); (err == nil) != row.together {
+			t.Errorf("%s: %v, want them together: %v", name, err, row.together)
+		}
+		give(&result.Result{Repository: &result.RepositoryInfo{UniqueID: "x"}})
+		if _, waited, err := waiting.take(ended, row.first); err != nil || waited {
+			t.Errorf("%s: after the end of the first: waited %v, %v", name, waited, err)
+		}
+	}
+}

@@ -56,8 +56,17 @@ func DecodeMaintenance(stdout []byte) (Maintenance, error) {
 	return m, nil
 }
 
+// saidFinished is the line that ends the log of a full maintenance, a good one or not. A
+// kopia that maintains nothing, as another process holds its lock, does not print it.
+const saidFinished = "Finished full maintenance."
+
+// FinishedMaintenance reports whether the log is that of a kopia that has itself come to
+// the end of a full maintenance; by its exit code, whether that was a good one.
+func FinishedMaintenance(log []string) bool { return slices.Contains(log, saidFinished) }
+
 // Since returns the cycles that are on record here and were not before, in order of
-// their start. No clock but the one that wrote the record is asked: ours may differ.
+// their start. The record does not say which client a cycle was by, nor is any clock
+// asked: ours may differ from the one that wrote it.
 func (m Maintenance) Since(before Maintenance) []result.MaintenanceCycle {
 	type started struct {
 		at    time.Time

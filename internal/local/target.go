@@ -114,9 +114,13 @@ func (t *Target) runMover(outer context.Context, step plan.Step) (*result.Result
 	}
 	termination := filepath.Join(t.WorkDir, terminationFile)
 	collect := run.Collector{Observer: t.Observer, Task: task, Began: t.Now(), Now: t.Now, Stopped: func() error { return context.Cause(ctx) }}
+	args := []string{"mover", "--task", taskPath, "--termination-log", termination, "--lock", t.Run.MoverLock(), "--watch-parent"}
+	if task.Maintenance != nil {
+		args = append(args, "--maintenance-locks", t.Run.MaintenanceLocks())
+	}
 	end, err := kopiaexec.Child{
 		Executable: t.Executable,
-		Args:       []string{"mover", "--task", taskPath, "--termination-log", termination, "--lock", t.Run.MoverLock(), "--watch-parent"},
+		Args:       args,
 		Env:        t.Env,
 		Grace:      time.Duration(task.GracePeriod) + moverMargin,
 		OnLine:     collect.Line,

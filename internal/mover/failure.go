@@ -9,6 +9,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
 // failure is the end of a run that was not a success, with the stable word for
@@ -97,10 +98,7 @@ func (d *driver) conclude(ctx context.Context, err error) {
 	var e *fault.Error
 	if errors.As(err, &e) {
 		// A diagnosis knows neither the Secret's name nor whose run it is.
-		d.res.Hint = strings.ReplaceAll(d.log.redact(e.Hint), anySecret, d.secretName())
-		if d.task.Operation == result.OperationMaintenance {
-			d.res.Hint = ofMaintenance(d.res.Hint)
-		}
+		d.res.Hint = spec.FieldsOf(d.task.Object.Kind, strings.ReplaceAll(d.log.redact(e.Hint), anySecret, d.secretName()))
 		if e.Why != "" {
 			d.res.Message += " (" + d.log.redact(e.Why) + ")"
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
@@ -38,6 +37,13 @@ func (d *driver) maintain(ctx context.Context) error {
 	stdout, err := d.open(ctx, argv.MaintenanceInfo(d.paths))
 	if err != nil {
 		return err
+	}
+	if hold := d.options.HoldMaintenance; hold != nil {
+		release, err := hold(d.res.Repository.UniqueID)
+		if err != nil {
+			return failed("MaintenanceUnderWay", err)
+		}
+		defer release()
 	}
 	before, err := decodeMaintenance(stdout)
 	if err != nil {
@@ -147,7 +153,7 @@ func (d *driver) runMaintenance(ctx context.Context, before kopiaexec.Maintenanc
 		}
 		return final(diagnosed("maintain the repository", out))
 	}
-	return d.proveMaintenance(ctx, before)
+	return d.proveMaintenance(ctx, before, out.Log)
 }
 
 // stoppedMaintaining is the end of a run that was told to stop. Kopia does not listen
@@ -161,13 +167,4 @@ func (d *driver) stoppedMaintaining(ctx context.Context, out kopiaexec.Output) e
 		what += fmt.Sprintf("; the ownership, taken over from %s, stays with %s", from, d.res.Maintenance.Owner)
 	}
 	return stopOf(ctx, what)
-}
-
-// ofMaintenance names in a hint the fields that a KopiaMaintenance has for those of a
-// ReplicationSource.
-func ofMaintenance(hint string) string {
-	return strings.NewReplacer(
-		"spec.kopia.moverResources", "spec.resources",
-		"spec.kopia.moverSecurityContext", "spec.podSecurityContext",
-	).Replace(hint)
 }

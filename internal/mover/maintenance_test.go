@@ -12,6 +12,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -231,6 +232,31 @@ func TestTheSecretNamesWhoMaintains(t *testing.T) {
 	})
 }
 
+// Who holds the repository of the unique id decides whether it is maintained, and has it
+// until kopia has ended and the record is read back.
+func TestOneMaintenanceOfARepositoryAtATime(t *testing.T) {
+	t.Parallel()
+	w, held := maintained(newWorld(t, kopiatest.Kopia(t))), 0
+	w.options.HoldMaintenance = func(string) (func(), error) {
+		return nil, fault.New(fault.Refused, "another one is under way").WithHint("wait")
+	}
+	o := refusedUntouched(t, w)
+	o.want(t, result.Refused, 5, "MaintenanceUnderWay")
+	if o.Hint != "wait" || o.KopiaProcesses != 1 {
+		t.Errorf("%d processes, hint %q", o.KopiaProcesses, o.Hint)
+	}
+	var id string
+	w.options.HoldMaintenance = func(uniqueID string) (func(), error) {
+		id = uniqueID
+		return func() { held = len(w.record(t).cycles()) }, nil
+	}
+	o = w.run(t)
+	o.want(t, result.Succeeded, 0, "")
+	if id == "" || id != o.Repository.UniqueID || held == 0 {
+		t.Errorf("held as %q, the repository is %q; let go with %d cycles on record", id, o.Repository.UniqueID, held)
+	}
+}
+
 func silentMaintenanceRows() []truthRow {
 	quick := `*"maintenance run"*) for a; do shift; [ "$a" = --full ] || set -- "$@" "$a"; done;; esac`
 	return []truthRow{
@@ -254,8 +280,32 @@ func silentMaintenanceRows() []truthRow {
 			w.shim(t, `case "$*" in *"maintenance run"*) exit 0;; esac`)
 			return w.run(t)
 		}, result.Failed, 1, "MaintenanceNotRecorded", -1, nil},
+		{"another client maintains while kopia does nothing", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"maintenance run"*) "$KOPIA" "$@" 2>/dev/null; exit;; esac`)
+			return w.run(t)
+		}, result.Failed, 1, "MaintenanceNotDone", -1, func(t *testing.T, w *world, o outcome) {
+			if len(w.record(t).cycles()) == 0 || !strings.Contains(o.Message, "snapshot-gc") {
+				t.Errorf("on record %v, message %q", w.record(t).cycles(), o.Message)
+			}
+		}},
+		{"another client maintains while kopia does", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"maintenance run"*) "$KOPIA" "$@" 2>/dev/null || exit; exec "$KOPIA" "$@";; esac`)
+			return w.run(t)
+		}, result.Failed, 1, "AnotherMaintenance", -1, func(t *testing.T, _ *world, o outcome) {
+			if !strings.Contains(o.Message, "another client") || !strings.Contains(o.Message, "snapshot-gc") || !strings.Contains(o.Hint, "run it again") {
+				t.Errorf("message %q, hint %q", o.Message, o.Hint)
+			}
+		}},
 		{"kopia did less than a full maintenance", func(t *testing.T, w *world) outcome {
 			w.shim(t, `case "$*" in `+quick)
+			return w.run(t)
+		}, result.Failed, 1, "MaintenanceNotDone", -1, func(t *testing.T, _ *world, o outcome) {
+			if len(o.Maintenance.Cycles) == 0 {
+				t.Errorf("message %q, cycles %v", o.Message, o.Maintenance.Cycles)
+			}
+		}},
+		{"kopia says that it has done more than is on record", func(t *testing.T, w *world) outcome {
+			w.shim(t, `case "$*" in *"maintenance run"*) echo "Finished full maintenance." >&2;; esac; case "$*" in `+quick)
 			return w.run(t)
 		}, result.Failed, 1, "MaintenanceIncomplete", -1, func(t *testing.T, _ *world, o outcome) {
 			if !strings.Contains(o.Message, "snapshot-gc") || len(o.Maintenance.Cycles) == 0 {

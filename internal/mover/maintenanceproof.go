@@ -57,11 +57,11 @@ func cutError(text string) string {
 	return strings.ToValidUTF8(text[:mostErrorBytes], "") + "..."
 }
 
-// proveMaintenance holds what kopia said by its exit code against the record. Exit
-// code 0 is no proof: kopia says so too when another process of this machine holds its
-// lock and it has done nothing. Nor is the time at which the next one is due, which
-// kopia sets before it begins.
-func (d *driver) proveMaintenance(ctx context.Context, before kopiaexec.Maintenance) error {
+// proveMaintenance holds what kopia said by exit code 0 and in its log against the
+// record. Neither is a proof alone: the exit code is 0 also when another process of this
+// machine holds kopia's lock and nothing was done, and what is on record may be another
+// client's. The time at which the next one is due is set before kopia begins.
+func (d *driver) proveMaintenance(ctx context.Context, before kopiaexec.Maintenance, log []string) error {
 	after, err := d.readRecord(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -70,7 +70,7 @@ func (d *driver) proveMaintenance(ctx context.Context, before kopiaexec.Maintena
 		return err
 	}
 	d.tell(before, after)
-	if err := final(judgeCycles(d.res.Maintenance.Cycles)); err != nil {
+	if err := final(judgeMaintenance(d.res.Maintenance.Cycles, kopiaexec.FinishedMaintenance(log))); err != nil {
 		return err
 	}
 	if wanted := d.res.Identity.String(); after.Owner != wanted {
@@ -81,25 +81,43 @@ func (d *driver) proveMaintenance(ctx context.Context, before kopiaexec.Maintena
 	return nil
 }
 
-// judgeCycles is the truth table of a kopia maintenance run --full that has ended with
-// exit code 0:
+// judgeMaintenance is the truth table of a kopia maintenance run --full that has ended
+// with exit code 0, and with or without the word that it has finished:
 //
-//	new on record                          verdict
-//	nothing                                MaintenanceNotRecorded
-//	a cycle that failed                    MaintenanceCycleFailed
-//	not both the first and the last cycle  MaintenanceIncomplete
-//	anything else                          done
-func judgeCycles(cycles []result.MaintenanceCycle) error {
+//	new on record                          kopia's word  verdict
+//	nothing                                any           MaintenanceNotRecorded
+//	anything                               none          MaintenanceNotDone
+//	a cycle more than once                 finished      AnotherMaintenance
+//	a cycle that failed                    finished      MaintenanceCycleFailed
+//	not both the first and the last cycle  finished      MaintenanceIncomplete
+//	anything else                          finished      done
+func judgeMaintenance(cycles []result.MaintenanceCycle, finished bool) error {
 	if len(cycles) == 0 {
-		return failed("MaintenanceNotRecorded", fault.New(fault.Failed, "kopia ended without an error, and the repository has no record of a maintenance by this run").
+		return failed("MaintenanceNotRecorded", fault.New(fault.Failed, "kopia ended without an error, and nothing new is on the repository's record of its maintenance").
 			WithHint("kopia does nothing while another process holds its lock, and one of two that run at once can lose its record: run it again when no other runs"))
 	}
+	if !finished {
+		return failed("MaintenanceNotDone", fault.New(fault.Failed, "kopia ended without an error, and has not said that it finished a full maintenance: "+
+			"what has come on the repository's record meanwhile is another client's, or less than that: %s", cycleNames(cycles)).
+			WithHint("run it again when no other client maintains the repository"))
+	}
+	return judgeCycles(cycles)
+}
+
+// judgeCycles judges what came on record while kopia maintained.
+func judgeCycles(cycles []result.MaintenanceCycle) error {
 	seen := map[string]bool{}
+	for _, c := range cycles {
+		if seen[c.Name] { // no maintenance has a cycle twice
+			return failed("AnotherMaintenance", fault.New(fault.Failed, "another client has maintained the repository meanwhile, and nobody can tell whose the cycles on record are: %s", cycleNames(cycles)).
+				WithHint("find out which client that is, and let one maintain the repository; then run it again"))
+		}
+		seen[c.Name] = true
+	}
 	for _, c := range cycles {
 		if c.Error != "" {
 			return failed("MaintenanceCycleFailed", fault.New(fault.Failed, "the cycle %s of the maintenance failed: %s", c.Name, c.Error))
 		}
-		seen[c.Name] = true
 	}
 	for _, name := range []string{firstCycle, lastCycle} {
 		if !seen[name] {

@@ -30,6 +30,10 @@ type Options struct {
 	// KopiaVersion is kopia's version where the caller knows it; empty: it is
 	// found out.
 	KopiaVersion string
+	// HoldMaintenance makes this process the only one of its machine that maintains the
+	// repository of the unique id, until release is called, or refuses; nil: whoever runs
+	// the mover sees to it.
+	HoldMaintenance func(uniqueID string) (release func(), err error)
 	// Heartbeat is how long the log may be silent; 0: 20 seconds.
 	Heartbeat time.Duration
 }

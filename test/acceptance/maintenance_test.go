@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiatest"
@@ -123,7 +124,7 @@ func TestMaintenanceIsRefusedUnlessItMay(t *testing.T) {
 		"somebody else's":    {seed: true, owner: "root@old", code: 5, reason: "NotOwner", says: "--take-ownership"},
 		"taken over":         {seed: true, owner: "root@old", flags: []string{"--take-ownership"}},
 		"wrong password":     {seed: true, password: "c4n4ry-that-is-wrong", code: 7, reason: "WrongPassword"},
-		"no repository":      {code: 7},
+		"no repository":      {code: 7, reason: "RepositoryNotInitialized"},
 		"suspended":          {seed: true, code: 5, flags: []string{"-f", "suspended"}, says: "VK516"},
 		"suspended, forced":  {seed: true, flags: []string{"-f", "suspended", "--force"}},
 		"out of time at all": {seed: true, code: 6, flags: []string{"--timeout=1ms"}},
@@ -187,5 +188,58 @@ func TestMaintenancesOfOneRepositoryRunOneAfterTheOther(t *testing.T) {
 				t.Errorf("%s and %s ran at the same time", r.Object, other.Object)
 			}
 		}
+	}
+}
+
+// TestAMaintenanceEndsWithItsTime: kopia is stopped in its work, and what sets the limit is told.
+func TestAMaintenanceEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.repo.Seed(t)
+	w.program(t, "kopia-with-notes", `case " $* " in *" maintenance run "*) touch '`+w.dir+`/began'; exec sleep 60;; esac
+exec '`+w.kopia+`' "$@"`)
+	w.extra = []string{"--timeout=5s"}
+	began := time.Now()
+	results, e := w.maintain(t, "testdata/41-maintenance.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "live")))
+	if e.code != 6 || len(results) != 1 || results[0].Outcome != result.TimedOut || !strings.Contains(e.stderr, "fix: --timeout sets the limit") {
+		t.Errorf("exit %d: %+v\n%s", e.code, results, e.stderr)
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "began")); err != nil {
+		t.Errorf("kopia was not at work: %v", err)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// TestARepositoryIsMaintainedOnceAtATime, whatever objects, Secrets and commands name it.
+func TestARepositoryIsMaintainedOnceAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kopiatest.Kopia(t))
+	w.repo.Seed(t)
+	first, e := w.maintain(t, "testdata/41-maintenance.yaml", w.file(t, "secret.yaml", repositorySecret("vault", "live")))
+	if e.code != 0 || len(first) != 1 || first[0].Repository == nil {
+		t.Fatalf("exit %d: %+v\n%s", e.code, first, e.stderr)
+	}
+	lock := flock.New(filepath.Join(w.state, "maintenance", first[0].Repository.UniqueID+".lock"))
+	if free, err := lock.TryLock(); err != nil || !free {
+		t.Fatalf("the lock is there and held after the run: %v, %v", free, err)
+	}
+	other := w.file(t, "other.yaml", "apiVersion: volsync.backube/v1alpha1\nkind: KopiaMaintenance\n"+
+		"metadata: {name: other, namespace: test}\nspec: {repository: {repository: another}}\n")
+	secret := w.file(t, "another.yaml", repositorySecret("another", "test"))
+	before := kopiatest.Entries(t, w.repo.Dir)
+	results, e := w.maintain(t, other, secret)
+	if e.code != 5 || len(results) != 1 || results[0].Reason != "MaintenanceUnderWay" || !strings.Contains(e.stderr, "another maintenance of this repository is under way") {
+		t.Errorf("exit %d: %+v\n%s", e.code, results, e.stderr)
+	}
+	if diff := cmp.Diff(before, kopiatest.Entries(t, w.repo.Dir)); diff != "" {
+		t.Errorf("a refused run has changed the repository (-before +after):\n%s", diff)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if results, e = w.maintain(t, other, secret); e.code != 0 {
+		t.Errorf("after the end of the other: exit %d: %+v\n%s", e.code, results, e.stderr)
 	}
 }
