@@ -77,6 +77,9 @@ func (l *scheduleListFlags) run(ctx context.Context, f *Factory) error {
 	var rows []scheduleRow
 	var names []string
 	for i := range found {
+		if err := found[i].Unreadable; err != nil {
+			f.warning(err.Error())
+		}
 		rows, names = append(rows, scheduleRowOf(&found[i])), append(names, objectName(found[i].Object)...)
 	}
 	if isDocument(l.output) {

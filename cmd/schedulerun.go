@@ -13,7 +13,11 @@ const scheduleRunNowLong = `Start a run of a schedule at once.
 
 A Job is made from the CronJob, as kubectl create job --from does: it runs as the next one of the
 schedule will, also while the schedule is suspended, and is kept as long as the CronJob's other Jobs
-are. The command does not wait for it. While another Job of the schedule runs it is refused.`
+are. The command does not wait for it. While another Job of the schedule runs it is refused.
+
+Kubernetes does not count this Job when the schedule is next due: a Job that starts beside it finds the
+source held, is refused, and fails with exit code 5, while this one goes on. The same happens to this
+one when somebody has begun a run of the source with backup.`
 
 func newScheduleRunNowCommand(f *Factory) *cobra.Command {
 	return &cobra.Command{

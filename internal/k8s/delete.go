@@ -144,8 +144,12 @@ func stillThere(o *unstructured.Unstructured, err error) error {
 	if why := heldBy(o); why != "" {
 		f = f.WithWhy(why)
 	}
-	return f.WithHint("kubectl describe " + o.GetKind() + " " + o.GetName() + " -n " + o.GetNamespace() +
-		" tells what it waits for; kubectl volsync-kopia cleanup -n " + o.GetNamespace() + " looks again")
+	return f.WithHint(describeHint(o) + "; kubectl volsync-kopia cleanup -n " + o.GetNamespace() + " looks again")
+}
+
+// describeHint says how to see what an object waits for.
+func describeHint(o *unstructured.Unstructured) string {
+	return "kubectl describe " + o.GetKind() + " " + o.GetName() + " -n " + o.GetNamespace() + " tells what it waits for"
 }
 
 // untilNotFound asks until the answer is "not found", for as long as a removal may

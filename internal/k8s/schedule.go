@@ -28,6 +28,8 @@ type Schedule struct {
 	Active []string
 	// Last is the last run of the object, whoever has begun it; nil: none is known.
 	Last *LastRun
+	// Unreadable is why the history of its object tells nothing, or nil.
+	Unreadable error
 	// Next is when it runs next; nil: it is suspended.
 	Next *time.Time
 
@@ -63,13 +65,14 @@ func (c *Cluster) Schedules(ctx context.Context, namespace string, now time.Time
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	histories, err := c.lastResults(ctx, namespace)
+	last, unreadable, err := c.lastResults(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
 	for i := range found {
 		s := &found[i]
-		s.Last = s.lastRun(histories[key(s.Object)])
+		s.Unreadable = unreadable[key(s.Object)]
+		s.Last = s.lastRun(last[key(s.Object)])
 		if !s.Suspended {
 			s.Next = s.NextRun(now)
 		}
@@ -168,23 +171,25 @@ func scheduleOf(cron *batchv1.CronJob, jobs []batchv1.Job) Schedule {
 	return s
 }
 
-// lastResults are the last results of the histories, by their objects.
-func (c *Cluster) lastResults(ctx context.Context, namespace string) (map[string]*result.Result, error) {
+// lastResults are the last results of the histories, by their objects, and what is wrong
+// with those that cannot be read.
+func (c *Cluster) lastResults(ctx context.Context, namespace string) (last map[string]*result.Result, unreadable map[string]error, err error) {
 	histories, err := c.histories(ctx, namespace)
 	if err != nil {
-		return nil, err // every Role of this tool may list them
+		return nil, nil, err // every Role of this tool may list them
 	}
-	last := map[string]*result.Result{}
+	last, unreadable = map[string]*result.Result{}, map[string]error{}
 	for i := range histories {
 		h, err := decodeHistory(&histories[i])
 		if err != nil {
-			return nil, err
+			unreadable[key(objectOf(&histories[i]))] = err
+			continue
 		}
 		if n := len(h.Results); n > 0 {
 			last[key(h.Object)] = &h.Results[n-1]
 		}
 	}
-	return last, nil
+	return last, unreadable, nil
 }
 
 // lastRun is the last run by the history, unless a Job is newer: the command of one that

@@ -166,6 +166,25 @@ func TestAScheduleIsFoundByItsObject(t *testing.T) {
 	}
 }
 
+// TestAHistoryThatCannotBeRead hides the outcome of its own schedule only.
+func TestAHistoryThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	other := result.ObjectRef{Kind: "ReplicationSource", Namespace: testNamespace, Name: "other"}
+	broken := historyOf(other)
+	broken.Data = map[string]string{historyKey: "{"}
+	found, err := newWorld(t, cronOf(testSource), historyAgo(t, time.Hour, result.Succeeded), cronOf(other), broken).
+		cluster.Schedules(t.Context(), testNamespace, scheduleTime)
+	if err != nil || len(found) != 2 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	if s := found[0]; s.Object != testSource || s.Unreadable != nil || s.Last == nil || s.Last.Outcome != string(result.Succeeded) {
+		t.Errorf("the one that can: %+v", s)
+	}
+	if s := found[1]; s.Unreadable == nil || !strings.Contains(s.Unreadable.Error(), broken.Name) || s.Last != nil {
+		t.Errorf("the one that cannot: %+v", s)
+	}
+}
+
 // TestAScheduleIsWhereItsCronJobIs, whatever its annotation says: kustomize moves the one
 // and leaves the other.
 func TestAScheduleIsWhereItsCronJobIs(t *testing.T) {

@@ -1,11 +1,18 @@
 package k8s
 
 import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -33,6 +40,40 @@ func (w *world) parts(object result.ObjectRef) {
 		if err := w.dynamic.Tracker().Create(resources()[kind], o, meta.Namespace); err != nil {
 			w.t.Fatal(err)
 		}
+	}
+	cron := cronOf(object)
+	cron.UID = "uid-of-CronJob"
+	if _, err := w.typed.BatchV1().CronJobs(cron.Namespace).Create(w.t.Context(), cron, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		w.t.Fatal(err)
+	}
+	w.allowed("get", "list", "create", "patch", "delete")
+}
+
+// allowed is what the caller may do with everything.
+func (w *world) allowed(verbs ...string) {
+	w.typed.PrependReactor("create", "selfsubjectrulesreviews", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, &authorizationv1.SelfSubjectRulesReview{Status: authorizationv1.SubjectRulesReviewStatus{
+			ResourceRules: []authorizationv1.ResourceRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: verbs}},
+		}}, nil
+	})
+}
+
+// suspends are the changes of spec.suspend, in order.
+func (w *world) suspends() []bool {
+	var changes []bool
+	for _, a := range w.typed.Actions() {
+		if p, ok := a.(clienttesting.PatchAction); ok && p.GetResource().Resource == "cronjobs" {
+			changes = append(changes, strings.Contains(string(p.GetPatch()), `"suspend":true`))
+		}
+	}
+	return changes
+}
+
+// begins adds a Job to both fakes.
+func (w *world) begins(j *batchv1.Job) {
+	jobs := resources()["Job"]
+	if err := errors.Join(w.typed.Tracker().Create(jobs, j, j.Namespace), w.dynamic.Tracker().Create(jobs, untype(w.t, j), j.Namespace)); err != nil {
+		w.t.Error(err)
 	}
 }
 
@@ -62,7 +103,7 @@ func TestAScheduleIsDeletedInOrder(t *testing.T) {
 	}{
 		"nothing runs":    {[]runtime.Object{driverJob(cron, "done", time.Hour, batchv1.JobComplete)}, false, append([]string{"cronjobs/" + name}, inOrder...)},
 		"a Job runs":      {[]runtime.Object{active}, false, nil},
-		"by force":        {[]runtime.Object{active}, true, append([]string{"cronjobs/" + name, "jobs/active"}, inOrder...)},
+		"by force":        {[]runtime.Object{active}, true, append([]string{"jobs/active", "cronjobs/" + name}, inOrder...)},
 		"another one's":   {[]runtime.Object{driverJob(cronOf(other), "others", time.Minute, "")}, false, append([]string{"cronjobs/" + name}, inOrder...)},
 		"a run's own Job": {[]runtime.Object{moverJob(startedAgo(time.Minute))}, false, append([]string{"cronjobs/" + name}, inOrder...)},
 	} {
@@ -91,6 +132,9 @@ func TestWhatIsLeftOfAScheduleIsDeleted(t *testing.T) {
 	if err := w.dynamic.Tracker().Delete(cron, testNamespace, plan.Name(plan.NameCron, testSource, "")); err != nil {
 		t.Fatal(err)
 	}
+	if len(w.suspends()) > 0 {
+		t.Error("there is nothing to suspend")
+	}
 	if gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "ReplicationSource", "app", false); err != nil || len(gone) != 4 {
 		t.Errorf("%v, %v", gone, err)
 	}
@@ -107,11 +151,130 @@ func TestRightsStayWhileTheCronJobDoes(t *testing.T) {
 	w.dynamic.PrependReactor("delete", "cronjobs", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
 	w.cluster.AllowRemoval(10 * time.Millisecond)
 	gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", false)
-	if len(gone) != 0 || fault.KindOf(err) != fault.Leftover {
-		t.Errorf("%v, %v", gone, err)
+	var report strings.Builder
+	fault.Report(&report, err)
+	if again := "schedule delete app -n " + testNamespace; len(gone) != 0 || fault.KindOf(err) != fault.Leftover || !strings.Contains(report.String(), again) {
+		t.Errorf("%v, %s", gone, report.String())
 	}
 	role := w.dynamic.Resource(resources()["RoleBinding"]).Namespace(testNamespace)
 	if _, err := role.Get(t.Context(), plan.Name(plan.NameCron, testSource, ""), metav1.GetOptions{}); err != nil {
 		t.Errorf("the RoleBinding: %v", err)
+	}
+}
+
+// TestAJobWithoutItsCronJobIsCancelledFirst: it, too, has its rights to the end.
+func TestAJobWithoutItsCronJobIsCancelledFirst(t *testing.T) {
+	t.Parallel()
+	name := plan.Name(plan.NameCron, testSource, "")
+	w := newWorld(t, driverJob(cronOf(testSource), "active", time.Minute, ""))
+	w.parts(testSource)
+	if err := w.dynamic.Tracker().Delete(resources()["CronJob"], testNamespace, name); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", false); fault.KindOf(err) != fault.Refused || err == nil || len(gone) > 0 {
+		t.Errorf("without force: %v, %v", gone, err)
+	}
+	if _, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", true); err != nil {
+		t.Error(err)
+	}
+	want := []string{"jobs/active", "configmaps/" + name, "rolebindings/" + name, "roles/" + name, "serviceaccounts/" + name}
+	if diff := cmp.Diff(want, w.removals()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestATickWhileAScheduleIsDeleted: the Job that it has begun is not cancelled unasked, and
+// then the schedule goes on.
+func TestATickWhileAScheduleIsDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.parts(testSource)
+	var once sync.Once
+	w.typed.PrependReactor("patch", "cronjobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		once.Do(func() { w.begins(driverJob(cronOf(testSource), "tick", time.Second, "")) }) // as it is being suspended
+		return false, nil, nil
+	})
+	gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", false)
+	if fault.KindOf(err) != fault.Refused || err == nil || len(gone)+len(w.removals()) > 0 {
+		t.Errorf("%v, %v, deleted %v", gone, err, w.removals())
+	}
+	if diff := cmp.Diff([]bool{true, false}, w.suspends()); diff != "" {
+		t.Errorf("suspended (-want +got):\n%s", diff)
+	}
+}
+
+// TestALateJobEndsBeforeItsRights: one that was made as the CronJob went.
+func TestALateJobEndsBeforeItsRights(t *testing.T) {
+	t.Parallel()
+	name := plan.Name(plan.NameCron, testSource, "")
+	w := newWorld(t)
+	w.parts(testSource)
+	w.dynamic.PrependReactor("delete", "cronjobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		w.begins(driverJob(cronOf(testSource), "late", time.Second, ""))
+		return false, nil, nil
+	})
+	if gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", false); err != nil || len(gone) != 5 {
+		t.Errorf("%v, %v", gone, err)
+	}
+	removals := w.removals()
+	late, binding := slices.Index(removals, "jobs/late"), slices.Index(removals, "rolebindings/"+name)
+	if late < 0 || late > binding {
+		t.Errorf("%v", removals)
+	}
+}
+
+// TestWhoMayNotDeleteAllDeletesNothing, and is told of every right at once.
+func TestWhoMayNotDeleteAllDeletesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.parts(testSource)
+	w.allowed("get", "list", "patch")
+	gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", true)
+	if fault.KindOf(err) != fault.Refused || err == nil || len(gone)+len(w.removals())+len(w.suspends()) > 0 {
+		t.Fatalf("%v, %v, deleted %v", gone, err, w.removals())
+	}
+	var report strings.Builder
+	fault.Report(&report, err)
+	for _, word := range []string{"delete cronjobs.batch", "delete rolebindings.rbac.authorization.k8s.io", "delete serviceaccounts", "--print-role --schedules"} {
+		if !strings.Contains(report.String(), word) {
+			t.Errorf("%q is not in %s", word, report.String())
+		}
+	}
+}
+
+// TestADeletionThatIsRefusedLeavesNothingOver, as by an admission webhook: the schedule
+// goes on.
+func TestADeletionThatIsRefusedLeavesNothingOver(t *testing.T) {
+	t.Parallel()
+	for want, refusal := range map[fault.Kind]error{
+		fault.Refused: apierrors.NewForbidden(batchv1.Resource("cronjobs"), "", errors.New("by policy")),
+		fault.Failed:  errors.New("no such device"),
+	} {
+		w := newWorld(t)
+		w.parts(testSource)
+		w.dynamic.PrependReactor("delete", "cronjobs", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, refusal })
+		gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", false)
+		if err == nil || fault.KindOf(err) != want || len(gone) > 0 {
+			t.Errorf("%v, %v, want %s", gone, err, want)
+		}
+		if diff := cmp.Diff([]bool{true, false}, w.suspends()); diff != "" {
+			t.Errorf("suspended (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestADeletionThatIsInterrupted ends as that, and not as one that has left something.
+func TestADeletionThatIsInterrupted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.parts(testSource)
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	w.dynamic.PrependReactor("delete", "cronjobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		interrupt(fault.New(fault.Interrupt, "interrupted"))
+		return true, nil, nil
+	})
+	_, err := w.cluster.DeleteSchedule(ctx, testNamespace, "", "app", false)
+	if err == nil || fault.KindOf(err) != fault.Interrupt {
+		t.Errorf("%v", err)
 	}
 }

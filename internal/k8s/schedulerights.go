@@ -23,15 +23,30 @@ func cannotSchedule(f *fault.Error) *fault.Error {
 // mayApply is refused with all rights that the caller lacks to apply the objects.
 // Applying one asks for the right to make it too, even where it exists.
 func (c *Cluster) mayApply(ctx context.Context, namespace string, objects []*unstructured.Unstructured) error {
+	asked := make([]intent, len(objects))
+	for i, o := range objects {
+		asked[i] = intent{o, plan.ApplyVerbs()}
+	}
+	return c.mayDo(ctx, namespace, asked, adminHint+"; "+scheduleHint)
+}
+
+// intent is what is to be done with an object.
+type intent struct {
+	object *unstructured.Unstructured
+	verbs  []string
+}
+
+// mayDo is refused with all rights that the caller lacks.
+func (c *Cluster) mayDo(ctx context.Context, namespace string, asked []intent, hint string) error {
 	rules, err := c.rulesIn(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	var missing []string
-	for _, o := range objects {
+	for _, a := range asked {
 		lacks := plan.Rule{}
-		for _, verb := range plan.ApplyVerbs() {
-			right, err := c.rightTo(ctx, verb, o, rules)
+		for _, verb := range a.verbs {
+			right, err := c.rightTo(ctx, verb, a.object, rules)
 			if err != nil {
 				return err
 			}
@@ -47,8 +62,7 @@ func (c *Cluster) mayApply(ctx context.Context, namespace string, objects []*uns
 	if len(missing) == 0 {
 		return nil
 	}
-	return fault.New(fault.Refused, "no right in namespace %s to %s", namespace, strings.Join(missing, "; ")).
-		WithHint(adminHint + "; " + scheduleHint)
+	return fault.New(fault.Refused, "no right in namespace %s to %s", namespace, strings.Join(missing, "; ")).WithHint(hint)
 }
 
 // rightTo is the right to do something with the object; rules are what is known of the

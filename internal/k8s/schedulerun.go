@@ -71,19 +71,23 @@ func (c *Cluster) Suspend(ctx context.Context, s Schedule, suspend bool) (change
 	if s.Suspended == suspend {
 		return false, nil
 	}
-	// The uid is a condition: another CronJob of the name is left alone.
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": s.cron.UID}, "spec": map[string]any{"suspend": suspend}})
-	if err != nil {
-		return false, err
-	}
-	err = patientlyChanging(ctx, func(ctx context.Context) error {
-		_, err := c.typed.BatchV1().CronJobs(s.cron.Namespace).Patch(ctx, s.cron.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
-		return err
-	})
-	if err != nil {
+	if err := c.setSuspend(ctx, s.cron, suspend); err != nil {
 		return false, cannotSchedule(cannot(err, "change spec.suspend").At(s.title()))
 	}
 	return true, nil
+}
+
+// setSuspend changes a CronJob, and no other of its name.
+func (c *Cluster) setSuspend(ctx context.Context, cron metav1.Object, suspend bool) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": cron.GetUID()}, "spec": map[string]any{"suspend": suspend}})
+	if err != nil {
+		return err
+	}
+	return patientlyChanging(ctx, func(ctx context.Context) error {
+		_, err := c.typed.BatchV1().CronJobs(cron.GetNamespace()).
+			Patch(ctx, cron.GetName(), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: plan.ManagedBy})
+		return err
+	})
 }
 
 // title names the CronJob as errors do.
