@@ -50,6 +50,9 @@ func (r *runFlags) run(ctx context.Context, f *Factory, names []string) error {
 	if err := r.scheduled.apply(&r.planFlags); err != nil {
 		return err
 	}
+	if err := f.checkNamespace(r.classes); err != nil {
+		return err
+	}
 	if err := r.readNamed(ctx, f, names); err != nil {
 		return err
 	}

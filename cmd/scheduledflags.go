@@ -43,6 +43,21 @@ func (s *scheduledFlags) check(p *planFlags) error {
 	return nil
 }
 
+// checkNamespace refuses a scheduled run in another namespace than its schedule was made
+// for: who sets the namespace of objects, as kustomize does, leaves what a ConfigMap holds.
+func (f *Factory) checkNamespace(known *plan.ClassFacts) error {
+	if known == nil {
+		return nil
+	}
+	namespace, explicit, err := f.chosenNamespace()
+	if err != nil || !explicit || namespace == known.Namespace {
+		return err
+	}
+	return fault.New(fault.Refused, "the schedule was made for namespace %q, and runs in %q: manifest and class facts in its ConfigMap are those of the former",
+		known.Namespace, namespace).
+		WithHint("make the schedule for namespace " + namespace + "; to change its objects' metadata, as with kustomize, is not enough")
+}
+
 // timeZoneHint says what a time zone looks like.
 const timeZoneHint = "give a name of the IANA database, as Europe/Berlin"
 

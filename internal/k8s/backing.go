@@ -3,7 +3,9 @@ package k8s
 import (
 	"context"
 	"errors"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -93,21 +95,39 @@ func (c *Cluster) removeInOrder(
 
 // deleteCopy deletes a claim or a snapshot, and returns what stands behind it.
 func (c *Cluster) deleteCopy(ctx context.Context, o *unstructured.Unstructured, retained map[string]bool) (*backing, error) {
-	b := backingOf(o)
+	b, live := backingOf(o), o
 	if b == nil { // as it was made; a claim that waited for its consumer may be bound by now
-		live, err := c.live(ctx, o)
-		if err != nil {
+		var err error
+		if live, err = c.live(ctx, o); err != nil {
 			return nil, fault.New(fault.Leftover, "see what is behind it: %w", err).At(named(o))
 		}
 		b = backingOf(live)
 	}
-	if b != nil && (retained == nil || retained[b.kind]) {
-		if err := c.letGo(ctx, *b, retained != nil); err != nil {
+	known := retained != nil || c.classes != nil
+	if b != nil && (!known || retained[b.kind] || retained == nil && c.keptByClass(live)) {
+		if err := c.letGo(ctx, *b, known); err != nil {
 			return nil, fault.New(fault.Leftover, "its class keeps %s %s, which cannot be told to go with it: %w", b.kind, b.name, err).
 				At(named(o)).WithHint("kubectl volsync-kopia cleanup -n " + o.GetNamespace() + " tries again; it takes the right to patch a " + b.kind)
 		}
 	}
 	return b, c.delete(ctx, o)
+}
+
+// keptByClass reports whether the class facts, where there are any, say that what stands
+// behind a claim or a snapshot outlives it. Of a class that they do not hold nothing is
+// known, as by anybody who may look at none.
+func (c *Cluster) keptByClass(o *unstructured.Unstructured) bool {
+	if c.classes == nil {
+		return false
+	}
+	if o.GetKind() == "VolumeSnapshot" {
+		class, _, _ := unstructured.NestedString(o.Object, "spec", "volumeSnapshotClassName")
+		return slices.ContainsFunc(c.classes.SnapshotClasses, func(s plan.SnapshotClass) bool { return s.Name == class && s.DeletionPolicy == "Retain" })
+	}
+	class, _, _ := unstructured.NestedString(o.Object, "spec", "storageClassName")
+	return slices.ContainsFunc(c.classes.StorageClasses, func(s plan.StorageClass) bool {
+		return s.Name == class && s.ReclaimPolicy == corev1.PersistentVolumeReclaimRetain
+	})
 }
 
 // live reads an object again; one that is gone is as it was.

@@ -24,29 +24,35 @@ func classFactsWorld(t *testing.T) (*world, plan.Questions) {
 	claim.Spec.VolumeName, claim.Spec.AccessModes = "pv-1", []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	other := claim.DeepCopy()
 	other.Name, other.Spec.VolumeName = "other", "pv-2"
-	w := newWorld(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: testNamespace}}, claim, other)
+	w := newWorld(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: testNamespace, Annotations: map[string]string{plan.AnnotationPrivilegedMovers: "true"},
+	}}, claim, other)
 	// The fake keeps what is created, and has no schema of these.
 	w.typed.PrependReactor("create", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		return strings.HasPrefix(a.GetResource().Resource, "selfsubject"), a.(clienttesting.CreateAction).GetObject(), nil
 	})
-	return w, plan.Questions{Object: testSource, Source: "data", Claims: []string{"data", "other"}, History: "history"}
+	return w, plan.Questions{Object: testSource, Source: "data", Claims: []string{"other", "data"}, History: "history"}
 }
 
 func testClasses() *plan.ClassFacts {
 	return &plan.ClassFacts{
-		SnapshotAPI: true, Namespace: plan.Namespace{Name: testNamespace, Annotations: map[string]string{plan.AnnotationPrivilegedMovers: "true"}},
+		SnapshotAPI: true, Namespace: testNamespace,
 		StorageClasses: []plan.StorageClass{{Name: "fast", Provisioner: "csi.example", ReclaimPolicy: corev1.PersistentVolumeReclaimRetain}},
 		Volumes:        []plan.Volume{{Name: "pv-1", Driver: "csi.example", NodeAffinity: &corev1.VolumeNodeAffinity{}}},
 		Unknown:        []plan.Unknown{{Fact: plan.FactSnapshotClasses, Reason: "was forbidden"}},
 	}
 }
 
-// outside are the requests for what lies outside a namespace, beside the questions that
-// everybody may ask about himself.
+// outside are the requests for what lies outside a namespace, beside the Namespace itself,
+// which a Role in it can let somebody read, and the questions that everybody may ask about
+// himself.
 func (w *world) outside() []string {
 	var found []string
 	for _, a := range append(slices.Clone(w.typed.Actions()), w.dynamic.Actions()...) {
 		resource := a.GetResource().Resource
+		if get, ok := a.(clienttesting.GetAction); ok && resource == "namespaces" && get.GetName() == testNamespace {
+			continue
+		}
 		if a.GetNamespace() == "" && !strings.HasPrefix(resource, "selfsubject") && resource != "version" && resource != "group" && resource != "resource" {
 			found = append(found, a.GetVerb()+" "+resource)
 		}
@@ -63,7 +69,7 @@ func TestClassFactsStandInForWhatIsOutsideTheNamespace(t *testing.T) {
 	if _, err := w.cluster.Observe(t.Context(), q); err != nil {
 		t.Fatal(err)
 	}
-	if asked := w.outside(); len(asked) < 4 {
+	if asked := w.outside(); len(asked) < 3 {
 		t.Fatalf("without class facts only %v is asked for: the next look proves little", asked)
 	}
 	w, q = classFactsWorld(t)
@@ -79,7 +85,7 @@ func TestClassFactsStandInForWhatIsOutsideTheNamespace(t *testing.T) {
 		t.Errorf("after a run: %v, asked %v", err, w.outside())
 	}
 	if !facts.SnapshotAPI || facts.Namespace.Annotations[plan.AnnotationPrivilegedMovers] != "true" || len(facts.StorageClasses) != 1 ||
-		facts.Claims[0].Volume == nil || facts.Claims[0].Volume.Driver != "csi.example" {
+		facts.Claims[0].Volume != nil || facts.Claims[1].Volume == nil || facts.Claims[1].Volume.Driver != "csi.example" {
 		t.Errorf("%+v", facts)
 	}
 	var unknown []string
@@ -89,7 +95,7 @@ func TestClassFactsStandInForWhatIsOutsideTheNamespace(t *testing.T) {
 	slices.Sort(unknown)
 	want := []string{
 		"attachments: class facts hold no VolumeAttachments", "snapshotClasses: was forbidden",
-		"volumes: PersistentVolume pv-2 of claim other is not among the class facts",
+		"volumes: PersistentVolume pv-2 of claim other is not among the class facts: make the schedule again",
 	}
 	if diff := cmp.Diff(want, unknown); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
@@ -103,7 +109,7 @@ func TestClassFactsOfAnotherNamespaceAreRefused(t *testing.T) {
 	t.Parallel()
 	w, q := classFactsWorld(t)
 	classes := testClasses()
-	classes.Namespace.Name = "other"
+	classes.Namespace = "other"
 	w.cluster.TakeClasses(classes)
 	if _, err := w.cluster.Observe(t.Context(), q); fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), `"other"`) {
 		t.Errorf("%v", err)
@@ -134,6 +140,64 @@ func TestASkippedRunIsTold(t *testing.T) {
 		}
 		if e.Reason != "BackupSkipped" || e.Type != corev1.EventTypeNormal || e.Message != "Skipped: the object is paused" {
 			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// TestTheCacheIsNotUnknown: its claim is made by the runs, so that class facts never hold
+// its volume.
+func TestTheCacheIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	w, q := classFactsWorld(t)
+	cache := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: plan.Name(plan.NameCache, testSource, "")}}
+	cache.Spec.VolumeName = "pv-cache"
+	if err := w.typed.Tracker().Add(cache); err != nil {
+		t.Fatal(err)
+	}
+	q.Claims = []string{"data", cache.Name}
+	w.cluster.TakeClasses(testClasses())
+	facts, err := w.cluster.Observe(t.Context(), q)
+	if err != nil || len(facts.Claims) != 2 {
+		t.Fatalf("%+v, %v", facts, err)
+	}
+	if slices.ContainsFunc(facts.Unknown, func(u plan.Unknown) bool { return u.Fact == plan.FactVolumes }) {
+		t.Errorf("%v", facts.Unknown)
+	}
+}
+
+// TestAnotherClassThanThatOfTheClassFactsIsUnknown: the claim was made anew, and that its
+// class is not among theirs does not mean that there is none.
+func TestAnotherClassThanThatOfTheClassFactsIsUnknown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		class   *string
+		unknown bool
+	}{
+		"as it was":             {ptr("manual"), false}, // also one that does not exist
+		"without a class":       {nil, false},
+		"a class that is known": {ptr("fast"), false},
+		"a class that is not":   {ptr("slow"), true},
+	} {
+		w, q := classFactsWorld(t)
+		claim, err := w.typed.CoreV1().PersistentVolumeClaims(testNamespace).Get(t.Context(), "data", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim.Spec.StorageClassName = c.class
+		if _, err := w.typed.CoreV1().PersistentVolumeClaims(testNamespace).Update(t.Context(), claim, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		classes := testClasses()
+		classes.StorageClass, classes.Unknown = "manual", nil
+		w.cluster.TakeClasses(classes)
+		facts, err := w.cluster.Observe(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fact := range []plan.FactName{plan.FactStorageClasses, plan.FactSnapshotClasses} {
+			if got := slices.ContainsFunc(facts.Unknown, func(u plan.Unknown) bool { return u.Fact == fact }); got != c.unknown {
+				t.Errorf("%s: %s unknown: %t, %v", name, fact, got, facts.Unknown)
+			}
 		}
 	}
 }

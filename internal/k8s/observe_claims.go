@@ -25,6 +25,7 @@ func (o *observation) readClaims(ctx context.Context) error {
 			return o.skip(err, plan.FactClaims)
 		}
 		claim := claimFacts(c)
+		o.takeClaim(&claim)
 		if err := o.readVolume(ctx, c.Spec.VolumeName, &claim); err != nil {
 			return err
 		}
@@ -56,13 +57,11 @@ func claimFacts(c *corev1.PersistentVolumeClaim) plan.Claim {
 }
 
 func (o *observation) readVolume(ctx context.Context, name string, claim *plan.Claim) error {
-	if name == "" || o.unknown.has(plan.FactVolumes) {
+	if known := o.cluster.classes; known != nil {
+		o.takeVolume(known, name, claim)
 		return nil
 	}
-	if known := o.cluster.classes; known != nil {
-		if claim.Volume = known.Volume(name); claim.Volume == nil {
-			o.unknown.add(plan.FactVolumes, fmt.Errorf("PersistentVolume %s of claim %s is not among the class facts", name, claim.Name))
-		}
+	if name == "" || o.unknown.has(plan.FactVolumes) {
 		return nil
 	}
 	v, err := o.cluster.typed.CoreV1().PersistentVolumes().Get(ctx, name, metav1.GetOptions{})
@@ -77,6 +76,17 @@ func (o *observation) readVolume(ctx context.Context, name string, claim *plan.C
 		claim.Volume.ClaimUID = string(ref.UID)
 	}
 	return nil
+}
+
+// takeVolume takes a claim's volume from the class facts. The cache's is never there: runs
+// make its claim, and the scheduler follows that volume by itself.
+func (o *observation) takeVolume(known *plan.ClassFacts, name string, claim *plan.Claim) {
+	if name == "" || claim.Name == plan.Name(plan.NameCache, o.questions.Object, "") {
+		return
+	}
+	if claim.Volume = known.Volume(name); claim.Volume == nil {
+		o.unknown.add(plan.FactVolumes, fmt.Errorf("PersistentVolume %s of claim %s %s", name, claim.Name, notAmongClassFacts))
+	}
 }
 
 // readConsumers finds the pods that use any of the claims, with one list.

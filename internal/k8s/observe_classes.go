@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -27,14 +28,31 @@ func (o *observation) takeClasses() error {
 	if c == nil {
 		return nil
 	}
-	if c.Namespace.Name != o.namespace {
-		return fault.New(fault.Refused, "the class facts are those of namespace %q, and the source is in %q", c.Namespace.Name, o.namespace).
+	if c.Namespace != o.namespace {
+		return fault.New(fault.Refused, "the class facts are those of namespace %q, and the source is in %q", c.Namespace, o.namespace).
 			WithHint("make the schedule again")
 	}
-	o.facts.Namespace.Labels, o.facts.Namespace.Annotations = c.Namespace.Labels, c.Namespace.Annotations
 	o.facts.SnapshotAPI, o.facts.StorageClasses, o.facts.SnapshotClasses = c.SnapshotAPI, c.StorageClasses, c.SnapshotClasses
 	o.unknown.list = slices.Clone(c.Unknown)
 	return nil
+}
+
+// notAmongClassFacts is why a fact is unknown that class facts could have held.
+const notAmongClassFacts = "is not among the class facts: make the schedule again"
+
+// takeClaim says what is unknown of a source's claim that was made anew since the class
+// facts were kept, with another class: of that class and its driver they hold nothing.
+func (o *observation) takeClaim(claim *plan.Claim) {
+	known, class := o.cluster.classes, claim.StorageClass
+	if known == nil || claim.Name != o.questions.Source || class == nil || *class == known.StorageClass {
+		return
+	}
+	if slices.ContainsFunc(known.StorageClasses, func(c plan.StorageClass) bool { return c.Name == *class }) {
+		return
+	}
+	err := fmt.Errorf("StorageClass %s of claim %s %s", *class, claim.Name, notAmongClassFacts)
+	o.unknown.add(plan.FactStorageClasses, err)
+	o.unknown.add(plan.FactSnapshotClasses, err)
 }
 
 func (o *observation) readStorageClasses(ctx context.Context) error {

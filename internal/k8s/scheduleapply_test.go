@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
 func TestApplyOnAnAPIServer(t *testing.T) {
@@ -244,5 +246,39 @@ func TestApplyNeedsTheNamespace(t *testing.T) {
 	a.says(err, fault.Refused, `"nowhere"`, "kubectl create namespace nowhere")
 	if n := strings.Count(err.Error(), "not found"); n != 1 {
 		t.Errorf("said %d times: %v", n, err)
+	}
+}
+
+// TestARoleLetsItsHoldersReadTheirNamespace, which is cluster-scoped: a real API server
+// authorises it in the namespace of its name. No other can be read, and none listed.
+func TestARoleLetsItsHoldersReadTheirNamespace(t *testing.T) {
+	t.Parallel()
+	a := newApplying(t)
+	rules := a.granted()
+	for i := range rules {
+		if len(rules[i].ResourceNames) > 0 {
+			rules[i].ResourceNames = []string{a.name}
+		}
+	}
+	driver := a.as("driver", rules...)
+	namespaces := driver.typed.CoreV1().Namespaces()
+	if _, err := namespaces.Get(t.Context(), a.name, metav1.GetOptions{}); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	if _, err := namespaces.Get(t.Context(), "kube-system", metav1.GetOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("another: %v", err)
+	}
+	if _, err := namespaces.List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("all of them: %v", err)
+	}
+	namespace, err := a.admin.typed.CoreV1().Namespaces().Get(t.Context(), a.name, metav1.GetOptions{})
+	a.must(err)
+	namespace.Annotations = map[string]string{plan.AnnotationPrivilegedMovers: "true"}
+	_, err = a.admin.typed.CoreV1().Namespaces().Update(t.Context(), namespace, metav1.UpdateOptions{})
+	a.must(err)
+	driver.TakeClasses(&plan.ClassFacts{Namespace: a.name})
+	facts, err := driver.Observe(t.Context(), plan.Questions{Object: result.ObjectRef{Kind: "ReplicationSource", Namespace: a.name, Name: "postgres"}, History: "h"})
+	if err != nil || facts.Namespace.Annotations[plan.AnnotationPrivilegedMovers] != "true" {
+		t.Errorf("a scheduled run knows of its namespace %+v: %v", facts.Namespace, err)
 	}
 }

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"sigs.k8s.io/yaml"
@@ -19,60 +18,87 @@ const KindClassFacts = "ClassFacts"
 type ClassFacts struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
+	// Namespace is that of the runs that they are for.
+	Namespace string `json:"namespace"`
+	// StorageClass is that of the source's claim. With another one, a claim that was made
+	// anew, no class is known but those below.
+	StorageClass string `json:"storageClass,omitempty"`
 	// SnapshotAPI tells whether snapshot.storage.k8s.io/v1 is served.
 	SnapshotAPI bool `json:"snapshotAPI,omitempty"`
-	// Namespace has of its labels and annotations those that a plan looks at.
-	Namespace       Namespace       `json:"namespace"`
+	// StorageClasses and SnapshotClasses are those that a plan can look at: of the drivers
+	// of the source's claims, named by the manifest, or the default.
 	StorageClasses  []StorageClass  `json:"storageClasses,omitempty"`
 	SnapshotClasses []SnapshotClass `json:"snapshotClasses,omitempty"`
-	// Volumes are those behind the claims of the source.
+	// Volumes are those behind the claims that the source names.
 	Volumes []Volume  `json:"volumes,omitempty"`
 	Unknown []Unknown `json:"unknown,omitempty"`
 }
 
-// Classes returns the class facts among the facts.
-func (f *Facts) Classes() ClassFacts {
-	c := ClassFacts{
-		APIVersion: result.APIVersion, Kind: KindClassFacts, SnapshotAPI: f.SnapshotAPI,
-		Namespace: Namespace{
-			Name:        f.Namespace.Name,
-			Labels:      only(f.Namespace.Labels, labelPodSecurity),
-			Annotations: only(f.Namespace.Annotations, AnnotationPrivilegedMovers),
-		},
-		StorageClasses: f.StorageClasses, SnapshotClasses: f.SnapshotClasses,
+// notReadable is why a class fact is unknown. The API server's own words name the caller,
+// and would differ with everybody who makes the schedule.
+const notReadable = "it could not be read when the schedule was made"
+
+// classFacts are the class facts among the facts: what the source's runs can look at, and
+// nothing that changes though nobody has changed it. A claim is known by its uid to one
+// cluster and until it is made anew, and the cache is made by the first run.
+func (b *builder) classFacts() ClassFacts {
+	f := &b.in.Facts
+	c := ClassFacts{APIVersion: result.APIVersion, Kind: KindClassFacts, Namespace: b.object.Namespace, SnapshotAPI: f.SnapshotAPI}
+	if claim := f.claim(b.source.Spec.SourcePVC); claim != nil {
+		c.StorageClass = deref(claim.StorageClass)
 	}
-	for i := range f.Claims {
-		if v := f.Claims[i].Volume; v != nil {
-			c.Volumes = append(c.Volumes, Volume{Name: v.Name, Driver: v.Driver, NodeAffinity: v.NodeAffinity, ClaimUID: v.ClaimUID})
+	for _, claim := range b.givenClaims() {
+		if v := claim.Volume; v != nil {
+			c.Volumes = append(c.Volumes, Volume{Name: v.Name, Driver: v.Driver, NodeAffinity: v.NodeAffinity})
+		}
+	}
+	drivers, named := b.classesAtHand()
+	for _, class := range f.StorageClasses {
+		if class.Default || slices.Contains(named, class.Name) || slices.Contains(drivers, class.Provisioner) {
+			c.StorageClasses = append(c.StorageClasses, class)
+		}
+	}
+	for _, class := range f.SnapshotClasses {
+		if class.Name == deref(b.kopia.VolumeSnapshotClassName) || slices.Contains(drivers, class.Driver) {
+			c.SnapshotClasses = append(c.SnapshotClasses, class)
 		}
 	}
 	for _, u := range f.unknownOutside() {
-		// What was said to whom differs from person to person.
-		c.Unknown = append(c.Unknown, Unknown{Fact: u.Fact, Reason: "it could not be read when the schedule was made"})
+		c.Unknown = append(c.Unknown, Unknown{Fact: u.Fact, Reason: notReadable})
 	}
+	slices.SortFunc(c.StorageClasses, func(x, y StorageClass) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortFunc(c.SnapshotClasses, func(x, y SnapshotClass) int { return cmp.Compare(x.Name, y.Name) })
 	return c
+}
+
+// givenClaims are the source's claims but for the cache, which its runs make.
+func (b *builder) givenClaims() []Claim {
+	return slices.DeleteFunc(slices.Clone(b.in.Facts.Claims), func(c Claim) bool { return c.Name == Name(NameCache, b.object, "") })
+}
+
+// classesAtHand are the storage drivers of the source's claims and of the StorageClasses
+// that it names, and the StorageClasses of both.
+func (b *builder) classesAtHand() (drivers, named []string) {
+	named = []string{deref(b.kopia.StorageClassName), deref(b.kopia.CacheStorageClassName)}
+	claims := b.givenClaims()
+	for i := range claims {
+		drivers, named = append(drivers, b.driver(&claims[i])), append(named, deref(claims[i].StorageClass))
+	}
+	for _, class := range b.in.Facts.StorageClasses {
+		if slices.Contains(named, class.Name) {
+			drivers = append(drivers, class.Provisioner)
+		}
+	}
+	return slices.DeleteFunc(drivers, func(d string) bool { return d == "" }), named
 }
 
 // unknownOutside are the class facts that could not be read, in order.
 func (f *Facts) unknownOutside() []Unknown {
-	unknown := slices.DeleteFunc(slices.Clone(f.Unknown), func(u Unknown) bool { return !outsideNamespace(u.Fact) })
+	unknown := slices.DeleteFunc(slices.Clone(f.Unknown), func(u Unknown) bool {
+		return !slices.Contains([]FactName{FactStorageClasses, FactSnapshotClasses, FactVolumes}, u.Fact)
+	})
 	slices.SortStableFunc(unknown, func(x, y Unknown) int { return cmp.Compare(x.Fact, y.Fact) })
 	return unknown
-}
-
-// outsideNamespace reports whether the fact is one that class facts hold.
-func outsideNamespace(fact FactName) bool {
-	return slices.Contains([]FactName{FactNamespace, FactStorageClasses, FactSnapshotClasses, FactVolumes}, fact)
-}
-
-// only returns the entries of these keys; nil: there are none.
-func only(all map[string]string, keys ...string) map[string]string {
-	kept := maps.Clone(all)
-	maps.DeleteFunc(kept, func(key, _ string) bool { return !slices.Contains(keys, key) })
-	if len(kept) == 0 {
-		return nil
-	}
-	return kept
 }
 
 // Volume returns the volume of the name, or nil.

@@ -65,7 +65,7 @@ func (b *builder) missingClaim(name, path string) {
 	if reason, unknown := b.in.Facts.reason(FactClaims); unknown {
 		b.find(problem.Error, codeClaimMissing, path,
 			fmt.Sprintf("claim %q could not be read: %s", name, reason),
-			"grant get on persistentvolumeclaims: kubectl volsync-kopia doctor --print-role")
+			b.unlessScheduled("grant get on persistentvolumeclaims: kubectl volsync-kopia doctor --print-role"))
 		return
 	}
 	b.find(problem.Error, codeClaimMissing, path,
@@ -108,7 +108,7 @@ func (b *builder) methodByDefault(c *Copy, claim *Claim) {
 		c.Reason = "VolumeSnapshotClasses could not be read"
 		b.find(problem.Warning, codeCopyUnknown, "spec.kopia",
 			"copyMethod is not given and VolumeSnapshotClasses could not be read ("+reason+"), so Direct is used",
-			"set spec.kopia.copyMethod, or grant list on volumesnapshotclasses")
+			b.unlessScheduled("set spec.kopia.copyMethod, or grant list on volumesnapshotclasses"))
 	case c.Driver == "":
 		c.Reason = "the claim's volume has no known CSI driver"
 	case len(classes) == 0:

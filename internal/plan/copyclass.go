@@ -107,11 +107,11 @@ func (b *builder) checkStorageClass(c *Copy) {
 			"set spec.kopia.storageClassName to a class of the claim's driver")
 		return
 	}
-	if b.in.Facts.isUnknown(FactStorageClasses) {
-		return
-	}
 	class := b.in.Facts.storageClass(c.StorageClass)
-	if class == nil {
+	switch {
+	case class == nil && b.in.Facts.isUnknown(FactStorageClasses):
+		return
+	case class == nil:
 		b.find(problem.Error, codeStorageClassMissing, path,
 			fmt.Sprintf("StorageClass %q does not exist", c.StorageClass), "name one that kubectl get storageclass lists")
 		return

@@ -133,11 +133,17 @@ func (b *builder) volumeRetained(c *Copy) bool {
 
 // checkRetained refuses classes whose leftovers the caller may not remove.
 func (b *builder) checkRetained(c *Copy) {
+	who, fix := "you cannot", "bind the ClusterRole "+RetainRoleName+" of doctor --print-role to whoever runs this"
+	if account := Name(NameCron, b.object, ""); b.in.Options.Scheduled {
+		who = "ServiceAccount " + account + ", by its Role alone, cannot"
+		fix = fmt.Sprintf("give it the ClusterRole %[1]s of doctor --print-role: kubectl create clusterrolebinding %[2]s --clusterrole=%[1]s --serviceaccount=%[3]s:%[2]s",
+			RetainRoleName, account, b.object.Namespace)
+	}
 	refuse := func(retained bool, class, group, res, path string) {
 		if retained && !b.in.Facts.allowed("patch", group, res) {
 			b.find(problem.Error, codeRetained, path,
-				fmt.Sprintf("%s keeps what is made from it (Retain), and you cannot patch %s to have it removed", class, res),
-				"use a class that deletes, or bind the ClusterRole "+RetainRoleName+" of doctor --print-role to whoever runs this")
+				fmt.Sprintf("%s keeps what is made from it (Retain), and %s patch %s to have it removed", class, who, res),
+				"use a class that deletes, or "+fix)
 		}
 	}
 	refuse(b.snapshotRetained(c), fmt.Sprintf("VolumeSnapshotClass %q", c.SnapshotClass),
@@ -169,7 +175,16 @@ func (b *builder) checkRights(needs []Rule) {
 	}
 	b.find(problem.Error, codeRights, "",
 		fmt.Sprintf("missing rights in namespace %q: %s", b.object.Namespace, strings.Join(missing, "; ")),
-		"as an administrator: kubectl volsync-kopia doctor --print-role -f FILE"+b.hookFlags()+" | kubectl apply -f -")
+		b.unlessScheduled("as an administrator: kubectl volsync-kopia doctor --print-role -f FILE"+b.hookFlags()+" | kubectl apply -f -"))
+}
+
+// unlessScheduled is a fix, or in a scheduled run what mends its rights and what it knows:
+// they come with its schedule.
+func (b *builder) unlessScheduled(fix string) string {
+	if !b.in.Options.Scheduled {
+		return fix
+	}
+	return fmt.Sprintf("make the schedule again: kubectl volsync-kopia schedule -f FILE -n %s --apply, with the flags that it was made with", b.object.Namespace)
 }
 
 // qualified is the resource with its group, as jobs.batch.

@@ -129,7 +129,7 @@ func (b *builder) checkStatusObject() {
 	if b.in.Facts.Object != nil && !b.statusObject() {
 		b.find(problem.Warning, codeOtherSpec, "spec",
 			"the object in the cluster has another spec, so its status is not written; the outcome goes to the history ConfigMap only",
-			"kubectl apply the file, or run the object by its name")
+			b.unlessScheduled("kubectl apply the file, or run the object by its name"))
 	}
 }
 

@@ -137,11 +137,9 @@ func (b *builder) forSchedule(found problem.List) problem.List {
 				p.Severity, p.Message = problem.Warning, p.Message+"; every run is refused as long as it does"
 			}
 		case codeRetained:
-			p.Severity = problem.Warning
-			p.Message = strings.Replace(p.Message, "and you cannot", "and a Role cannot let a run", 1) + "; every run is refused until its ServiceAccount may"
-			p.Fix = fmt.Sprintf("use a class that deletes, or give it the ClusterRole %[1]s of doctor --print-role: "+
-				"kubectl create clusterrolebinding %[2]s --clusterrole=%[1]s --serviceaccount=%[3]s:%[2]s",
-				RetainRoleName, Name(NameCron, b.object, ""), b.object.Namespace)
+			p.Severity, p.Message = problem.Warning, p.Message+"; every run is refused until it may"
+		case codeOtherSpec:
+			p.Fix = "kubectl apply the file, or make the schedule of the object by its name"
 		}
 		kept[i] = p
 	}

@@ -145,7 +145,7 @@ func TestTheScheduledRunNeedsNothingOutsideItsNamespace(t *testing.T) {
 	for _, need := range planned.Needs {
 		got := ruleFor(o.role.Rules, need.Group, need.Resource)
 		if need.ClusterScoped {
-			if got != nil && need.Resource != "persistentvolumeclaims" {
+			if got != nil && need.Resource != "namespaces" { // its own only, as is seen below
 				t.Errorf("the Role has a rule outside its namespace: %v", got)
 			}
 			continue
@@ -162,9 +162,9 @@ func TestTheScheduledRunNeedsNothingOutsideItsNamespace(t *testing.T) {
 	if diff := cmp.Diff([]string{"patch"}, ruleFor(o.role.Rules, plan.GroupVolSync, "replicationsources/status")); diff != "" {
 		t.Errorf("a source that is applied later cannot be told (-want +got):\n%s", diff)
 	}
-	direct, _ := plan.BuildSchedule(scheduled(t, "direct-consumer"), plan.ScheduleOptions{})
-	if got := ruleFor(decoded(t, direct).role.Rules, plan.GroupSnapshot, "volumesnapshots"); got != nil {
-		t.Errorf("a run that makes no snapshot has the right to: %v", got)
+	if diff := cmp.Diff(rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{"prod"}, Verbs: []string{"get"}},
+		o.role.Rules[len(o.role.Rules)-1]); diff != "" {
+		t.Errorf("its own namespace (-want +got):\n%s", diff)
 	}
 	if o.binding.RoleRef.Name != o.role.Name || o.binding.Subjects[0].Name != o.account.Name || o.cron.Spec.JobTemplate.Spec.Template.Spec.ServiceAccountName != o.account.Name {
 		t.Errorf("the pod does not have the Role: %+v", o.binding)
@@ -196,7 +196,7 @@ func TestTheConfigMapSaysWhatTheRunIs(t *testing.T) {
 		t.Errorf("the hooks (-typed +kept):\n%s", diff)
 	}
 	facts, err := plan.ParseClassFacts([]byte(data[plan.ScheduleClassFacts]))
-	if err != nil || len(facts.StorageClasses) != len(in.Facts.StorageClasses) || len(facts.SnapshotClasses) != len(in.Facts.SnapshotClasses) {
+	if err != nil || facts.Namespace != "prod" || len(facts.StorageClasses) == 0 || len(facts.Volumes) == 0 {
 		t.Errorf("%v: %+v", err, facts)
 	}
 	if _, err := plan.ParseClassFacts([]byte("apiVersion: volsync-kopia/v1\nkind: Facts\n")); err == nil {
@@ -214,7 +214,7 @@ func TestTheDriversCommandLineSaysWhatDiffers(t *testing.T) {
 	pod := decoded(t, s).cron.Spec.JobTemplate.Spec.Template.Spec
 	want := []string{
 		"kubectl-volsync_kopia", "backup", "--filename=/run/volsync-kopia/schedule/manifest.yaml",
-		"--class-facts=/run/volsync-kopia/schedule/class-facts.yaml", "--scheduled", "--time-zone=Europe/Berlin", "--policy-errors=warn",
+		"--class-facts=/run/volsync-kopia/schedule/class-facts.yaml", "--namespace=$(POD_NAMESPACE)", "--scheduled", "--time-zone=Europe/Berlin", "--policy-errors=warn",
 		"--progress=plain", "--mover-image=" + in.Env.Image, "--kopia-version=0.21.1", "--prove=content", "--strict=true", "--timeout=1h30m0s",
 	}
 	if diff := cmp.Diff(want, pod.Containers[0].Command); diff != "" {
@@ -224,9 +224,16 @@ func TestTheDriversCommandLineSaysWhatDiffers(t *testing.T) {
 	if mount.MountPath != "/run/volsync-kopia/schedule" || mount.SubPath != "" || !mount.ReadOnly {
 		t.Errorf("a change of the ConfigMap does not reach the next run: %+v", mount)
 	}
-	grace := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second
-	if least := time.Duration(in.Options.Timeouts.CancelGrace + 2*in.Options.Timeouts.Removed); grace <= least {
-		t.Errorf("a driver that is stopped has %s, and its mover and the copy take up to %s", grace, least)
+	grace := func() time.Duration {
+		s, _ := plan.BuildSchedule(in, plan.ScheduleOptions{})
+		return time.Duration(*decoded(t, s).cron.Spec.JobTemplate.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
+	}
+	usual := grace()
+	if least := time.Duration(in.Options.Timeouts.CancelGrace + 2*in.Options.Timeouts.Removed); usual <= least {
+		t.Errorf("a driver that is stopped has %s, and its mover and the copy take up to %s", usual, least)
+	}
+	if in.Options.Timeouts.Removed = 0; grace() < usual {
+		t.Errorf("a driver that may wait without a limit has %s, and one with the default %s", grace(), usual)
 	}
 }
 
@@ -248,7 +255,7 @@ func TestScheduleFindings(t *testing.T) {
 		"an operator for now":  {"operator-present", nil, "", problem.Warning, "VK515", true},
 		"a class that retains": {"retain-class", func(in *plan.Input) { in.Facts.Rights = nil }, "", problem.Warning, "VK519", true},
 		"classes that may not be read": {"snapshot", func(in *plan.Input) {
-			in.Facts.Unknown = append(in.Facts.Unknown, plan.Unknown{Fact: plan.FactNamespace, Reason: "forbidden"})
+			in.Facts.Unknown = append(in.Facts.Unknown, plan.Unknown{Fact: plan.FactStorageClasses, Reason: "forbidden"})
 		}, "", problem.Warning, "VK554", true},
 		"no image": {"snapshot", func(in *plan.Input) { in.Env.Image = "" }, "", problem.Error, "VK524", false},
 		"no claim": {"snapshot", func(in *plan.Input) { in.Facts.Claims = nil }, "", problem.Error, "VK501", false},
@@ -276,8 +283,8 @@ func TestWhoMakesTheScheduleMakesNoDifference(t *testing.T) {
 	t.Parallel()
 	var made []plan.Schedule
 	for _, unknown := range [][]plan.Unknown{
-		{{Fact: plan.FactNamespace, Reason: "jane may not"}, {Fact: plan.FactVolumes, Reason: "jane may not"}, {Fact: plan.FactQuotas, Reason: "-"}},
-		{{Fact: plan.FactVolumes, Reason: "joe may not"}, {Fact: plan.FactNamespace, Reason: "joe may not"}},
+		{{Fact: plan.FactStorageClasses, Reason: "jane may not"}, {Fact: plan.FactVolumes, Reason: "jane may not"}, {Fact: plan.FactQuotas, Reason: "-"}},
+		{{Fact: plan.FactVolumes, Reason: "joe may not"}, {Fact: plan.FactStorageClasses, Reason: "joe may not"}},
 	} {
 		in := scheduled(t, "snapshot")
 		in.Facts.Unknown = unknown
@@ -288,7 +295,7 @@ func TestWhoMakesTheScheduleMakesNoDifference(t *testing.T) {
 		t.Errorf("(-jane +joe):\n%s", diff)
 	}
 	warned := slices.DeleteFunc(slices.Clone(made[0].Findings), func(p problem.Problem) bool { return p.Code != "VK554" })
-	if len(warned) != 1 || !strings.Contains(warned[0].Message, "namespace, volumes (jane may not; jane may not)") {
+	if len(warned) != 1 || !strings.Contains(warned[0].Message, "storageClasses, volumes (jane may not; jane may not)") {
 		t.Errorf("%v", warned)
 	}
 }

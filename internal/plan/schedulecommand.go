@@ -8,8 +8,12 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
+// envNamespace is the driver's variable that holds its pod's namespace.
+const envNamespace = "POD_NAMESPACE"
+
 // driverCommand is the command line of a scheduled run: what it always says, then the
-// options that are not the documented defaults.
+// options that are not the documented defaults. The namespace is the pod's, which may be
+// another than that which the schedule was made for: then the run is refused.
 func (b *builder) driverCommand() []string {
 	o := b.in.Options
 	verb, flags := "backup", append(sourceFlags(o, DefaultOptions()), limitFlags(o, DefaultOptions())...)
@@ -18,7 +22,7 @@ func (b *builder) driverCommand() []string {
 	}
 	command := []string{
 		moverProgram, verb, "--filename=" + scheduleFile(ScheduleManifest), "--class-facts=" + scheduleFile(ScheduleClassFacts),
-		"--scheduled", "--time-zone=" + o.TimeZone, "--policy-errors=" + string(o.PolicyErrors), "--progress=plain",
+		"--namespace=$(" + envNamespace + ")", "--scheduled", "--time-zone=" + o.TimeZone, "--policy-errors=" + string(o.PolicyErrors), "--progress=plain",
 		"--mover-image=" + b.in.Env.Image,
 	}
 	if v := b.in.Env.KopiaVersion; v != "" && v != argv.DefaultVersion {

@@ -75,7 +75,10 @@ func (b *builder) driverPod() corev1.PodSpec {
 		Containers: []corev1.Container{{
 			Name: "driver", Image: b.in.Env.Image, ImagePullPolicy: corev1.PullIfNotPresent,
 			Command: b.driverCommand(),
-			Env:     []corev1.EnvVar{{Name: "HOME", Value: "/tmp"}},
+			Env: []corev1.EnvVar{{Name: "HOME", Value: "/tmp"}, {
+				Name:      envNamespace,
+				ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.namespace"}},
+			}},
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(driverCPU), corev1.ResourceMemory: resource.MustParse(driverMemory)},
 				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(driverMemoryLimit)},
@@ -93,8 +96,13 @@ func (b *builder) driverPod() corev1.PodSpec {
 }
 
 // driverGrace is how long a driver that is told to stop has: for its mover to save what
-// it has, and for the claim and the snapshot of the copy to be gone.
+// it has, and for the claim and the snapshot of the copy to be gone. A pod has an end
+// in any case, also where --removed-timeout=0 sets none.
 func (b *builder) driverGrace() time.Duration {
 	t := b.in.Options.Timeouts
-	return time.Duration(t.CancelGrace) + 2*time.Duration(t.Removed) + driverMargin
+	removed := time.Duration(t.Removed)
+	if removed == 0 {
+		removed = DefaultRemovedTimeout
+	}
+	return time.Duration(t.CancelGrace) + 2*removed + driverMargin
 }

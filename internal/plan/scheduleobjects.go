@@ -56,15 +56,21 @@ func (b *builder) scheduleAccount() *corev1.ServiceAccount {
 	}
 }
 
-// scheduleRole holds what the runs use in their namespace. What they could use outside
-// the class facts stand in for.
+// scheduleRole holds what the runs use in their namespace, that itself among it. What they
+// could use outside the class facts stand in for.
 func (b *builder) scheduleRole(needs []Rule) *rbacv1.Role {
 	role := &rbacv1.Role{TypeMeta: typeMeta("rbac.authorization.k8s.io/v1", "Role"), ObjectMeta: b.scheduleMeta()}
+	if b.upkeep == nil { // a maintenance makes no copies
+		needs = slices.Concat(needs, burialNeeds())
+	}
 	for _, right := range append(slices.Clone(needs), Rule{Resource: "resourcequotas", Verbs: []string{"list"}}) {
 		if !right.ClusterScoped {
 			role.Rules = merge(role.Rules, rbacv1.PolicyRule{APIGroups: []string{right.Group}, Resources: []string{right.Resource}, Verbs: right.Verbs})
 		}
 	}
+	role.Rules = append(role.Rules, rbacv1.PolicyRule{
+		APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{b.object.Namespace}, Verbs: []string{"get"},
+	})
 	return role
 }
 
@@ -82,7 +88,7 @@ func (b *builder) scheduleBinding() *rbacv1.RoleBinding {
 func (b *builder) scheduleConfig() *corev1.ConfigMap {
 	manifest, err := yaml.Marshal(b.scheduledManifest())
 	b.check(err)
-	facts, err := b.in.Facts.Classes().Encode()
+	facts, err := b.classFacts().Encode()
 	b.check(err)
 	if size := len(manifest) + len(facts) + len(ScheduleManifest) + len(ScheduleClassFacts); size > maxConfigMap {
 		b.find(problem.Error, codeScheduleTooLarge, "",

@@ -25,7 +25,7 @@ func scheduleCodes() []Code {
 		},
 		{
 			"VK554", "Class facts unknown", Warning,
-			"A scheduled run asks for nothing outside its namespace: what it must know of StorageClasses, VolumeSnapshotClasses, volumes and the namespace itself is kept when the schedule is made. Whoever makes it could not read all of that.",
+			"A scheduled run asks for nothing outside its namespace: what it must know of StorageClasses, VolumeSnapshotClasses and volumes is kept when the schedule is made. Whoever makes it could not read all of that.",
 			"# storageclasses.storage.k8s.io is forbidden", "Make the schedule as somebody who may read them, or with --facts from plan facts.",
 		},
 	}
