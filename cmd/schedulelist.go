@@ -20,8 +20,9 @@ import (
 const scheduleListLong = `List the schedules, with the last run of each object and the next one.
 
 The last run is that of the history, whoever has begun it. A Job of which nothing stands there yet is
-shown by its state: Active, Complete, or JobFailed, whose log says why. Times are in UTC, however the
-schedule counts.`
+shown by its state: Active, Complete, or JobFailed, whose log says why. One whose pod does not start is
+Pending, with the reason, as ImagePullBackOff; until it does, or is deleted, the schedule starts no other.
+Times are in UTC, however the schedule counts.`
 
 // scheduleListFlags are the flags as typed.
 type scheduleListFlags struct {

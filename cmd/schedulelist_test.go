@@ -57,6 +57,7 @@ func schedulesServer(t *testing.T) string {
 			return &batchv1.JobList{Items: selected([]batchv1.Job{failed, active}, chosen, func(j *batchv1.Job) metav1.Object { return j })}
 		},
 		"configmaps": func(labels.Selector) any { return &corev1.ConfigMapList{} },
+		"pods":       func(labels.Selector) any { return &corev1.PodList{} },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		list, ok := lists[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]

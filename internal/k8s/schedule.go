@@ -8,7 +8,9 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
@@ -50,6 +52,8 @@ const (
 	JobActive   = "Active"
 	JobComplete = "Complete"
 	JobFailed   = "JobFailed"
+	// JobPending is that of one whose pod does not start; the reason follows.
+	JobPending = "Pending"
 )
 
 // What schedules are made of, and the Jobs and pods of their CronJobs, by their labels.
@@ -69,15 +73,61 @@ func (c *Cluster) Schedules(ctx context.Context, namespace string, now time.Time
 	if err != nil {
 		return nil, err
 	}
+	waiting, err := c.waitingDrivers(ctx, namespace, found)
+	if err != nil {
+		return nil, err
+	}
 	for i := range found {
 		s := &found[i]
 		s.Unreadable = unreadable[key(s.Object)]
 		s.Last = s.lastRun(last[key(s.Object)])
+		if s.Last != nil && s.Last.Outcome == JobActive {
+			s.Last.Outcome = cmp.Or(waiting[s.jobs[len(s.jobs)-1].UID], JobActive)
+		}
 		if !s.Suspended {
 			s.Next = s.NextRun(now)
 		}
 	}
 	return found, nil
+}
+
+// waitingDrivers says of Jobs, by their uids, what their pods wait for that do not start.
+// Who may not list pods is not told.
+func (c *Cluster) waitingDrivers(ctx context.Context, namespace string, found []Schedule) (map[types.UID]string, error) {
+	if !slices.ContainsFunc(found, func(s Schedule) bool { return len(s.Active) > 0 }) {
+		return nil, nil //nolint:nilnil // nothing waits
+	}
+	pods, err := listed(ctx, c.typed.CoreV1().Pods(namespace).List, metav1.ListOptions{LabelSelector: ofDrivers})
+	if apierrors.IsForbidden(err) {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	if err != nil {
+		return nil, cannotSchedule(cannotList(err, namespace, "list the pods of the schedules"))
+	}
+	waiting := map[types.UID]string{}
+	for i := range pods.Items {
+		owner := metav1.GetControllerOf(&pods.Items[i])
+		if why := pendingReason(&pods.Items[i]); owner != nil && why != "" {
+			waiting[owner.UID] = JobPending + ": " + why
+		}
+	}
+	return waiting, nil
+}
+
+// pendingReason is why a pod does not start, in one word, or empty.
+func pendingReason(pod *corev1.Pod) string {
+	if pod.Status.Phase != corev1.PodPending {
+		return ""
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" {
+			return w.Reason
+		}
+	}
+	if c := unscheduled(pod); c != nil {
+		return c.Reason
+	}
+	return ""
 }
 
 // FindSchedule returns the schedule of the object; an empty kind is any.

@@ -166,6 +166,44 @@ func TestAScheduleIsFoundByItsObject(t *testing.T) {
 	}
 }
 
+// TestWhatADriverWaitsForIsShown: a pod that never starts keeps every later run from
+// starting, and nothing fails.
+func TestWhatADriverWaitsForIsShown(t *testing.T) {
+	t.Parallel()
+	cron := cronOf(testSource)
+	job := driverJob(cron, "waits", time.Hour, "")
+	pod := func(status corev1.PodStatus) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: *cron.Spec.JobTemplate.ObjectMeta.DeepCopy(), Status: status}
+		p.Name, p.Namespace = "waits-abcde", testNamespace
+		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID, Controller: ptr(true)}}
+		return p
+	}
+	container := func(phase corev1.PodPhase, reason string) corev1.PodStatus {
+		return corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{
+			{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}},
+		}}
+	}
+	unplaced := corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
+		{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable},
+	}}
+	for want, status := range map[string]corev1.PodStatus{
+		"Pending: ImagePullBackOff": container(corev1.PodPending, "ImagePullBackOff"),
+		"Pending: Unschedulable":    unplaced,
+		JobActive:                   container(corev1.PodPending, "ContainerCreating"),
+	} {
+		w := newWorld(t, cron, job, pod(status))
+		if found, err := w.cluster.Schedules(t.Context(), "", scheduleTime); err != nil || found[0].Last.Outcome != want {
+			t.Errorf("%+v, %v, want %s", found, err, want)
+		}
+		w.typed.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", nil)
+		})
+		if found, err := w.cluster.Schedules(t.Context(), "", scheduleTime); err != nil || found[0].Last.Outcome != JobActive {
+			t.Errorf("without the right to pods: %+v, %v", found, err)
+		}
+	}
+}
+
 // TestAHistoryThatCannotBeRead hides the outcome of its own schedule only.
 func TestAHistoryThatCannotBeRead(t *testing.T) {
 	t.Parallel()
