@@ -22,6 +22,8 @@ type manifestFlags struct {
 	inputFlags
 	envsubst     bool
 	policyErrors string
+	// repositoryDir stands in for the repositories of the manifests; empty: they count.
+	repositoryDir string
 	// live are manifests that were read from the cluster, by name.
 	live []spec.Input
 }
@@ -65,7 +67,7 @@ func (f *Factory) load(ctx context.Context, m *manifestFlags, kopiaVersion strin
 	}
 	set, found := spec.Parse(inputs, spec.Options{Envsubst: m.envsubst, Lookup: f.LookupEnv})
 	found = append(found, validate.Set(set, validate.Options{
-		KopiaVersion: kopiaVersion, PolicyErrors: result.PolicyErrorMode(m.policyErrors),
+		KopiaVersion: kopiaVersion, PolicyErrors: result.PolicyErrorMode(m.policyErrors), RepositoryDir: m.repositoryDir,
 	})...)
 	found.Sort()
 	for i := range found {

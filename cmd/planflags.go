@@ -128,6 +128,7 @@ func (p *planFlags) check() error {
 		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob), p.timeouts.check(),
 		checkKopiaVersion(p.kopiaVersion), p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
 	)
+	p.manifests.repositoryDir = p.local.repositoryDir
 	p.options.Exec, p.options.UseCluster = p.exec.hooks(), p.use == useCluster
 	p.options.Timeouts.Running = result.Duration(wholeSeconds(p.timeout))
 	p.options.Prove, p.options.OnEmpty = result.Proof(p.prove), result.OnEmpty(p.onEmpty)

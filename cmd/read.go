@@ -41,6 +41,7 @@ func (r *readFlags) run(ctx context.Context, f *Factory, command string, task re
 	); err != nil {
 		return verdict{}, err
 	}
+	r.manifests.repositoryDir = r.local.repositoryDir
 	input, err := f.load(ctx, &r.manifests, r.kopiaVersion)
 	if err != nil {
 		return verdict{}, err

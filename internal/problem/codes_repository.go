@@ -14,7 +14,7 @@ func secretCodes() []Code {
 	return []Code{
 		{
 			ID: "VK401", Title: "No repository", Severity: Error,
-			Meaning: "The repository Secret does not say where the repository is: it has no KOPIA_REPOSITORY and no key that names a bucket, container, host or folder.",
+			Meaning: "The repository Secret does not say where the repository is: it has no KOPIA_REPOSITORY and no key that names a bucket, container, host or folder. With --repository-dir it need not: the directory stands in for the repository.",
 			Example: "stringData:\n  KOPIA_PASSWORD: secret",
 			Fix:     "Set KOPIA_REPOSITORY, for example s3://bucket/prefix or filesystem:///kopia/repository.",
 		},

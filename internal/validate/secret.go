@@ -51,9 +51,13 @@ func (c *check) objectSize(total int) {
 // repositorySecret judges a Secret that opens a repository, once for each kind
 // of place that the documents give it.
 func (v *Validator) repositorySecret(r *reference, target *spec.Document, seen map[string]bool) {
-	place, err := json.Marshal(r.storage)
+	want := r.storage
+	if dir := v.opts.RepositoryDir; dir != "" {
+		want = result.Storage{Filesystem: &result.FilesystemStorage{Path: dir}}
+	}
+	place, err := json.Marshal(want)
 	if err == nil && once(seen, fmt.Sprintf("repository %p %s", target, place)) {
-		_, problems := storage.Resolve(r.storage, storage.Keys(target.Secret.Data))
+		_, problems := storage.Resolve(want, storage.Keys(target.Secret.Data))
 		for i := range problems {
 			if problems[i].Code == codeOtherPlace {
 				problems[i].Message += " (" + r.object + ")"

@@ -18,6 +18,9 @@ type Options struct {
 	// PolicyErrors says what a policy file that cannot be read is: an error
 	// (PolicyErrorsFail, also when empty) or a warning.
 	PolicyErrors result.PolicyErrorMode
+	// RepositoryDir is a directory that stands in for the repository of every
+	// document, whatever it says itself; empty: none does.
+	RepositoryDir string
 }
 
 // Validator judges documents one after the other and keeps only what a later
