@@ -38,5 +38,18 @@ func (c *Cluster) Manifest(ctx context.Context, kind, namespace, name string) ([
 	applied.SetName(live.GetName())
 	applied.SetNamespace(live.GetNamespace())
 	applied.SetAnnotations(ourAnnotations(live.GetAnnotations()))
+	dropDefaultSchedule(applied)
 	return yaml.Marshal(applied.Object)
+}
+
+// dropDefaultSchedule takes out what the CRD fills in and nobody has written: the
+// deprecated schedule of a KopiaMaintenance. Without it the same schedule counts.
+func dropDefaultSchedule(m *unstructured.Unstructured) {
+	given, _, err := unstructured.NestedString(m.Object, "spec", "schedule")
+	if m.GetKind() != spec.KindKopiaMaintenance || err != nil || given != spec.DefaultMaintenanceSchedule {
+		return
+	}
+	written, _, _ := unstructured.NestedMap(m.Object, "spec") // a copy: the object is the caller's
+	delete(written, "schedule")
+	m.Object["spec"] = written
 }

@@ -9,12 +9,14 @@ import (
 	"slices"
 	"sync"
 
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
 
@@ -45,11 +47,11 @@ func (o *observation) readObject(ctx context.Context) error {
 
 func objectFacts(live *unstructured.Unstructured) (*plan.Object, error) {
 	found := &plan.Object{UID: string(live.GetUID())}
-	spec, err := json.Marshal(live.Object["spec"])
+	text, err := json.Marshal(live.Object["spec"])
 	if err != nil {
 		return nil, fmt.Errorf("read the spec of %s: %w", live.GetName(), err)
 	}
-	found.Spec = spec
+	found.Spec = text
 	var s struct {
 		Status status.Status `json:"status"`
 	}
@@ -66,7 +68,7 @@ func objectFacts(live *unstructured.Unstructured) (*plan.Object, error) {
 }
 
 // operatorJobs are the unfinished Jobs that an operator runs for the object: it
-// is their controller.
+// is their controller, or for a KopiaMaintenance that of their CronJob.
 func (o *observation) operatorJobs(ctx context.Context, live *unstructured.Unstructured) ([]string, error) {
 	jobs, err := o.cluster.typed.BatchV1().Jobs(o.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -74,11 +76,34 @@ func (o *observation) operatorJobs(ctx context.Context, live *unstructured.Unstr
 	}
 	var names []string
 	for i := range jobs.Items {
-		if metav1.IsControlledBy(&jobs.Items[i], live) && !finished(&jobs.Items[i]) {
-			names = append(names, jobs.Items[i].Name)
+		job := &jobs.Items[i]
+		if finished(job) {
+			continue
+		}
+		theirs := metav1.IsControlledBy(job, live)
+		if !theirs && live.GetKind() == spec.KindKopiaMaintenance {
+			if theirs, err = o.ofCronJobOf(ctx, job, live); o.skip(err, plan.FactObject) != nil {
+				return nil, err
+			}
+		}
+		if theirs {
+			names = append(names, job.Name)
 		}
 	}
 	return names, nil
+}
+
+// ofCronJobOf reports whether a CronJob that the object controls has made the Job.
+func (o *observation) ofCronJobOf(ctx context.Context, job *batchv1.Job, live *unstructured.Unstructured) (bool, error) {
+	by := metav1.GetControllerOf(job)
+	if by == nil || by.Kind != "CronJob" {
+		return false, nil
+	}
+	cron, err := o.cluster.typed.BatchV1().CronJobs(o.namespace).Get(ctx, by.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil && cron.UID == by.UID && metav1.IsControlledBy(cron, live), err
 }
 
 // readHistory reads what earlier runs left.
