@@ -113,6 +113,9 @@ func (d *doctorFlags) diagnose(ctx context.Context, f *Factory, names []string) 
 		return err
 	}
 	docs, err := f.objects(input.set, d.kinds...)
+	if err == nil {
+		err = d.checkKinds(docs)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -91,14 +92,33 @@ func checkSourceDir(path string) error {
 
 // checkRepository refuses a repository that only a cluster can mount.
 func (l *localFlags) checkRepository(d *spec.Document) error {
-	if d.Source == nil { // only a source can name a claim as its repository
+	claim, field := repositoryClaim(d)
+	if l.repositoryDir != "" || claim == "" {
 		return nil
 	}
-	kopia := d.Source.Spec.Kopia
-	if l.repositoryDir != "" || kopia == nil || kopia.RepositoryPVC == nil || *kopia.RepositoryPVC == "" {
-		return nil
-	}
-	return fault.New(fault.Refused, "the repository lies on claim %s (spec.kopia.repositoryPVC), which a run on this machine cannot mount",
-		quote(*kopia.RepositoryPVC)).At(d.Object()).
+	return fault.New(fault.Refused, "the repository lies on claim %s (%s), which a run on this machine cannot mount", quote(claim), field).At(d.Object()).
 		WithHint("add --repository-dir DIR, the directory that holds the repository, as --repository-dir ./repo")
+}
+
+// repositoryClaim is the claim that holds the repository, and the field that names it;
+// empty: none does.
+func repositoryClaim(d *spec.Document) (claim, field string) {
+	var volumes []spec.MoverVolume
+	at := "spec.moverVolumes"
+	switch {
+	case d.Maintenance != nil:
+		volumes = d.Maintenance.Spec.MoverVolumes
+	case d.Source != nil && d.Source.Spec.Kopia != nil:
+		kopia := d.Source.Spec.Kopia
+		if pvc := kopia.RepositoryPVC; pvc != nil && *pvc != "" {
+			return *pvc, "spec.kopia.repositoryPVC"
+		}
+		volumes, at = kopia.MoverVolumes, "spec.kopia.moverVolumes"
+	}
+	for i, v := range volumes {
+		if pvc := v.VolumeSource.PersistentVolumeClaim; pvc != nil {
+			return pvc.ClaimName, fmt.Sprintf("%s[%d]", at, i)
+		}
+	}
+	return "", ""
 }

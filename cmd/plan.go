@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -102,6 +103,9 @@ func (p *planFlags) planEach(ctx context.Context, f *Factory, planOne planner) e
 
 // checkObjects refuses flags that mean nothing for one of the objects, or that one needs.
 func (p *planFlags) checkObjects(docs []*spec.Document) error {
+	if err := p.checkKinds(docs); err != nil {
+		return err
+	}
 	for _, d := range docs {
 		switch {
 		case d.Source != nil:
@@ -112,6 +116,22 @@ func (p *planFlags) checkObjects(docs []*spec.Document) error {
 			return fault.New(fault.Usage, "--connect asks the repository about a source's policies").At(d.Object()).
 				WithHint("plan it without --connect")
 		}
+	}
+	return nil
+}
+
+// checkKinds refuses flags that are about another kind of objects than any of these.
+func (p *planFlags) checkKinds(docs []*spec.Document) error {
+	isSource := func(d *spec.Document) bool { return d.Source != nil }
+	if !slices.ContainsFunc(docs, isSource) {
+		for _, name := range p.ofBackups {
+			if p.typed.Changed(name) {
+				return fault.New(fault.Usage, "--%s is about a backup, and the input holds no ReplicationSource", name).WithHint("leave it out")
+			}
+		}
+	}
+	if p.typed.Changed(takeOwnershipFlag) && !slices.ContainsFunc(docs, func(d *spec.Document) bool { return d.Maintenance != nil }) {
+		return fault.New(fault.Usage, "--%s is about a maintenance, and the input holds no KopiaMaintenance", takeOwnershipFlag).WithHint("leave it out")
 	}
 	return nil
 }

@@ -45,6 +45,8 @@ type planFlags struct {
 	keepJob      time.Duration
 	timeouts     timeoutFlags
 	exec         execFlags
+	// ofBackups are the flags that are about backups only.
+	ofBackups []string
 	// typed are the command's flags, which know those that were given.
 	typed *pflag.FlagSet
 	// classes are the facts outside the namespace, of a scheduled run; nil: the cluster
@@ -59,7 +61,8 @@ const removedUsage = "longest wait until something that was deleted is gone"
 func (p *planFlags) add(c *cobra.Command) {
 	p.kinds = []string{spec.KindReplicationSource}
 	p.addCommon(c, "run although the manual trigger was served or the source is paused")
-	flags := c.Flags()
+	flags, common := c.Flags(), map[string]bool{}
+	flags.VisitAll(func(f *pflag.Flag) { common[f.Name] = true })
 	flags.StringVar(&p.sourceDir, "source-dir", "", "with --local: the directory that stands in for the volume")
 	flags.StringVar(&p.prove, "prove", string(result.ProveBlobs), "how a snapshot is proved: manifest, blobs or content")
 	flags.StringVar(&p.onEmpty, "on-empty", string(result.OnEmptySkip), "what an empty source does: skip (fail if the last snapshot held files), fail or snapshot")
@@ -72,6 +75,11 @@ func (p *planFlags) add(c *cobra.Command) {
 	flags.BoolVar(&p.options.AllowPolicyActions, "allow-policy-actions", false, "allow kopia to run actions defined in this manifest's policy file")
 	p.exec.add(flags)
 	p.addCopyTimeouts(flags)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !common[f.Name] {
+			p.ofBackups = append(p.ofBackups, f.Name)
+		}
+	})
 }
 
 // addCommon adds the flags of every run and of its plan; what is not a flag of the
@@ -94,9 +102,11 @@ func (p *planFlags) addCommon(c *cobra.Command, force string) {
 	flags.DurationVar(&p.keepJob, "keep-job", time.Hour, "how long the Job stays after its result was collected; 0 removes it")
 }
 
+const takeOwnershipFlag = "take-ownership"
+
 // addTakeOwnership adds --take-ownership.
 func (p *planFlags) addTakeOwnership(c *cobra.Command) {
-	c.Flags().BoolVar(&p.options.TakeOwnership, "take-ownership", false,
+	c.Flags().BoolVar(&p.options.TakeOwnership, takeOwnershipFlag, false,
 		"for a KopiaMaintenance: become the owner of the repository's maintenance where somebody else is")
 }
 

@@ -52,9 +52,13 @@ func percent(size, of int64) int64 { return size/100*of + size%100*of/100 }
 // and a full emptyDir evicts the mover.
 func (b *builder) checkCache(c Cache, total int64) {
 	if need := (cacheSizes{c.ContentBytes, c.MetadataBytes}).volume(); need > total {
-		b.find(problem.Warning, codeCacheTooSmall, b.field("cacheCapacity"),
+		path, fix := b.field("cacheCapacity"), "raise cacheCapacity"
+		if b.existingCache() != "" {
+			path, fix = b.field("cachePVC"), "use a larger claim"
+		}
+		b.find(problem.Warning, codeCacheTooSmall, path,
 			fmt.Sprintf("kopia's cache limits allow %s, but the cache has %s", binary(need), c.Capacity),
-			"raise cacheCapacity, or lower the cache limits")
+			fix+", or lower the cache limits")
 	}
 }
 

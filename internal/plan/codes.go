@@ -31,6 +31,9 @@ const (
 	codeSecretMissing          = "VK526"
 	codeTemplate               = "VK527"
 	codeCacheTooSmall          = "VK528"
+	codeRootRefused            = "VK529"
+	codeCacheClaimLocal        = "VK530"
+	codeCacheReadOnly          = "VK531"
 	codeHookDetached           = "VK540"
 	codeHooksLocal             = "VK541"
 	// CodeHookFailed is of a run's warning, not of a finding.

@@ -79,6 +79,9 @@ func execOf(h spec.Hooks, when ExecMoment) *Exec {
 // hooks are those of the command line, or else those of the source's
 // annotations; --exec-timeout counts for either.
 func (b *builder) hooks() spec.Hooks {
+	if b.upkeep != nil { // there is no copy to tell an application of
+		return spec.Hooks{}
+	}
 	typed := b.in.Options.Exec
 	if typed.Used() {
 		return typed

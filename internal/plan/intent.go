@@ -12,7 +12,11 @@ func (p *Plan) Intent() string {
 	what := "an unknown claim"
 	switch {
 	case p.Operation == result.OperationMaintenance:
-		return fmt.Sprintf("Maintenance of the repository in secret/%s as %s", p.Repository.Secret, p.Identity)
+		owner := p.Identity.String()
+		if p.OwnerUnread {
+			owner += ", or whom the Secret names"
+		}
+		return fmt.Sprintf("Maintenance of the repository in secret/%s as %s", p.Repository.Secret, owner)
 	case p.Local != nil:
 		what = p.Local.SourceDir
 	case p.Copy != nil:

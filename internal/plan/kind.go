@@ -93,10 +93,13 @@ func holdOfSource(s *spec.ReplicationSourceSpec) *hold {
 }
 
 func holdOfMaintenance(s *spec.KopiaMaintenanceSpec) *hold {
+	suspended, disabled := s.Suspend != nil && *s.Suspend, s.Enabled != nil && !*s.Enabled
 	switch {
-	case s.Suspend != nil && *s.Suspend:
+	case suspended && disabled:
+		return &hold{"spec.suspend", "suspended and disabled", "set spec.suspend to false and spec.enabled to true"}
+	case suspended:
 		return &hold{"spec.suspend", "suspended", "set spec.suspend to false"}
-	case s.Enabled != nil && !*s.Enabled:
+	case disabled:
 		return &hold{"spec.enabled", "disabled", "set spec.enabled to true"}
 	}
 	return nil

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
@@ -20,8 +22,7 @@ func BuildMaintenance(in Input) (Plan, problem.List) {
 	plan.Skip = b.checkOperator()
 	place := siteOf(in.Env, in.Options)
 	none := policies{} // what a Secret may configure is about new repositories and snapshots
-	// A repository's Secret may name another owner; only the mover sees that.
-	plan.Identity = result.Identity{Username: argv.MaintenanceUsername, Hostname: argv.MaintenanceHostname}
+	plan.Identity, plan.OwnerUnread = b.maintainer()
 	plan.Cache = b.decideCache(cacheSizes{}, place.cacheDir)
 	plan.Repository = b.repository(place, none)
 	plan.Mover = Mover{Kopia: place.kopia}
@@ -29,11 +30,35 @@ func BuildMaintenance(in Input) (Plan, problem.List) {
 	task.Maintenance = &result.MaintenanceTask{TakeOwnership: in.Options.TakeOwnership}
 	task.Repository.Create, plan.Repository.Create = result.CreateNever, result.CreateNever
 	if in.Env.Local != nil {
+		b.findCacheClaim()
 		b.planLocal(place)
 	} else {
 		b.planUpkeep(&plan, task)
 	}
 	return b.finish(plan, place, task)
+}
+
+// maintainer is whom kopia must know as the owner of the repository's maintenance; unread
+// is true when the Secret, which may name another one, is not in the input.
+func (b *builder) maintainer() (owner result.Identity, unread bool) {
+	owner = result.Identity{Username: argv.MaintenanceUsername, Hostname: argv.MaintenanceHostname}
+	secret := b.inputSecret(b.kopia.Repository)
+	if secret == nil {
+		return owner, true
+	}
+	username, hostname, given, err := storage.Keys(secret.Secret.Data).Maintainer(argv.MaintenanceHostname)
+	if given && err == nil { // validation refuses one that is no name
+		owner = result.Identity{Username: username, Hostname: hostname}
+	}
+	return owner, false
+}
+
+// findCacheClaim tells that a claim for the cache is left aside on this machine.
+func (b *builder) findCacheClaim() {
+	if claim := deref(b.upkeep.CachePVC); claim != "" {
+		b.find(problem.Info, codeCacheClaimLocal, b.field("cachePVC"),
+			fmt.Sprintf("a run on this machine keeps its cache in its state directory, not on claim %q", claim), "")
+	}
 }
 
 // planUpkeep decides how a maintenance on the cluster goes, and lays out its steps.
@@ -58,12 +83,16 @@ func (b *builder) upkeepNeeds() []Rule {
 	if b.cacheIsClaim() {
 		rules[0].Verbs = []string{"create", "get"}
 	}
+	// An operator runs a maintenance by a CronJob.
+	rules = append(rules, Rule{Group: "batch", Resource: "cronjobs", Verbs: []string{"get"}, Optional: true})
 	return append(append(rules, b.statusNeeds()...), readingNeeds()...)
 }
 
 // sharedFields are the fields of a KopiaMaintenance that a source has, too, by their
 // names there; see maintenanceKind for where they stand.
-func sharedFields(s *spec.KopiaMaintenanceSpec) *spec.KopiaSource {
+//
+// On a cluster, cachePVC takes the place of what shapes a claim that is made.
+func sharedFields(s *spec.KopiaMaintenanceSpec, local bool) *spec.KopiaSource {
 	shared := &spec.KopiaSource{
 		CacheOptions: s.CacheOptions,
 		MoverOptions: spec.MoverOptions{
@@ -72,7 +101,7 @@ func sharedFields(s *spec.KopiaMaintenanceSpec) *spec.KopiaSource {
 		},
 		Repository: s.Repository.Repository, CustomCA: s.Repository.CustomCA,
 	}
-	if deref(s.CachePVC) != "" { // these shape a claim that is made
+	if deref(s.CachePVC) != "" && !local {
 		shared.CacheCapacity, shared.CacheStorageClassName, shared.CacheAccessModes = nil, nil, nil
 	}
 	return shared

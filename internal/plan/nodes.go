@@ -109,6 +109,10 @@ func (b *builder) checkExtraClaims() {
 			b.find(problem.Error, codeBlockVolume, ref.path,
 				fmt.Sprintf("claim %q is a Block volume, which cannot be mounted as a directory", ref.claim),
 				"use a claim with volumeMode Filesystem")
+		case ref.claim == b.existingCache() && readOnlyMany(claim.AccessModes):
+			b.find(problem.Error, codeCacheReadOnly, ref.path,
+				fmt.Sprintf("claim %q is ReadOnlyMany, and kopia writes its cache", ref.claim),
+				"use a claim that can be written to")
 		}
 	}
 }

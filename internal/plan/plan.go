@@ -27,6 +27,9 @@ type Plan struct {
 	// Otherwise is the identity when the volume turns out to have no directory
 	// of the name that sourcePath gives with the mount path in front.
 	Otherwise *result.Identity `json:"otherwise,omitempty"`
+	// OwnerUnread is true for a maintenance whose Secret is not in the input: it may name
+	// another owner than Identity.
+	OwnerUnread bool `json:"ownerUnread,omitempty"`
 	// Local is set when the mover runs on this machine.
 	Local *LocalEnv `json:"local,omitempty"`
 	// Skip says why there is nothing to do; nil: there is.

@@ -1,22 +1,6 @@
 package plan
 
-import (
-	"fmt"
-
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
-)
-
-// labelPodSecurity on a namespace is the level that the API server enforces.
-const labelPodSecurity = "pod-security.kubernetes.io/enforce"
-
-// The Pod Security levels, strictest first.
-const (
-	levelRestricted = "restricted"
-	levelBaseline   = "baseline"
-	levelPrivileged = "privileged"
-)
+import corev1 "k8s.io/api/core/v1"
 
 // privileged reports whether the namespace lets movers read any file. A maintenance
 // reads none.
@@ -36,8 +20,7 @@ func (b *builder) podSecurity() *corev1.PodSecurityContext {
 	if sc.SeccompProfile == nil {
 		sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 	}
-	root := sc.RunAsUser != nil && *sc.RunAsUser == 0
-	if sc.RunAsNonRoot == nil && !root && !b.privileged() {
+	if sc.RunAsNonRoot == nil && !b.runsAsRoot() {
 		sc.RunAsNonRoot = new(true)
 	}
 	return sc
@@ -75,65 +58,8 @@ func (b *builder) moverUser() *int64 {
 	return nil
 }
 
-// podLevel returns the strictest level that admits the mover, with the reason
-// why it is not restricted.
-func (b *builder) podLevel() (level, why string) {
-	if b.privileged() {
-		return levelBaseline, "the annotation " + AnnotationPrivilegedMovers + " adds capabilities and uid 0"
-	}
-	sc, name := b.podSecurity(), b.fieldName("moverSecurityContext")
-	if sc.SeccompProfile.Type == corev1.SeccompProfileTypeUnconfined {
-		return levelPrivileged, name + ".seccompProfile is Unconfined"
-	}
-	if len(sc.Sysctls) > 0 {
-		return levelPrivileged, name + " sets sysctls"
-	}
-	if sc.RunAsUser != nil && *sc.RunAsUser == 0 {
-		return levelBaseline, name + ".runAsUser is 0"
-	}
-	if sc.RunAsNonRoot != nil && !*sc.RunAsNonRoot {
-		return levelBaseline, name + ".runAsNonRoot is false"
-	}
-	for i := range b.kopia.MoverVolumes {
-		if b.kopia.MoverVolumes[i].VolumeSource.NFS != nil {
-			return levelBaseline, fmt.Sprintf("moverVolumes[%d] is an NFS volume", i)
-		}
-	}
-	return levelRestricted, ""
-}
-
-// moverLevel is podLevel, or that of the container where it is less strict.
-func (b *builder) moverLevel() (level, why string) {
-	level, why = b.podLevel()
-	if b.upkeep == nil {
-		return level, why
-	}
-	if container, because := b.upkeepLevel(); rank(container) > rank(level) {
-		return container, because
-	}
-	return level, why
-}
-
-// checkPodSecurity refuses a mover that the namespace would reject: the Job
-// would only collect FailedCreate events.
-func (b *builder) checkPodSecurity() string {
-	level, why := b.moverLevel()
-	enforced := b.in.Facts.Namespace.Labels[labelPodSecurity]
-	if rank(level) > rank(enforced) {
-		b.find(problem.Error, codePodSecurity, b.kind.base,
-			fmt.Sprintf("namespace %q enforces Pod Security %q, which does not admit the mover: %s", b.object.Namespace, enforced, why),
-			"remove that setting, or set the namespace's label "+labelPodSecurity+"="+level)
-	}
-	return level
-}
-
-// rank orders the levels; no level enforced admits everything.
-func rank(level string) int {
-	switch level {
-	case levelRestricted:
-		return 0
-	case levelBaseline:
-		return 1
-	}
-	return 2
+// runsAsRoot reports whether the mover is known to be uid 0.
+func (b *builder) runsAsRoot() bool {
+	uid := b.moverUser()
+	return uid != nil && *uid == 0
 }

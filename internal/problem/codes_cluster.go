@@ -196,5 +196,23 @@ func clusterMoverCodes() []Code {
 			Example: "spec:\n  kopia:\n    cacheCapacity: 1Gi\n    metadataCacheSizeLimitMB: 3000",
 			Fix:     "Raise cacheCapacity, or lower the limits.",
 		},
+		{
+			ID: "VK529", Title: "Root that must not be root", Severity: Error,
+			Meaning: "The security context gives the mover uid 0 and says that it must not be root, where the container's settings count before the pod's. No kubelet starts such a container.",
+			Example: "spec:\n  kopia:\n    moverSecurityContext:\n      runAsUser: 0\n      runAsNonRoot: true",
+			Fix:     "Set runAsNonRoot to false, or runAsUser to another uid.",
+		},
+		{
+			ID: "VK530", Title: "Cache claim is not used locally", Severity: Info,
+			Meaning: "A run on this machine cannot mount a claim. Its cache is in its state directory, as large as cacheCapacity says.",
+			Example: "kind: KopiaMaintenance\nspec:\n  cachePVC: warm-cache   # with --local",
+			Fix:     "Nothing, or say with --state-dir where the cache is to be.",
+		},
+		{
+			ID: "VK531", Title: "Cache claim is read-only", Severity: Error,
+			Meaning: "The claim that cachePVC names has no other access mode than ReadOnlyMany, and kopia writes its cache.",
+			Example: "kind: KopiaMaintenance\nspec:\n  cachePVC: shared-read-only",
+			Fix:     "Use a claim that can be written to.",
+		},
 	}
 }

@@ -72,5 +72,10 @@ func maintenanceCodes() []Code {
 			"spec.schedule of a KopiaMaintenance is deprecated, and spec.trigger wins over it.",
 			"kind: KopiaMaintenance\nspec:\n  schedule: \"0 2 * * *\"\n  trigger:\n    schedule: \"0 3 * * *\"", "Remove spec.schedule.",
 		},
+		{
+			"VK176", "Two maintenances of one repository", Warning,
+			"Two KopiaMaintenances of one namespace name the same Secret. A run keeps out a second one of its own object only, and kopia wants one client at a time to maintain a repository. Two Secrets that open one repository are not seen.",
+			"kind: KopiaMaintenance\nmetadata: {name: a}\nspec:\n  repository: {repository: vault}\n---\nkind: KopiaMaintenance\nmetadata: {name: b}\nspec:\n  repository: {repository: vault}", "Keep one of them.",
+		},
 	}
 }

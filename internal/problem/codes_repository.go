@@ -74,7 +74,7 @@ func valueCodes() []Code {
 		},
 		{
 			ID: "VK410", Title: "Unusable value in the Secret", Severity: Error,
-			Meaning: "A key of the repository Secret has a value that kopia could not use: a port that is no number, a path where the content of a key file belongs, something else than true or false. The value is not shown.",
+			Meaning: "A key of the repository Secret has a value that kopia could not use: a port that is no number, a path where the content of a key file belongs, something else than true or false, a KOPIA_OVERRIDE_MAINTENANCE_USERNAME that is neither user nor user@host. The value is not shown.",
 			Example: "stringData:\n  GOOGLE_APPLICATION_CREDENTIALS: /credentials/gcs.json",
 			Fix:     "Correct the value as the finding says.",
 		},

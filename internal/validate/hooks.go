@@ -28,6 +28,15 @@ func (c *check) hooks(annotations map[string]string) {
 	}
 }
 
+// noHooks tells of the annotations on an object that has no copy to tell an application of.
+func (c *check) noHooks(annotations map[string]string) {
+	for _, name := range []string{spec.AnnotationExecAfter, spec.AnnotationExecBefore, spec.AnnotationExecIn, spec.AnnotationExecTimeout} {
+		if _, given := annotations[name]; given {
+			c.note("VK168", "metadata.annotations["+strconv.Quote(name)+"]", "a maintenance copies no volume, so nothing is run in an application", "remove it")
+		}
+	}
+}
+
 func (c *check) hook(annotation, message, fix string) {
 	c.fail("VK191", "metadata.annotations["+strconv.Quote(annotation)+"]", message, fix)
 }

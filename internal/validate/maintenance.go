@@ -11,6 +11,9 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
+// upkeepRepository is the field of a KopiaMaintenance that names the repository's Secret.
+const upkeepRepository = "spec.repository.repository"
+
 // maintenance holds the rules of a KopiaMaintenance that no schema can say.
 func (c *check) maintenance(m *spec.KopiaMaintenance) {
 	s := &m.Spec
@@ -18,6 +21,7 @@ func (c *check) maintenance(m *spec.KopiaMaintenance) {
 	if s.Schedule != "" {
 		c.deprecatedSchedule(s)
 	}
+	c.noHooks(m.Metadata.Annotations)
 	c.cache("spec.", &s.CacheOptions)
 	c.moverVolumes("spec.moverVolumes", s.MoverVolumes, false)
 	c.customCA("spec.repository.customCA", s.Repository.CustomCA)
@@ -28,7 +32,7 @@ func (c *check) maintenance(m *spec.KopiaMaintenance) {
 		c.note("VK168", "spec.repository.repositoryType", "repositoryType has no effect: the Secret says what the repository is", "remove it")
 	}
 	if s.CachePVC != nil && (s.CacheCapacity != nil || s.CacheStorageClassName != nil || len(s.CacheAccessModes) > 0) {
-		c.note("VK168", "spec.cachePVC", "cacheCapacity, cacheStorageClassName and cacheAccessModes shape a new claim and have no effect beside cachePVC",
+		c.note("VK168", "spec.cachePVC", "cacheCapacity, cacheStorageClassName and cacheAccessModes shape a new claim and have no effect beside cachePVC in a cluster",
 			"remove them, or remove cachePVC")
 	}
 	place := c.storageOf(placeOnClaim(nil, s.MoverVolumes, "spec.moverVolumes"), nil)

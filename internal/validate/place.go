@@ -18,7 +18,7 @@ func (c *check) repository(name string, want result.Storage) {
 	}
 	path := "spec.kopia.repository"
 	if c.doc.Maintenance != nil {
-		path = "spec.repository.repository"
+		path = upkeepRepository
 	}
 	c.refer(reference{kind: repositoryReference, path: path, name: name, storage: want})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/argv"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/policy"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec/storage"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
@@ -17,6 +18,7 @@ import (
 const (
 	passwordKey     = "KOPIA_PASSWORD"
 	manualConfigKey = "KOPIA_MANUAL_CONFIG"
+	maintainerKey   = "KOPIA_OVERRIDE_MAINTENANCE_USERNAME"
 	// codeOtherPlace is storage's code for a Secret that contradicts a manifest.
 	codeOtherPlace = "VK405"
 	// maxObject is what the API server takes as data of one object, in bytes.
@@ -67,6 +69,19 @@ func (v *Validator) repositorySecret(r *reference, target *spec.Document, seen m
 	}
 	if once(seen, fmt.Sprintf("secret %p", target)) {
 		v.manualConfig(target)
+	}
+	if r.path == upkeepRepository && once(seen, fmt.Sprintf("maintainer %p", target)) {
+		v.maintainer(target)
+	}
+}
+
+// maintainer judges whom the Secret names as the owner of the repository's maintenance.
+func (v *Validator) maintainer(target *spec.Document) {
+	if _, _, _, err := storage.Keys(target.Secret.Data).Maintainer(argv.MaintenanceHostname); err != nil {
+		v.secretProblems(target, problem.List{{
+			Code: "VK410", Severity: problem.Error, Path: maintainerKey, Message: err.Error(),
+			Fix: "write a name, as maintenance, or a name and a host, as maintenance@volsync",
+		}})
 	}
 }
 

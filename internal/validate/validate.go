@@ -95,6 +95,7 @@ func (v *Validator) Add(d *spec.Document) {
 func (v *Validator) Finish() problem.List {
 	v.resolveReferences()
 	v.collisions()
+	v.sharedUpkeep()
 	v.unusedSecrets()
 	v.found.Sort()
 	return v.found
