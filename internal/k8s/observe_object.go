@@ -82,7 +82,7 @@ func (o *observation) operatorJobs(ctx context.Context, live *unstructured.Unstr
 		}
 		theirs := metav1.IsControlledBy(job, live)
 		if !theirs && live.GetKind() == spec.KindKopiaMaintenance {
-			if theirs, err = o.ofCronJobOf(ctx, job, live); o.skip(err, plan.FactObject) != nil {
+			if theirs, err = o.ofCronJobOf(ctx, job, live); err != nil {
 				return nil, err
 			}
 		}
@@ -100,10 +100,10 @@ func (o *observation) ofCronJobOf(ctx context.Context, job *batchv1.Job, live *u
 		return false, nil
 	}
 	cron, err := o.cluster.typed.BatchV1().CronJobs(o.namespace).Get(ctx, by.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return false, nil
+	if err != nil {
+		return false, o.skip(err, plan.FactObject)
 	}
-	return err == nil && cron.UID == by.UID && metav1.IsControlledBy(cron, live), err
+	return cron.UID == by.UID && metav1.IsControlledBy(cron, live), nil
 }
 
 // readHistory reads what earlier runs left.
