@@ -122,6 +122,11 @@ func TestHintsNameTheFieldsOfTheKind(t *testing.T) {
 		if r := concluded(collect, killed, false); r.Hint != want[0] {
 			t.Errorf("%s, out of memory: %q, want %q", kind, r.Hint, want[0])
 		}
+		late := result.Result{Object: object}
+		outOfTime(&late, killed)
+		if both := strings.Contains(late.Hint, "spec.activeDeadlineSeconds"); both != (kind == spec.KindKopiaMaintenance) {
+			t.Errorf("%s, out of time: %q", kind, late.Hint)
+		}
 		x := targetAt(time.Hour)
 		x.cluster, x.plan.Object, x.firstSeen["unschedulable"] = newWorld(t).cluster, object, began
 		err := x.cannotPlace(t.Context(), killed, &corev1.PodCondition{Reason: corev1.PodReasonUnschedulable}, plan.Wait{Timeout: 1})
