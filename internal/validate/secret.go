@@ -54,7 +54,7 @@ func (c *check) objectSize(total int) {
 // of place that the documents give it.
 func (v *Validator) repositorySecret(r *reference, target *spec.Document, seen map[string]bool) {
 	want := r.storage
-	if dir := v.opts.RepositoryDir; dir != "" {
+	if dir := v.opts.RepositoryDir; dir != "" && want.Type() == "" { // what the manifest says must fit the Secret all the same
 		want = result.Storage{Filesystem: &result.FilesystemStorage{Path: dir}}
 	}
 	place, err := json.Marshal(want)

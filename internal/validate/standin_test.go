@@ -1,6 +1,7 @@
 package validate_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,5 +37,16 @@ func TestADirectoryStandsInForTheRepositoryOfTheSecret(t *testing.T) {
 				t.Errorf("with a directory, %q (-want +got):\n%s", keys, diff)
 			}
 		}
+	}
+}
+
+// What the manifest itself says about the place must fit the Secret, also where a
+// directory stands in for it.
+func TestADirectoryHidesNoContradictionOfManifestAndSecret(t *testing.T) {
+	t.Parallel()
+	text := source(`policyConfig: {repositoryConfig: '{"storage": {"type": "s3", "config": {"bucket": "b"}}}'}`) + secretWith(", KOPIA_REPOSITORY: filesystem:///k")
+	got := codes(t, text, validate.Options{RepositoryDir: "/srv/repository"})
+	if !slices.Contains(got, "error VK405 KOPIA_REPOSITORY") {
+		t.Errorf("%v", got)
 	}
 }

@@ -18,8 +18,8 @@ type Options struct {
 	// PolicyErrors says what a policy file that cannot be read is: an error
 	// (PolicyErrorsFail, also when empty) or a warning.
 	PolicyErrors result.PolicyErrorMode
-	// RepositoryDir is a directory that stands in for the repository of every
-	// document, whatever it says itself; empty: none does.
+	// RepositoryDir is a directory that stands in for the repository of the documents
+	// that leave its place to the Secret; empty: none does.
 	RepositoryDir string
 }
 
