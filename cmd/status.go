@@ -24,7 +24,8 @@ import (
 )
 
 const statusLong = `Show the backup status of sources: the last outcome, the last proved snapshot, the next run, and what is overdue.
-KopiaMaintenances are among them, as KopiaMaintenance/NAME with the age of the last maintenance that was proved.
+KopiaMaintenances are among them, as KopiaMaintenance/NAME with the age of the last maintenance; who may
+not list them sees those that have a history here.
 
 The result of a run whose command has died is collected first: it goes to status and history, and the
 run's point-in-time copy is removed. To be sure that a command is dead its Lease is watched for 15 seconds.
@@ -227,7 +228,7 @@ func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) er
 			row[3], row[4] = s.Snapshot.ID, duration.HumanDuration(now.Sub(s.Snapshot.StartTime))
 			row[5], row[6] = humanize.Comma(s.Snapshot.Files), ui.Bytes(s.Snapshot.Size)
 		} else if s.LastSync != nil && s.Object.Kind == spec.KindKopiaMaintenance {
-			row[4] = duration.HumanDuration(now.Sub(*s.LastSync)) // of the last maintenance that was proved
+			row[4] = duration.HumanDuration(now.Sub(*s.LastSync)) // of the last maintenance, which may be VolSync's own
 		}
 		if s.Next != nil {
 			row[7] = "in " + duration.HumanDuration(s.Next.Sub(now))

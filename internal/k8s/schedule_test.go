@@ -98,7 +98,8 @@ func TestAScheduleShowsItsLastRunAndItsNext(t *testing.T) {
 		},
 		"the newest Job counts": {
 			[]runtime.Object{driverJob(cron, "a", time.Minute, ""), driverJob(cron, "b", time.Hour, batchv1.JobFailed)},
-			&LastRun{scheduleTime.Add(-time.Minute), JobActive}, []string{"a"},
+			&LastRun{scheduleTime.Add(-time.Minute), JobActive},
+			[]string{"a"},
 		},
 		"another CronJob's Job does not": {
 			[]runtime.Object{func() *batchv1.Job {

@@ -83,7 +83,8 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 		list = append(list, *s)
 	}
 	slices.SortFunc(list, func(a, b Standing) int {
-		return cmp.Or(cmp.Compare(a.Object.Namespace, b.Object.Namespace), cmp.Compare(a.Object.Name, b.Object.Name))
+		return cmp.Or(cmp.Compare(a.Object.Namespace, b.Object.Namespace), cmp.Compare(a.Object.Name, b.Object.Name),
+			cmp.Compare(b.Object.Kind, a.Object.Kind)) // a source before the maintenance of its name
 	})
 	return list, failed
 }

@@ -163,6 +163,10 @@ func TestDiagnoseOnRealKopia(t *testing.T) {
 					call = s.command(c)
 				}
 				out, err := c.runner.Run(t.Context(), call)
+				// Kopia may look at the blob's time before it is set back.
+				for tries := 0; s.reason == kopiaexec.ReasonClockSkew && err == nil && out.OK() && tries < 20; tries++ {
+					out, err = c.runner.Run(t.Context(), call)
+				}
 				if err != nil || out.OK() {
 					t.Fatalf("kopia ended with %d, %v\n%s", out.ExitCode, err, strings.Join(out.Log, "\n"))
 				}

@@ -91,16 +91,22 @@ func TestPodSecurityOfAMaintenance(t *testing.T) {
 	t.Parallel()
 	for want, contexts := range map[string][]corev1.SecurityContext{
 		"restricted": {
-			{}, {ReadOnlyRootFilesystem: new(false)}, {RunAsUser: new(int64(1000))}, {Capabilities: &corev1.Capabilities{}},
+			{},
+			{ReadOnlyRootFilesystem: new(false)},
+			{RunAsUser: new(int64(1000))},
+			{Capabilities: &corev1.Capabilities{}},
 			{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE"}}},
 		},
 		"baseline": {
-			{RunAsNonRoot: new(false)}, {AllowPrivilegeEscalation: new(true)}, {RunAsUser: new(int64(0))},
+			{RunAsNonRoot: new(false)},
+			{AllowPrivilegeEscalation: new(true)},
+			{RunAsUser: new(int64(0))},
 			{Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"KILL"}}},
 			{Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"CHOWN"}}},
 		},
 		"privileged": {
-			{Privileged: new(true)}, {Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}},
+			{Privileged: new(true)},
+			{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}},
 			{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}},
 			{SELinuxOptions: &corev1.SELinuxOptions{Type: "spc_t"}},
 			{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}},

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,13 +77,11 @@ func strictestLevel(pod *corev1.PodSpec) (level, why string, err error) {
 
 // rank orders the levels, strictest first; no level enforced admits everything.
 func rank(level string) int {
-	switch api.Level(level) {
-	case api.LevelRestricted:
-		return 0
-	case api.LevelBaseline:
-		return 1
+	strict := []api.Level{api.LevelRestricted, api.LevelBaseline}
+	if at := slices.Index(strict, api.Level(level)); at >= 0 {
+		return at
 	}
-	return 2
+	return len(strict)
 }
 
 // checkRoot refuses uid 0 where the manifest says that it must not be: the kubelet would
