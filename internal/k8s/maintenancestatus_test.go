@@ -2,6 +2,8 @@ package k8s
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,7 +109,7 @@ func TestStandingsOfMaintenances(t *testing.T) {
 	}
 }
 
-// Whoever may see the backups only, sees them.
+// Whoever may see the backups only, sees them, and is told what is not shown.
 func TestStandingsWithoutTheRightToMaintenances(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -117,8 +119,13 @@ func TestStandingsWithoutTheRightToMaintenances(t *testing.T) {
 		asked = true
 		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "kopiamaintenances"}, "", errors.New("no"))
 	})
-	if _, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, t.Logf); err != nil || !asked {
+	var said []string
+	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	if _, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, say); err != nil || !asked {
 		t.Errorf("%v, asked: %v", err, asked)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "kopiamaintenances is forbidden") {
+		t.Errorf("said %q", said)
 	}
 }
 

@@ -43,7 +43,8 @@ type Standing struct {
 
 // Standings returns how the sources of a namespace stand, all namespaces when it
 // is empty. Movers that have ended or cannot start, and whose command is dead, are
-// collected first; say tells people what is done for that.
+// collected first; say tells people what is done for that, and what is not known for
+// want of a right.
 func (c *Cluster) Standings(ctx context.Context, namespace string, now func() time.Time, say func(string, ...any)) ([]Standing, error) {
 	known, err := c.records(ctx, namespace)
 	if err != nil {
@@ -60,13 +61,13 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 	if err := c.readSources(ctx, namespace, found); err != nil {
 		return nil, err
 	}
-	if err := c.readMaintenances(ctx, namespace, found); err != nil {
+	if err := c.readMaintenances(ctx, namespace, found, say); err != nil {
 		return nil, err
 	}
 	if err := known.read(found); err != nil {
 		return nil, err
 	}
-	if err := c.readSchedules(ctx, namespace, found); err != nil {
+	if err := c.readSchedules(ctx, namespace, found, say); err != nil {
 		return nil, err
 	}
 	for _, r := range known.runs {
@@ -166,15 +167,19 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 	return nil
 }
 
-// readMaintenances reads the KopiaMaintenances. Who may not list them, as by the rights
-// that backups need, or has no VolSync, sees those that the histories know.
-func (c *Cluster) readMaintenances(ctx context.Context, namespace string, found map[string]*Standing) error {
+// readMaintenances reads the KopiaMaintenances. Who may not list them, or has no VolSync,
+// sees those that the histories know; the first is told so.
+func (c *Cluster) readMaintenances(ctx context.Context, namespace string, found map[string]*Standing, say func(string, ...any)) error {
 	objects, err := c.objects(spec.KindKopiaMaintenance, namespace)
 	if err != nil {
 		return err
 	}
 	list, err := objects.List(ctx, metav1.ListOptions{})
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if apierrors.IsForbidden(err) {
+		say("Only the KopiaMaintenances with a history here are shown: %v", err)
 		return nil
 	}
 	if err != nil {
@@ -205,10 +210,11 @@ func (c *Cluster) readMaintenances(ctx context.Context, namespace string, found 
 
 // readSchedules reads when the CronJobs of schedules run what was found. An object that
 // is only a file has its CronJob to be known by before it has a history. Who may not list
-// CronJobs, as by the rights that backups need, sees what the objects say.
-func (c *Cluster) readSchedules(ctx context.Context, namespace string, found map[string]*Standing) error {
+// CronJobs sees what the objects say, and is told so.
+func (c *Cluster) readSchedules(ctx context.Context, namespace string, found map[string]*Standing, say func(string, ...any)) error {
 	crons, err := listed(ctx, c.typed.BatchV1().CronJobs(namespace).List, metav1.ListOptions{LabelSelector: ofSchedules})
 	if apierrors.IsForbidden(err) {
+		say("When a run is due is judged by the objects alone, in UTC, and not by the CronJobs of schedules: %v", err)
 		return nil
 	}
 	if err != nil {

@@ -2,6 +2,8 @@ package k8s
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +84,7 @@ func TestAScheduleSaysWhenItsObjectRuns(t *testing.T) {
 	}
 }
 
-// Whoever may not list CronJobs sees what the objects say.
+// Whoever may not list CronJobs sees what the objects say, and is told so.
 func TestStandingsWithoutTheRightToCronJobs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pacific())
@@ -90,7 +92,12 @@ func TestStandingsWithoutTheRightToCronJobs(t *testing.T) {
 	w.typed.PrependReactor("list", "cronjobs", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewForbidden(batchv1.Resource("cronjobs"), "", errors.New("no"))
 	})
-	found, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, t.Logf)
+	var said []string
+	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	found, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, say)
+	if len(said) != 1 || !strings.Contains(said[0], "cronjobs.batch is forbidden") {
+		t.Errorf("said %q", said)
+	}
 	if err != nil || len(found) != 1 || found[0].Schedule != "0 3 * * *" {
 		t.Errorf("%+v, %v", found, err)
 	}

@@ -86,6 +86,8 @@ func attendance() []Rule {
 		{Resource: "configmaps", Verbs: []string{"list"}},
 		{Resource: "resourcequotas", Verbs: []string{"list"}},
 		{Group: GroupVolSync, Resource: "replicationsources", Verbs: []string{"list"}},
+		{Group: GroupVolSync, Resource: "kopiamaintenances", Verbs: []string{"list"}},
+		{Group: "batch", Resource: "cronjobs", Verbs: []string{"list"}},
 	}
 }
 

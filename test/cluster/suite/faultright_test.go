@@ -157,6 +157,8 @@ func elsewhere() map[string]struct {
 		"list leases.coordination.k8s.io":         {[]string{"cleanup"}, 5, `cannot list resource "leases"`},
 		"list configmaps":                         {[]string{"status"}, 5, `cannot list resource "configmaps"`},
 		"list replicationsources.volsync.backube": {[]string{"status"}, 5, `cannot list resource "replicationsources"`},
+		"list kopiamaintenances.volsync.backube":  {[]string{"status"}, 0, `Only the KopiaMaintenances with a history.*cannot list resource "kopiamaintenances"`},
+		"list cronjobs.batch":                     {[]string{"status"}, 0, `judged by the objects alone.*cannot list resource "cronjobs"`},
 		"list resourcequotas":                     {[]string{"doctor"}, 0, `quotas: unknown:.*cannot list resource "resourcequotas"`},
 	}
 }
