@@ -193,3 +193,23 @@ func TestChildReadsPastALineThatIsTooLong(t *testing.T) {
 		t.Errorf("error %v, context %v, stderr %q", err, ctx.Err(), stderr.String())
 	}
 }
+
+// What a mover has just started is in its group for a moment. Only the mover is told to
+// stop, and tells the rest: a kopia that ends by itself is a failure, and no cancel.
+func TestOnlyTheMoverIsToldToStop(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	const mover = `trap 'sleep 0.3; kill -KILL $child; exit 7' TERM
+sh -c 'trap "echo told" TERM; echo ready; while :; do sleep 0.01; done' &
+child=$!
+wait`
+	var lines []string
+	end, err := Child{Executable: "/bin/sh", Args: []string{"-c", mover}, Env: []string{"PATH=" + DefaultPath}, Grace: time.Minute, Stderr: os.Stderr, OnLine: func(line string) {
+		if lines = append(lines, line); line == "ready" {
+			stop()
+		}
+	}}.Run(ctx)
+	if err != nil || end.ExitCode != 7 || len(lines) != 1 {
+		t.Errorf("%+v, %v, %q", end, err, lines)
+	}
+}

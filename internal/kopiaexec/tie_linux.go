@@ -24,11 +24,13 @@ func tie(cmd *exec.Cmd) (release func()) {
 	return runtime.UnlockOSThread
 }
 
-// ownSession is ownGroup, with a session besides: killSession then finds also
-// what the child started in groups of their own.
+// ownSession starts cmd in a session of its own: killSession then finds also what the
+// child started in groups of their own. SIGTERM goes to cmd alone, not to its group, in
+// which a process is between its fork and its exec: a kopia that ends before the mover
+// has heard why looks like one that has failed.
 func ownSession(cmd *exec.Cmd) {
-	ownGroup(cmd)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 }
 
 // killSession ends whatever the finished cmd left running in its session. It
