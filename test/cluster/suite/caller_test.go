@@ -148,7 +148,8 @@ func (n *space) untilAllowed(account, namespace string, rules []rbacv1.PolicyRul
 	n.t.Helper()
 	for _, rule := range rules {
 		r := right{rule.Verbs[0], rule.APIGroups[0], rule.Resources[0]}
-		n.until(account+" may "+r.String(), func(context.Context) bool { return n.may(account, namespace, r) })
+		name := strings.Join(rule.ResourceNames, "") // of one object, or of all
+		n.until(account+" may "+r.String(), func(context.Context) bool { return n.mayName(account, namespace, r, name) })
 	}
 }
 
@@ -156,13 +157,19 @@ func (n *space) untilAllowed(account, namespace string, rules []rbacv1.PolicyRul
 // something; in no namespace: in all, and what belongs to none.
 func (n *space) may(account, namespace string, r right) bool {
 	n.t.Helper()
+	return n.mayName(account, namespace, r, "")
+}
+
+// mayName is may for the object of the name alone; empty: for all.
+func (n *space) mayName(account, namespace string, r right, name string) bool {
+	n.t.Helper()
 	resource, sub, _ := strings.Cut(r.resource, "/")
 	review, err := shared.typed.AuthorizationV1().SubjectAccessReviews().Create(n.t.Context(), &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{
 			User:   n.user(account),
 			Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + n.name, "system:authenticated"},
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: namespace, Verb: r.verb, Group: r.group, Resource: resource, Subresource: sub,
+				Namespace: namespace, Verb: r.verb, Group: r.group, Resource: resource, Subresource: sub, Name: name,
 			},
 		},
 	}, metav1.CreateOptions{})
