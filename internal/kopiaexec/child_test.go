@@ -199,9 +199,8 @@ func TestChildReadsPastALineThatIsTooLong(t *testing.T) {
 func TestOnlyTheMoverIsToldToStop(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
-	const mover = `trap 'sleep 0.3; kill -KILL $child; exit 7' TERM
+	const mover = `trap 'sleep 0.3; kill -KILL $!; exit 7' TERM
 sh -c 'trap "echo told" TERM; echo ready; while :; do sleep 0.01; done' &
-child=$!
 wait`
 	var lines []string
 	end, err := Child{Executable: "/bin/sh", Args: []string{"-c", mover}, Env: []string{"PATH=" + DefaultPath}, Grace: time.Minute, Stderr: os.Stderr, OnLine: func(line string) {
