@@ -74,7 +74,7 @@ func TestImportDirection(t *testing.T) {
 // TestEveryPackageHasALayer makes a new package state what it may reach.
 func TestEveryPackageHasALayer(t *testing.T) {
 	t.Parallel()
-	known := []string{"internal/k8s", "internal/local", "internal/ui", "internal/kopiatest"}
+	known := []string{"internal/k8s", "internal/local", "internal/ui", "internal/kopiatest", "internal/apiservertest"}
 	for _, l := range layers() {
 		known = append(known, l.pkg)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/apiservertest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/crd"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
 )
@@ -28,26 +26,11 @@ import (
 // server is a real API server with the definitions in it.
 type server struct{ client dynamic.Interface }
 
-// kubeconfigVariable names the kubeconfig of an API server that tests may change.
-const kubeconfigVariable = "VK_APISERVER_KUBECONFIG"
-
 // startServer installs the definitions, as kubectl apply --server-side does, and
 // removes them again if they were not there before.
 func startServer(t *testing.T) server {
 	t.Helper()
-	path := os.Getenv(kubeconfigVariable)
-	if path == "" {
-		if slices.Contains(strings.Split(os.Getenv("VK_REQUIRE"), ","), "apiserver") {
-			t.Fatalf("VK_REQUIRE has apiserver, but %s is not set", kubeconfigVariable)
-		}
-		t.Skipf("takes a real API server: set %s", kubeconfigVariable)
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.QPS = -1
-	client, err := dynamic.NewForConfig(config)
+	client, err := dynamic.NewForConfig(apiservertest.Config(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,14 +19,11 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/apiservertest"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 )
-
-// kubeconfigVariable names the kubeconfig of an API server that tests may change.
-const kubeconfigVariable = "VK_APISERVER_KUBECONFIG"
 
 // applying is a namespace of a real API server, in which the objects of a schedule are
 // applied.
@@ -41,18 +37,7 @@ type applying struct {
 
 func newApplying(t *testing.T) *applying {
 	t.Helper()
-	path := os.Getenv(kubeconfigVariable)
-	if path == "" {
-		if slices.Contains(strings.Split(os.Getenv("VK_REQUIRE"), ","), "apiserver") {
-			t.Fatalf("VK_REQUIRE has apiserver, but %s is not set", kubeconfigVariable)
-		}
-		t.Skipf("takes a real API server: set %s", kubeconfigVariable)
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.QPS = -1
+	config := apiservertest.Config(t)
 	a := &applying{t: t, config: config}
 	a.admin = a.connect(config)
 	made, err := a.admin.typed.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{

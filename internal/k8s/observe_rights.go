@@ -26,12 +26,8 @@ func (o *observation) readRights(ctx context.Context) error {
 		}
 		for _, verb := range need.Verbs {
 			right := plan.Right{Verb: verb, Group: need.Group, Resource: need.Resource}
-			var named bool
-			right.Allowed, named = rulesAllow(review.ResourceRules, right)
-			if !right.Allowed && (named || review.Incomplete) {
-				if right.Allowed, err = o.cluster.askRight(ctx, right, o.asRequested(right)); err != nil {
-					return err
-				}
+			if right.Allowed, err = o.cluster.allows(ctx, review, right, o.asRequested(right)); err != nil {
+				return err
 			}
 			o.facts.Rights = append(o.facts.Rights, right)
 		}
@@ -81,6 +77,17 @@ func (o *observation) asRequested(r plan.Right) authorizationv1.ResourceAttribut
 		a.Name = o.questions.Object.Name
 	}
 	return a
+}
+
+// allows reports whether the caller has the right, by the rules that are known of him, and
+// asks for it by itself only where these leave it open: a rule may be for the name that
+// is given, and they need not be all.
+func (c *Cluster) allows(ctx context.Context, rules authorizationv1.SubjectRulesReviewStatus, r plan.Right, given authorizationv1.ResourceAttributes) (bool, error) {
+	every, some := rulesAllow(rules.ResourceRules, r)
+	if every || !some && !rules.Incomplete {
+		return every, nil
+	}
+	return c.askRight(ctx, r, given)
 }
 
 // askRight asks for one right, in the namespace and for the name that are given.

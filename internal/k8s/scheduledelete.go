@@ -100,7 +100,10 @@ func (d *deletion) endCronJob(ctx context.Context, title string) (goes bool, err
 	if err != nil {
 		return false, err
 	}
-	if err := errors.Join(d.refuse(jobs, title), d.cancel(ctx, jobs)); err != nil || d.cron == nil {
+	if err := d.refuse(jobs, title); err != nil {
+		return false, err
+	}
+	if err := d.cancel(ctx, jobs); err != nil || d.cron == nil {
 		return false, err
 	}
 	foreground := metav1.DeletePropagationForeground
@@ -194,9 +197,6 @@ func (d *deletion) resume(ctx context.Context) error {
 
 // cancel tells Jobs to stop, and waits for as long as their pods may take to clean up.
 func (d *deletion) cancel(ctx context.Context, jobs []batchv1.Job) error {
-	if len(jobs) > 0 && !d.force && !d.changed {
-		return nil // it is refused
-	}
 	for i := range jobs {
 		if err := d.cluster.delete(ctx, identified("Job", &jobs[i])); err != nil {
 			return d.unlessChanged(err)

@@ -66,16 +66,13 @@ func (c *Cluster) mayDo(ctx context.Context, namespace string, asked []intent, h
 }
 
 // rightTo is the right to do something with the object; rules are what is known of the
-// caller's. A rule may be for the object's name only.
+// caller's.
 func (c *Cluster) rightTo(ctx context.Context, verb string, o *unstructured.Unstructured, rules authorizationv1.SubjectRulesReviewStatus) (plan.Right, error) {
 	gvr, err := resourceOf(o.GetKind())
 	if err != nil {
 		return plan.Right{}, err
 	}
 	right := plan.Right{Verb: verb, Group: gvr.Group, Resource: gvr.Resource}
-	var some bool
-	if right.Allowed, some = rulesAllow(rules.ResourceRules, right); !right.Allowed && (some || rules.Incomplete) {
-		right.Allowed, err = c.askRight(ctx, right, authorizationv1.ResourceAttributes{Namespace: o.GetNamespace(), Name: o.GetName()})
-	}
+	right.Allowed, err = c.allows(ctx, rules, right, authorizationv1.ResourceAttributes{Namespace: o.GetNamespace(), Name: o.GetName()})
 	return right, err
 }

@@ -150,18 +150,14 @@ func (c *Cluster) readSources(ctx context.Context, namespace string, found map[s
 			continue
 		}
 		s := &Standing{
-			Object:    result.ObjectRef{Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID())},
+			Object:    refTo(u),
 			InCluster: true, Created: u.GetCreationTimestamp().Time,
 		}
 		s.Schedule, _, _ = unstructured.NestedString(u.Object, "spec", "trigger", "schedule")
 		s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
-		var o struct {
-			Status status.Status `json:"status"`
-		}
-		if err := convert(u, &o); err != nil {
+		if s.Status, err = statusIn[status.Status](u); err != nil {
 			return err
 		}
-		s.Status = o.Status
 		found[key(s.Object)] = s
 	}
 	return nil
@@ -195,7 +191,7 @@ func (c *Cluster) readMaintenances(ctx context.Context, namespace string, found 
 			return err
 		}
 		s := &Standing{
-			Object:    result.ObjectRef{Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID())},
+			Object:    refTo(u),
 			InCluster: true, Created: u.GetCreationTimestamp().Time,
 			Paused: o.Spec.Suspend != nil && *o.Spec.Suspend || o.Spec.Enabled != nil && !*o.Spec.Enabled,
 			Status: status.Status{LastSyncTime: o.Status.LastMaintenanceTime, LastManualSync: o.Status.LastManualSync},
@@ -245,6 +241,11 @@ func (s *Standing) follow(scheduled *Schedule) {
 	if s.Created.IsZero() {
 		s.Created = scheduled.cron.CreationTimestamp.Time
 	}
+}
+
+// refTo names an object of the cluster.
+func refTo(u *unstructured.Unstructured) result.ObjectRef {
+	return result.ObjectRef{Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID())}
 }
 
 // key names an object in a map, whatever its UID.
