@@ -182,8 +182,8 @@ func judge(s *k8s.Standing, now time.Time) standing {
 	if s.Paused {
 		return j
 	}
-	// A CronJob may count in a time zone that only its runs know of: what the last of
-	// them has written counts as long as it lies ahead.
+	// The time zone of a CronJob that the caller may not see only its runs know: what the
+	// last of them has written counts as long as it lies ahead.
 	written := s.Status.NextSyncTime
 	j.Next = status.NextRun(s.Schedule, now)
 	if written != nil && j.Next != nil && written.After(now) {

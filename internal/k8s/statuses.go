@@ -32,7 +32,8 @@ type Standing struct {
 	Schedule string
 	// Paused is true when nothing is to run: by the object, or by its CronJob.
 	Paused bool
-	// Status is the object's, or that of the history for one not in the cluster.
+	// Status is the object's, or that of the history for one not in the cluster; without
+	// NextSyncTime where a CronJob says when the next run is.
 	Status  status.Status
 	Results []result.Result
 	// Snapshot is the last whole one of the history, which the Results need not have.
@@ -231,11 +232,13 @@ func (c *Cluster) readSchedules(ctx context.Context, namespace string, found map
 	return nil
 }
 
-// follow has the schedule say when the object runs. One that is not in the cluster is due
+// follow has the schedule say when the object runs, and not the status: a run that
+// somebody has started by hand counts in UTC there. One that is not in the cluster is due
 // from the first time of its CronJob on.
 func (s *Standing) follow(scheduled *Schedule) {
 	if scheduled.TimeZone != "" { // or else it is the controller's own
 		s.Schedule = plan.ZonedSchedule(scheduled.Expression, scheduled.TimeZone)
+		s.Status.NextSyncTime = nil
 	}
 	s.Paused = s.Paused || scheduled.Suspended
 	if s.Created.IsZero() {

@@ -116,3 +116,27 @@ func TestARunWithoutASuccessIsNoSynchronisation(t *testing.T) {
 		t.Errorf("%+v, %v", found, err)
 	}
 }
+
+// TestTheCronJobSaysWhenTheNextRunIs, and not the status, in which a run that somebody has
+// started by hand counts in UTC.
+func TestTheCronJobSaysWhenTheNextRunIs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		objects []runtime.Object
+		kept    bool
+	}{"with a CronJob": {[]runtime.Object{pacific()}, false}, "without": {nil, true}} {
+		w := newWorld(t, c.objects...)
+		next := scheduleTime.Add(5 * time.Hour)
+		ended := status.Run{
+			Result: result.Result{RunID: testRun, Object: testSource, Operation: result.OperationBackup, Outcome: result.Succeeded, EndTime: scheduleTime},
+			Next:   &next,
+		}
+		if _, err := (writer{cluster: w.cluster, object: testSource}).write(t.Context(), historyOf(testSource), ended); err != nil {
+			t.Fatal(err)
+		}
+		found, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, t.Logf)
+		if err != nil || len(found) != 1 || found[0].Status.LastSyncTime == nil || (found[0].Status.NextSyncTime != nil) != c.kept {
+			t.Errorf("%s: %+v, %v", name, found, err)
+		}
+	}
+}
