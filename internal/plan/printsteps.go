@@ -95,8 +95,7 @@ func shown(args []string) string {
 	var out []string
 	for _, a := range args {
 		switch name, _, _ := strings.Cut(a, "="); name {
-		case "--config-file", "--log-dir", "--file-log-level", "--log-dir-max-files", "--content-log-dir-max-files",
-			"--max-log-file-segment-size", "--no-auto-maintenance", "--no-progress", "--progress":
+		case "--config-file", "--log-dir", "--disable-file-logging", "--no-auto-maintenance", "--no-progress", "--progress":
 		default:
 			out = append(out, quoted(a))
 		}

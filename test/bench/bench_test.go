@@ -172,11 +172,12 @@ func (c client) connect(t *testing.T, repository string) time.Duration {
 	return c.kopia(t, "repository", "connect", "filesystem", "--path="+repository, "--override-username=app", "--override-hostname=prod").Wall
 }
 
-// two is what most people do by hand: connect and create.
+// two is what most people do by hand: connect and create, with the progress that
+// kopia shows unless it is told not to, as the mover's kopia does.
 func (c client) two(t *testing.T, repository, volume string) time.Duration {
 	t.Helper()
 	connect := c.connect(t, repository)
-	return connect + c.kopia(t, "snapshot", "create", volume, "--override-source=app@prod:/data", "--no-auto-maintenance", "--no-progress").Wall
+	return connect + c.kopia(t, "snapshot", "create", volume, "--override-source=app@prod:/data", "--no-auto-maintenance").Wall
 }
 
 // three is the processes of a steady run without the mover around them: the
@@ -187,7 +188,7 @@ func (c client) three(t *testing.T, repository, volume string) time.Duration {
 	if err := os.Rename(filepath.Join(c.dir, "cache"), filepath.Join(c.dir, "warm")); err != nil {
 		t.Fatal(err)
 	}
-	quiet := []string{"--no-auto-maintenance", "--file-log-level=info"}
+	quiet := []string{"--no-auto-maintenance", "--disable-file-logging"}
 	export := c.kopia(t, append(quiet, "policy", "export", "--no-progress")...)
 	create := c.kopia(t, append(quiet, "snapshot", "create", volume, "--override-source=app@prod:/data", "--json", "--progress")...)
 	var made struct{ ID string }
@@ -202,7 +203,7 @@ func (c client) three(t *testing.T, repository, volume string) time.Duration {
 // bare kopia: connect and create, each with a cold cache, taking turns.
 func TestBenchWall(t *testing.T) {
 	b := newBench(t)
-	const rounds, n = 15, 10_000
+	const rounds, n = 24, 10_000
 	volume, repository := filepath.Join(b.dir, "volume"), filepath.Join(b.dir, "repository")
 	files(t, volume, n)
 	if err := os.Mkdir(repository, 0o755); err != nil {
@@ -213,16 +214,23 @@ func TestBenchWall(t *testing.T) {
 	b.client("two", rounds).two(t, repository, volume) // the first one of each warms the disk cache
 	var two, three, ours, mover []time.Duration
 	for round := range rounds {
-		two = append(two, b.client("two", round).two(t, repository, volume))
-		if err := os.Rename(filepath.Join(state, "cache"), filepath.Join(b.dir, fmt.Sprintf("cache-%d", round))); err != nil {
-			t.Fatal(err)
+		turns := []func(){
+			func() { two = append(two, b.client("two", round).two(t, repository, volume)) },
+			func() {
+				if err := os.Rename(filepath.Join(state, "cache"), filepath.Join(b.dir, fmt.Sprintf("cache-%d", round))); err != nil {
+					t.Fatal(err)
+				}
+				u, r := b.backup(t, volume, repository, state, 3)
+				ours, mover = append(ours, u.Wall), append(mover, r.EndTime.Sub(r.StartTime))
+				if r.Snapshot == nil || r.Snapshot.Files != n || r.Snapshot.Proved != result.ProveBlobs {
+					t.Fatalf("%+v", r)
+				}
+			},
+			func() { three = append(three, b.client("three", round).three(t, repository, volume)) },
 		}
-		u, r := b.backup(t, volume, repository, state, 3)
-		ours, mover = append(ours, u.Wall), append(mover, r.EndTime.Sub(r.StartTime))
-		if r.Snapshot == nil || r.Snapshot.Files != n || r.Snapshot.Proved != result.ProveBlobs {
-			t.Fatalf("%+v", r)
+		for i := range turns { // each comes first, second and last equally often: what one leaves to be written to the disk slows the next
+			turns[(round+i)%len(turns)]()
 		}
-		three = append(three, b.client("three", round).three(t, repository, volume))
 	}
 	base := median(two)
 	ratio := func(d time.Duration) float64 { return float64(d) / float64(base) }

@@ -20,7 +20,7 @@ const (
 
 // Paths are the files of one run that every kopia process is told about.
 type Paths struct {
-	// ConfigFile is kopia's own configuration file, LogDir where it writes logs.
+	// ConfigFile is kopia's own configuration file, LogDir where it would write logs.
 	ConfigFile, LogDir string
 }
 
@@ -30,23 +30,12 @@ type Command struct {
 	Args []string
 }
 
-// logSegmentBytes is how long a log file grows until the next one is begun and
-// the oldest removed. Kopia writes a few hundred bytes for each new content, and
-// the logs lie in a small memory volume.
-const logSegmentBytes = "2000000"
-
-// start begins a command with what every process is given: where its files
-// are, small logs, and no maintenance on the side.
+// start begins a command with what every process is given: where its files are,
+// no log files, and no maintenance on the side. Kopia's messages come on standard
+// error. Its log of every content, a few percent of a first backup's time, would
+// lie in a small memory volume that ends with the run.
 func start(command string, p Paths) []string {
-	return append(strings.Fields(command),
-		"--config-file="+p.ConfigFile,
-		"--log-dir="+p.LogDir,
-		"--file-log-level=info",
-		"--log-dir-max-files=8",
-		"--content-log-dir-max-files=4",
-		"--max-log-file-segment-size="+logSegmentBytes,
-		"--no-auto-maintenance",
-	)
+	return append(strings.Fields(command), "--config-file="+p.ConfigFile, "--log-dir="+p.LogDir, "--disable-file-logging", "--no-auto-maintenance")
 }
 
 // PolicyExport prints all policies of the repository as JSON.

@@ -10,7 +10,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
-const common = "--config-file=/run/k/config --log-dir=/run/k/logs --file-log-level=info --log-dir-max-files=8 --content-log-dir-max-files=4 --max-log-file-segment-size=2000000 --no-auto-maintenance"
+const common = "--config-file=/run/k/config --log-dir=/run/k/logs --disable-file-logging --no-auto-maintenance"
 
 func vectors() map[string]struct {
 	command string

@@ -44,7 +44,8 @@ func namedBan(name string) (ban, bool) {
 		"credentials-file", "key", "key-id", "keyfile", "key-data", "token", "token-file", "token-stdin", "client-secret", "client-cert",
 		"sftp-password", "webdav-password", "webdav-username", "metrics-push-password", "metrics-push-username", "use-keyring", "persist-credentials":
 		return ban{"credentials on a command line can be read by everyone on the node", "put it in the repository Secret and remove the argument"}, true
-	case "config", "config-file", "repository", "cache-directory", "log-dir", "log-file", "content-log-file":
+	case "config", "config-file", "repository", "cache-directory", "log-dir", "log-file", "content-log-file",
+		"disable-file-logging", "disable-content-log":
 		return ban{"the mover manages its own configuration, cache and logs", "remove it"}, true
 	case "override-source", "override-username", "override-hostname", "username", "hostname":
 		return ban{"it would record the snapshot under another identity", "use spec.kopia.username, hostname or sourcePathOverride"}, true

@@ -113,7 +113,9 @@ func (c *Cluster) startStorage(ctx context.Context) error {
 		args          []string
 	}{
 		{toolchain.Snapshotter, "snapshot-controller", quick},
-		{toolchain.Snapshotter, "csi-snapshotter", sidecar},
+		// It forgets a snapshot that is deleted while it cannot be taken if what it reads then is older than what
+		// it wrote itself, which no event tells it of: such a one waits for the next look at all of them.
+		{toolchain.Snapshotter, "csi-snapshotter", slices.Concat(sidecar, []string{"--resync-period=5s"})},
 		{toolchain.Provisioner, "csi-provisioner", slices.Concat(sidecar, []string{
 			"--feature-gates=Topology=true", "--default-fstype=ext4",
 			// It sees that a claim is gone when it tries again, and holds the snapshot until then; one
