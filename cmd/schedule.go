@@ -149,6 +149,9 @@ func (s *scheduleFlags) build(ctx context.Context, f *Factory, names []string) (
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkKinds(docs); err != nil {
+		return nil, err
+	}
 	var schedules []plan.Schedule
 	var refused []error
 	for _, d := range docs {

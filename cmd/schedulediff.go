@@ -32,6 +32,9 @@ func newScheduleDiffCommand(f *Factory) *cobra.Command {
   # Has the source been changed since its schedule was applied?
   kubectl volsync-kopia schedule diff postgres -n prod`,
 		RunE: func(c *cobra.Command, names []string) error {
+			if c.Flags().Changed("output") {
+				return fault.New(fault.Usage, "--output: a diff has one form").WithHint("leave it out; exit code 9 says that there is a difference")
+			}
 			schedules, err := flags.build(c.Context(), f, names)
 			if err != nil {
 				return err

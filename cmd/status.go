@@ -193,9 +193,15 @@ func judge(s *k8s.Standing, now time.Time) standing {
 	if last != nil {
 		since = last.Time
 	}
+	if n := len(s.Results); n > 0 && !failedOutcome(j.Outcome) && s.Results[n-1].EndTime.After(since) {
+		since = s.Results[n-1].EndTime // a run that had nothing to do was no sync, and in time all the same
+	}
 	due := status.NextRun(s.Schedule, since)
 	if written != nil && due != nil && !failedOutcome(j.Outcome) && written.After(*due) {
 		due = &written.Time
+	}
+	if due != nil && s.Running != "" && s.RunningSince.Sub(*due) <= overdueAfter {
+		return j // that is the run which was due
 	}
 	if due != nil && !since.IsZero() && now.Sub(*due) > overdueAfter {
 		j.OverdueSeconds = int64(now.Sub(*due).Seconds())

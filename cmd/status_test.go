@@ -62,6 +62,23 @@ func TestWhenASourceIsOverdue(t *testing.T) {
 			Results: []result.Result{{Outcome: result.Failed}},
 		}, 9},
 		"without a schedule": {k8s.Standing{Created: at(30).Time}, 0},
+		"a schedule for the 31st of February": {k8s.Standing{Schedule: "0 0 31 2 *", Created: at(99).Time}, 0},
+		"it runs since its time": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(30)}, Running: "x7k2q", RunningSince: at(9).Time,
+		}, 0},
+		"it runs since much later than its time": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(30)}, Running: "x7k2q", RunningSince: at(7).Time,
+		}, 9},
+		"it runs, and the run before it failed": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(54)}, Running: "x7k2q", RunningSince: at(9).Time,
+			Results: []result.Result{{Outcome: result.Failed, EndTime: at(32).Time}},
+		}, 33},
+		"skipped since, for there is nothing to back up": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Results: []result.Result{{Outcome: result.Skipped, EndTime: at(9).Time}},
+		}, 0},
+		"skipped before": {k8s.Standing{
+			Schedule: "0 3 * * *", Created: at(99).Time, Results: []result.Result{{Outcome: result.Skipped, EndTime: at(33).Time}},
+		}, 9},
 	} {
 		got := judge(&c.standing, now)
 		if n := c.standing.Status.NextSyncTime; n != nil && n.After(now) && !got.Next.Equal(n.Time) {

@@ -69,10 +69,7 @@ func outOfTime(r *result.Result, pod *corev1.Pod) {
 		limit = " than " + (time.Duration(*seconds) * time.Second).String()
 	}
 	r.Outcome, r.ExitCode, r.Reason = result.TimedOut, int(fault.TimedOut.ExitCode()), string(fault.TimedOut)
-	r.Message, r.Hint = "the mover ran longer"+limit+": "+r.Message, "--timeout sets the limit"
-	if r.Object.Kind == spec.KindKopiaMaintenance {
-		r.Hint += ", or spec.activeDeadlineSeconds"
-	}
+	r.Message, r.Hint = "the mover ran longer"+limit+": "+r.Message, plan.LimitHint(r.Object.Kind)
 }
 
 // stoppedMark begins the words that say who has stopped a mover.

@@ -143,7 +143,7 @@ func (f *following) untilEnded(ctx context.Context) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
 		bounded, cancel = context.WithTimeoutCause(ctx, limit, fault.New(fault.TimedOut, "the mover ran longer than %s", limit).
-			WithHint("--timeout sets the limit"))
+			WithHint(plan.LimitHint(f.target.plan.Object.Kind)))
 		defer cancel()
 	}
 	err := f.target.view.until(bounded, func() (bool, error) {

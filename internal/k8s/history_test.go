@@ -303,7 +303,7 @@ func TestARunThatStartsMeanwhileIsNotGone(t *testing.T) {
 	other := testSource
 	other.Name = "other"
 	job := moverJob(startedAgo(0), note(plan.AnnotationObject, other.String()))
-	job.Name, job.UID, job.Labels = "vk-src-other", "other", labelsOf(plan.RoleMover)
+	job.Name, job.UID, job.Labels, job.CreationTimestamp = "vk-src-other", "other", labelsOf(plan.RoleMover), metav1.Now()
 	job.Labels[plan.LabelRun], job.Labels[plan.LabelSource] = "later", plan.SourceLabel(other)
 	started := run.Uncollected(&result.Task{RunID: "later", Operation: result.OperationBackup, Object: other}, time.Now())
 	text, err := json.Marshal(started)
@@ -326,7 +326,7 @@ func TestARunThatStartsMeanwhileIsNotGone(t *testing.T) {
 		return false, nil, nil
 	})
 	standings, err := w.cluster.Standings(t.Context(), testNamespace, time.Now, t.Logf)
-	if err != nil || len(standings) != 2 || len(standings[1].Results) > 0 || standings[1].Running != "later" || len(standings[0].Results) != 1 {
+	if err != nil || len(standings) != 2 || len(standings[1].Results) > 0 || standings[1].Running != "later" || standings[1].RunningSince.IsZero() || len(standings[0].Results) != 1 {
 		t.Errorf("%+v, %v", standings, err)
 	}
 }

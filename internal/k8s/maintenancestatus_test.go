@@ -28,7 +28,7 @@ func (w *world) makeMaintenance(spec map[string]any) {
 	m.SetUID("upkeep")
 	m.SetCreationTimestamp(metav1.NewTime(time.Now().Add(-48 * time.Hour)))
 	m.Object["spec"] = spec
-	m.Object["status"] = map[string]any{"activeCronJob": "theirs", "conditions": []any{map[string]any{
+	m.Object["status"] = map[string]any{"activeCronJob": "theirs", "nextScheduledMaintenance": "2026-01-31T18:00:00Z", "conditions": []any{map[string]any{
 		"type": "Ready", "status": "True", "reason": "Theirs", "message": "", "lastTransitionTime": "2026-01-31T18:00:00Z",
 	}}}
 	if _, err := w.dynamic.Resource(resources()[testUpkeep.Kind]).Namespace(testNamespace).Create(w.t.Context(), m, metav1.CreateOptions{}); err != nil {
@@ -104,7 +104,7 @@ func TestStandingsOfMaintenances(t *testing.T) {
 	if s := found[0]; s.Object != other || s.InCluster || s.Status.LastSyncTime == nil || len(s.Results) != 1 {
 		t.Errorf("%+v", s)
 	}
-	if s := found[1]; s.Object != testUpkeep || !s.InCluster || !s.Paused || s.Schedule != "0 2 * * *" || s.Created.IsZero() {
+	if s := found[1]; s.Status.NextSyncTime == nil || s.Object != testUpkeep || !s.InCluster || !s.Paused || s.Schedule != "0 2 * * *" || s.Created.IsZero() {
 		t.Errorf("%+v", s)
 	}
 }

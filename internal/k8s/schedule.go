@@ -73,7 +73,7 @@ func (c *Cluster) Schedules(ctx context.Context, namespace string, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	waiting, err := c.waitingDrivers(ctx, namespace, found)
+	waiting, err := c.waitingDrivers(ctx, namespace, found, now)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,16 @@ func (c *Cluster) Schedules(ctx context.Context, namespace string, now time.Time
 	return found, nil
 }
 
+// slowStart is how long a pod may take to be made, and to be prepared by its node, until
+// that is shown as what its Job waits for.
+const slowStart = time.Minute
+
+// noPod is what a Job waits for whose pod cannot be made, as for a quota.
+const noPod = "NoPod"
+
 // waitingDrivers says of Jobs, by their uids, what their pods wait for that do not start.
 // Who may not list pods is not told.
-func (c *Cluster) waitingDrivers(ctx context.Context, namespace string, found []Schedule) (map[types.UID]string, error) {
+func (c *Cluster) waitingDrivers(ctx context.Context, namespace string, found []Schedule, now time.Time) (map[types.UID]string, error) {
 	if !slices.ContainsFunc(found, func(s Schedule) bool { return len(s.Active) > 0 }) {
 		return nil, nil //nolint:nilnil // nothing waits
 	}
@@ -105,9 +112,20 @@ func (c *Cluster) waitingDrivers(ctx context.Context, namespace string, found []
 		return nil, cannotSchedule(cannotList(err, namespace, "list the pods of the schedules"))
 	}
 	waiting := map[types.UID]string{}
+	for i := range found {
+		for j := range found[i].jobs {
+			if job := &found[i].jobs[j]; !finished(job) && now.Sub(job.CreationTimestamp.Time) > slowStart {
+				waiting[job.UID] = JobPending + ": " + noPod
+			}
+		}
+	}
 	for i := range pods.Items {
 		owner := metav1.GetControllerOf(&pods.Items[i])
-		if why := pendingReason(&pods.Items[i]); owner != nil && why != "" {
+		if owner == nil {
+			continue
+		}
+		delete(waiting, owner.UID)
+		if why := pendingReason(&pods.Items[i], now); why != "" {
 			waiting[owner.UID] = JobPending + ": " + why
 		}
 	}
@@ -115,12 +133,13 @@ func (c *Cluster) waitingDrivers(ctx context.Context, namespace string, found []
 }
 
 // pendingReason is why a pod does not start, in one word, or empty.
-func pendingReason(pod *corev1.Pod) string {
+func pendingReason(pod *corev1.Pod, now time.Time) string {
 	if pod.Status.Phase != corev1.PodPending {
 		return ""
 	}
 	for _, s := range pod.Status.ContainerStatuses {
-		if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" {
+		w := s.State.Waiting
+		if w != nil && (w.Reason != "ContainerCreating" || now.Sub(pod.CreationTimestamp.Time) > slowStart) {
 			return w.Reason
 		}
 	}

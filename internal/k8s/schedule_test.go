@@ -190,7 +190,7 @@ func TestWhatADriverWaitsForIsShown(t *testing.T) {
 	for want, status := range map[string]corev1.PodStatus{
 		"Pending: ImagePullBackOff": container(corev1.PodPending, "ImagePullBackOff"),
 		"Pending: Unschedulable":    unplaced,
-		JobActive:                   container(corev1.PodPending, "ContainerCreating"),
+		JobActive:                   container(corev1.PodRunning, ""),
 	} {
 		w := newWorld(t, cron, job, pod(status))
 		if found, err := w.cluster.Schedules(t.Context(), "", scheduleTime); err != nil || found[0].Last.Outcome != want {
@@ -201,6 +201,39 @@ func TestWhatADriverWaitsForIsShown(t *testing.T) {
 		})
 		if found, err := w.cluster.Schedules(t.Context(), "", scheduleTime); err != nil || found[0].Last.Outcome != JobActive {
 			t.Errorf("without the right to pods: %+v, %v", found, err)
+		}
+	}
+}
+
+// TestAPodThatIsLongInComing is shown, as for a quota or a volume that is not there; one
+// that may still come is not.
+func TestAPodThatIsLongInComing(t *testing.T) {
+	t.Parallel()
+	cron := cronOf(testSource)
+	for _, c := range []struct {
+		job, pod time.Duration // without a pod, 0
+		want     string
+	}{
+		{time.Minute / 2, 0, JobActive},
+		{2 * time.Minute, 0, "Pending: NoPod"},
+		{time.Hour, time.Minute / 2, JobActive},
+		{time.Hour, 2 * time.Minute, "Pending: ContainerCreating"},
+	} {
+		job := driverJob(cron, "waits", c.job, "")
+		w := newWorld(t, cron, job)
+		if c.pod > 0 {
+			p := &corev1.Pod{ObjectMeta: *cron.Spec.JobTemplate.ObjectMeta.DeepCopy()}
+			p.Name, p.Namespace, p.CreationTimestamp = "waits-abcde", testNamespace, metav1.NewTime(scheduleTime.Add(-c.pod))
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID, Controller: ptr(true)}}
+			p.Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{
+				{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}},
+			}}
+			if err := w.typed.Tracker().Add(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if found, err := w.cluster.Schedules(t.Context(), "", scheduleTime); err != nil || found[0].Last.Outcome != c.want {
+			t.Errorf("a Job for %s, its pod for %s: %+v, %v, want %s", c.job, c.pod, found, err, c.want)
 		}
 	}
 }

@@ -177,10 +177,15 @@ func (d *deletion) suspend(ctx context.Context) (bool, error) {
 	if already, _, _ := unstructured.NestedBool(d.cron.Object, "spec", "suspend"); already {
 		return false, nil
 	}
-	if err := d.cluster.setSuspend(ctx, d.cron, true); err != nil && !apierrors.IsNotFound(err) {
-		return false, cannotSchedule(cannot(err, "change spec.suspend").At(named(d.cron)))
+	err := d.cluster.setSuspend(ctx, d.cron, true)
+	if err == nil || apierrors.IsNotFound(err) {
+		return true, nil
 	}
-	return true, nil
+	failed := error(cannotSchedule(cannot(err, "change spec.suspend").At(named(d.cron))))
+	if !isAnswer(err) { // it may be suspended all the same
+		failed = errors.Join(failed, d.resume(ctx))
+	}
+	return false, failed
 }
 
 // resume lets a schedule go on that was not deleted.

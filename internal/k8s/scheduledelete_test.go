@@ -132,14 +132,38 @@ func TestWhatIsLeftOfAScheduleIsDeleted(t *testing.T) {
 	if err := w.dynamic.Tracker().Delete(cron, testNamespace, plan.Name(plan.NameCron, testSource, "")); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.suspends()) > 0 {
-		t.Error("there is nothing to suspend")
-	}
 	if gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "ReplicationSource", "app", false); err != nil || len(gone) != 4 {
 		t.Errorf("%v, %v", gone, err)
 	}
+	if suspended := w.suspends(); len(suspended) > 0 {
+		t.Errorf("there is nothing to suspend: %v", suspended)
+	}
 	if _, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", false); fault.KindOf(err) != fault.Refused {
 		t.Errorf("again: %v", err)
+	}
+}
+
+// TestASuspensionWithoutAnAnswerIsTakenBack: it may have been done.
+func TestASuspensionWithoutAnAnswerIsTakenBack(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		want []bool
+	}{
+		"the connection is lost": {errors.New("http2: response body closed"), []bool{true, false}},
+		"refused":                {apierrors.NewForbidden(batchv1.Resource("cronjobs"), "app", nil), []bool{true}},
+	} {
+		w := newWorld(t)
+		w.parts(testSource)
+		w.typed.PrependReactor("patch", "cronjobs", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			return strings.Contains(string(a.(clienttesting.PatchAction).GetPatch()), "true"), nil, c.err
+		})
+		if gone, err := w.cluster.DeleteSchedule(t.Context(), testNamespace, "", "app", false); err == nil || len(gone) > 0 {
+			t.Errorf("%s: %v, %v", name, gone, err)
+		}
+		if diff := cmp.Diff(c.want, w.suspends()); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -38,8 +38,10 @@ type Standing struct {
 	Results []result.Result
 	// Snapshot is the last whole one of the history, which the Results need not have.
 	Snapshot *result.Snapshot
-	// Running is the id of a run whose mover is running, or empty.
-	Running string
+	// Running is the id of a run whose mover is running, or empty; RunningSince is when
+	// that run began.
+	Running      string
+	RunningSince time.Time
 }
 
 // Standings returns how the sources of a namespace stand, all namespaces when it
@@ -75,7 +77,7 @@ func (c *Cluster) Standings(ctx context.Context, namespace string, now func() ti
 		switch s := found[key(r.Object)]; {
 		case s == nil:
 		case r.busy(now()):
-			s.Running = r.ID
+			s.Running, s.RunningSince = r.ID, r.Began
 		case failed != nil && r.collectable(now()):
 			s.addUncollected(r, now)
 		}
@@ -195,7 +197,10 @@ func (c *Cluster) readMaintenances(ctx context.Context, namespace string, found 
 			Object:    refTo(u),
 			InCluster: true, Created: u.GetCreationTimestamp().Time,
 			Paused: o.Spec.Suspend != nil && *o.Spec.Suspend || o.Spec.Enabled != nil && !*o.Spec.Enabled,
-			Status: status.Status{LastSyncTime: o.Status.LastMaintenanceTime, LastManualSync: o.Status.LastManualSync},
+			Status: status.Status{
+				LastSyncTime: o.Status.LastMaintenanceTime, LastManualSync: o.Status.LastManualSync,
+				NextSyncTime: o.Status.NextScheduledMaintenance,
+			},
 		}
 		if schedule := o.Spec.TriggerInForce().Schedule; schedule != nil {
 			s.Schedule = *schedule

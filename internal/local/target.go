@@ -101,7 +101,7 @@ const (
 // the last event and as the termination message. Either suffices. The step's wait bounds
 // it.
 func (t *Target) runMover(outer context.Context, step plan.Step) (*result.Result, error) {
-	ctx, cancel := within(outer, step)
+	ctx, cancel := within(outer, t.Plan.Object.Kind, step)
 	defer cancel()
 	task := t.Plan.Task
 	data, err := json.Marshal(task)
@@ -140,13 +140,13 @@ func (t *Target) runMover(outer context.Context, step plan.Step) (*result.Result
 	return r, nil
 }
 
-// within is ctx for no longer than the step may take.
-func within(ctx context.Context, step plan.Step) (context.Context, context.CancelFunc) {
+// within is ctx for no longer than the step may take, of a run for an object of the kind.
+func within(ctx context.Context, kind string, step plan.Step) (context.Context, context.CancelFunc) {
 	for _, wait := range step.Waits {
 		if wait.For == plan.UntilEnded && wait.Timeout > 0 {
 			limit := time.Duration(wait.Timeout)
 			return context.WithTimeoutCause(ctx, limit, fault.New(fault.TimedOut, "the mover took longer than %s", limit).
-				WithHint("--timeout sets the limit, or activeDeadlineSeconds of a KopiaMaintenance"))
+				WithHint(plan.LimitHint(kind)))
 		}
 	}
 	return context.WithCancel(ctx)

@@ -34,6 +34,7 @@ const (
 	codeRootRefused            = "VK529"
 	codeCacheClaimLocal        = "VK530"
 	codeCacheReadOnly          = "VK531"
+	codeLongerThanDeadline     = "VK532"
 	codeHookDetached           = "VK540"
 	codeHooksLocal             = "VK541"
 	// CodeHookFailed is of a run's warning, not of a finding.

@@ -108,14 +108,26 @@ func sharedFields(s *spec.KopiaMaintenanceSpec, local bool) *spec.KopiaSource {
 }
 
 // limitRunning has the manifest's own deadline bound the mover, unless what the user
-// gives the run is less.
+// gives the run is less. A user who gives more learns that it has no effect.
 func (b *builder) limitRunning() {
 	seconds := int64(spec.DefaultMaintenanceDeadlineSeconds)
 	if own := b.upkeep.ActiveDeadlineSeconds; own != nil {
 		seconds = *own
 	}
-	running := &b.in.Options.Timeouts.Running
-	if own := result.Duration(seconds) * result.Duration(time.Second); *running == 0 || own < *running {
-		*running = own
+	running, own := &b.in.Options.Timeouts.Running, time.Duration(seconds)*time.Second
+	if typed := time.Duration(*running); typed > own {
+		b.find(problem.Warning, codeLongerThanDeadline, "spec.activeDeadlineSeconds",
+			fmt.Sprintf("--timeout=%s has no effect: the maintenance may run for %s", typed, own), LimitHint(spec.KindKopiaMaintenance))
 	}
+	if *running == 0 || own < time.Duration(*running) {
+		*running = result.Duration(own)
+	}
+}
+
+// LimitHint says what sets how long the mover of an object of the kind may run.
+func LimitHint(kind string) string {
+	if kind != spec.KindKopiaMaintenance {
+		return "--timeout sets the limit"
+	}
+	return fmt.Sprintf("spec.activeDeadlineSeconds sets the limit, %d without it; --timeout can only lower it", spec.DefaultMaintenanceDeadlineSeconds)
 }

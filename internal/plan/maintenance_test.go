@@ -40,13 +40,17 @@ func TestTheDeadlineOfAMaintenance(t *testing.T) {
 		{new(int64(1800)), 0, 1800},
 		{new(int64(1800)), time.Hour, 1800},
 		{new(int64(7200)), time.Hour, 3600},
+		{nil, 8 * time.Hour, 10800},
 	} {
 		in := load(t, "maintenance-cache-pvc")
 		in.Document.Maintenance.Spec.ActiveDeadlineSeconds = c.own
 		in.Options.Timeouts.Running = result.Duration(c.caller)
-		p, _ := build(in)
+		p, findings := build(in)
 		if got := *jobOf(t, p).Spec.Template.Spec.ActiveDeadlineSeconds; got != c.want {
 			t.Errorf("%v and %s: %d, want %d", c.own, c.caller, got, c.want)
+		}
+		if ignored := int64(c.caller/time.Second) > c.want; hasCode(findings, "VK532") != ignored {
+			t.Errorf("%v and %s: %v", c.own, c.caller, findings)
 		}
 	}
 }

@@ -214,5 +214,11 @@ func clusterMoverCodes() []Code {
 			Example: "kind: KopiaMaintenance\nspec:\n  cachePVC: shared-read-only",
 			Fix:     "Use a claim that can be written to.",
 		},
+		{
+			ID: "VK532", Title: "Time limit above the deadline", Severity: Warning,
+			Meaning: "--timeout is longer than activeDeadlineSeconds of the KopiaMaintenance, 10800 unless it is set. The lesser of the two ends the run.",
+			Example: "kubectl volsync-kopia maintenance upkeep --timeout=8h",
+			Fix:     "Set spec.activeDeadlineSeconds to what the maintenance may take, and leave --timeout out.",
+		},
 	}
 }

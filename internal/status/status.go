@@ -89,13 +89,17 @@ func Beginning(began time.Time) Status {
 	}}}
 }
 
-// NextRun is when a schedule in cron's words is due next; nil: it is none.
+// NextRun is when a schedule in cron's words is due next; nil: it is none, or one that
+// is never due, as the 31st of February.
 func NextRun(schedule string, now time.Time) *time.Time {
 	parsed, err := cron.ParseStandard(schedule)
 	if schedule == "" || err != nil {
 		return nil
 	}
 	next := parsed.Next(now.UTC())
+	if next.IsZero() {
+		return nil
+	}
 	return &next
 }
 

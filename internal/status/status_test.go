@@ -222,7 +222,7 @@ func TestNextRun(t *testing.T) {
 	if next := status.NextRun("0 3 * * *", began); next == nil || !next.Equal(time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s", next)
 	}
-	for _, none := range []string{"", "every day"} {
+	for _, none := range []string{"", "every day", "0 0 31 2 *"} {
 		if next := status.NextRun(none, began); next != nil {
 			t.Errorf("%q: %s", none, next)
 		}
