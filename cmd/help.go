@@ -121,7 +121,7 @@ func nonEmpty(groups ...listedFlags) []listedFlags {
 func exitCodes(codes ...fault.ExitCode) string {
 	words := map[fault.ExitCode]string{
 		fault.OK: "done", 1: "failed", 2: "command line wrong", 3: "manifest invalid", 4: "incomplete", 5: "refused", 6: "timed out",
-		7: "repository", 8: "done but something is left", 9: "a difference", 130: "cancelled by SIGINT", 143: "cancelled by SIGTERM",
+		7: "repository", 8: "done but something is left", 9: "a difference", 130: "cancelled by SIGINT", 143: "cancelled by SIGTERM or SIGHUP",
 	}
 	text := "Exit codes:"
 	line := len(text)

@@ -55,9 +55,9 @@ func (l *localFlags) env(f *Factory, d *spec.Document, runID, sourceDir string) 
 	if err := f.sameKopia(kopia); err != nil {
 		return nil, err
 	}
-	state := l.stateDir
-	if state == "" {
-		state = local.DefaultStateDir(f.Getenv("XDG_STATE_HOME"), f.Getenv("HOME"))
+	state, err := l.state(f)
+	if err != nil {
+		return nil, err
 	}
 	env := &plan.LocalEnv{KopiaPath: kopia, WorkDir: local.WorkDir(f.Getenv("XDG_RUNTIME_DIR"), runID)}
 	for _, p := range []struct {
@@ -71,7 +71,30 @@ func (l *localFlags) env(f *Factory, d *spec.Document, runID, sourceDir string) 
 			return nil, fault.New(fault.Usage, "make %s absolute: %w", quote(p.from), err)
 		}
 	}
-	return env, nil
+	return env, stateApart(env.StateDir, "the source", env.SourceDir)
+}
+
+// state is the state directory: the one that is named, or the user's.
+func (l *localFlags) state(f *Factory) (string, error) {
+	if l.stateDir != "" {
+		return l.stateDir, nil
+	}
+	base, home := f.Getenv("XDG_STATE_HOME"), f.Getenv("HOME")
+	if base == "" && home == "" {
+		return "", fault.New(fault.Refused, "it is not known where the state of runs on this machine is kept: neither HOME nor XDG_STATE_HOME is set").
+			WithHint("name a directory with --state-dir; each run must find what the one before it has kept there")
+	}
+	return local.DefaultStateDir(base, home), nil
+}
+
+// stateApart refuses a state directory in the directory that a run reads or writes,
+// before anything is made there. dir may be empty.
+func stateApart(state, what, dir string) error {
+	if dir == "" || kopiaexec.Within(state, dir) != kopiaexec.Inside {
+		return nil
+	}
+	return fault.New(fault.Refused, "the state directory (%s) lies in %s (%s)", state, what, dir).
+		WithHint("name another directory with --state-dir")
 }
 
 // checkSourceDir refuses what cannot stand in for the volume.

@@ -63,6 +63,9 @@ func (r *readFlags) runOne(ctx context.Context, f *Factory, input *manifests, d 
 	}
 	runID := f.NewRunID()
 	env, err := r.local.env(f, d, runID, "")
+	if err == nil {
+		err = stateApart(env.StateDir, "the target", target.dir())
+	}
 	if err != nil {
 		return failedVerdict(d.Object(), err)
 	}

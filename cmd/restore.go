@@ -114,6 +114,14 @@ type targetDir struct {
 	made []string
 }
 
+// dir is its path, or empty.
+func (t *targetDir) dir() string {
+	if t == nil {
+		return ""
+	}
+	return t.path
+}
+
 // check refuses a directory with content that the restore could overwrite. One
 // that does not exist will be made.
 func (t *targetDir) check() error {

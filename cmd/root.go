@@ -134,6 +134,7 @@ func (f *Factory) reportEnd(c *cobra.Command, err error) fault.ExitCode {
 		if errors.As(f.reportVerdicts(output, []verdict{v}), &reported) {
 			return reported.code
 		}
+		f.reportFault(&v) // not even that can be written
 		return fault.Failed.ExitCode()
 	}
 	f.command = c

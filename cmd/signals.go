@@ -13,14 +13,14 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 )
 
-// WithSignals returns a context that ends at the first SIGINT or SIGTERM, with
-// a fault of the matching kind as its cause: what was begun is then stopped and
+// WithSignals returns a context that ends at the first SIGINT, SIGTERM or SIGHUP,
+// with a fault of the matching kind as its cause: what was begun is then stopped and
 // cleaned up. At the second signal leave is called, with the exit code; it must
 // end the process.
 func WithSignals(parent context.Context, leave func(fault.ExitCode)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, stopping()...)
 	done := make(chan struct{})
 	go func() {
 		defer signal.Stop(signals)
@@ -32,16 +32,31 @@ func WithSignals(parent context.Context, leave func(fault.ExitCode)) (context.Co
 	})
 }
 
-// obey does what the signals say until done.
+// stopping are the signals that cancel a command. SIGHUP, which comes when the
+// terminal or its connection is gone, is one unless it is ignored, as nohup has it.
+func stopping() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// obey does what the signals say until done. A terminal that goes away says so more
+// than once, the shell and the kernel each: only the first SIGHUP counts.
 func obey(signals <-chan os.Signal, done <-chan struct{}, cancel context.CancelCauseFunc, leave func(fault.ExitCode)) {
-	for first := true; ; first = false {
+	cancelled := false
+	for {
 		select {
 		case s := <-signals:
-			if !first {
+			switch {
+			case !cancelled:
+				cancelled = true
+				cancel(signalFault(s))
+			case s != syscall.SIGHUP:
 				leave(signalFault(s).Kind.ExitCode())
 				return
 			}
-			cancel(signalFault(s))
 		case <-done:
 			return
 		}
@@ -50,8 +65,11 @@ func obey(signals <-chan os.Signal, done <-chan struct{}, cancel context.CancelC
 
 // signalFault names the signal that ended a run.
 func signalFault(s os.Signal) *fault.Error {
-	if s == syscall.SIGTERM {
+	switch s {
+	case syscall.SIGTERM:
 		return fault.New(fault.Terminated, "cancelled by SIGTERM")
+	case syscall.SIGHUP:
+		return fault.New(fault.Terminated, "cancelled by SIGHUP: the terminal or its connection is gone")
 	}
 	return fault.New(fault.Interrupt, "cancelled by SIGINT")
 }

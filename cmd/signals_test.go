@@ -19,7 +19,7 @@ func TestTheFirstSignalCancelsAndTheSecondLeaves(t *testing.T) {
 	for _, row := range []struct {
 		signal os.Signal
 		code   fault.ExitCode
-	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}} {
+	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGHUP, 143}} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		signals, done := make(chan os.Signal), make(chan struct{})
 		left := make(chan fault.ExitCode, 1)
@@ -33,7 +33,12 @@ func TestTheFirstSignalCancelsAndTheSecondLeaves(t *testing.T) {
 		if code := fault.CodeOf(context.Cause(ctx)); code != row.code || len(left) > 0 {
 			t.Errorf("%s: the first one's code is %d, left %d", row.signal, code, len(left))
 		}
-		signals <- row.signal
+		signals <- syscall.SIGHUP // again, as when a terminal is closed
+		second := row.signal
+		if second == syscall.SIGHUP {
+			second = syscall.SIGTERM
+		}
+		signals <- second
 		if code := <-left; code != row.code {
 			t.Errorf("%s: left with %d, want %d", row.signal, code, row.code)
 		}

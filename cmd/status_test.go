@@ -61,7 +61,7 @@ func TestWhenASourceIsOverdue(t *testing.T) {
 			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(30), NextSyncTime: at(-15)},
 			Results: []result.Result{{Outcome: result.Failed}},
 		}, 9},
-		"without a schedule": {k8s.Standing{Created: at(30).Time}, 0},
+		"without a schedule":                  {k8s.Standing{Created: at(30).Time}, 0},
 		"a schedule for the 31st of February": {k8s.Standing{Schedule: "0 0 31 2 *", Created: at(99).Time}, 0},
 		"it runs since its time": {k8s.Standing{
 			Schedule: "0 3 * * *", Created: at(99).Time, Status: status.Status{LastSyncTime: at(30)}, Running: "x7k2q", RunningSince: at(9).Time,

@@ -30,7 +30,7 @@ func Exits() []Exit {
 		{8, Leftover, "done, but clean-up left something, which is listed"},
 		{9, Difference, "a difference was found: verification, drill, schedule diff, or an overdue status"},
 		{130, Interrupt, "cancelled by SIGINT; cleaned up, unless a second signal came: then what remains is named"},
-		{143, Terminated, "cancelled by SIGTERM; cleaned up, unless a second signal came: then what remains is named"},
+		{143, Terminated, "cancelled by SIGTERM or SIGHUP; cleaned up, unless a second signal came: then what remains is named"},
 	}
 }
 

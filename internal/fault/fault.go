@@ -22,7 +22,7 @@ const (
 	Leftover   Kind = "Leftover"   // 8: done, but clean-up left something
 	Difference Kind = "Difference" // 9: verification or comparison found a difference
 	Interrupt  Kind = "Interrupt"  // 130: cancelled by SIGINT
-	Terminated Kind = "Terminated" // 143: cancelled by SIGTERM
+	Terminated Kind = "Terminated" // 143: cancelled by SIGTERM or SIGHUP
 )
 
 // Error is a failure that a person will read.

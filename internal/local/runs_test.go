@@ -86,7 +86,7 @@ func TestALivingMoverKeepsItsSource(t *testing.T) {
 		runtime.GC()
 		time.Sleep(5 * time.Millisecond) // finalizers run beside us
 	}
-	if _, err := state.Lock("run-2"); fault.KindOf(err) != fault.Refused {
+	if _, err := state.Lock("run-2"); fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), "the command of run run-1 of this object is dead") {
 		t.Errorf("locked beside a living mover: %v", err)
 	}
 	begin(t, dir, "run-2", filepath.Join(dir, "other"))

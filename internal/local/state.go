@@ -154,8 +154,12 @@ func (s State) checkHolder(free bool, by holder) error {
 				At(s.object.String()).WithHint("when no mover of this object works on this machine, remove " + runDir(s.stateDir, by.RunID))
 		}
 	}
-	if !busy {
+	switch {
+	case !busy:
 		return nil
+	case free: // the lock died with the command
+		return fault.New(fault.Refused, "the command of run %s of this object is dead, and its mover still saves what it has", by.RunID).
+			At(s.object.String()).WithHint("wait for its end, and try again")
 	}
 	return fault.New(fault.Refused, "run %s (process %d) of this object is under way on this machine", by.RunID, by.PID).
 		At(s.object.String()).WithHint("wait for its end, or stop that process")

@@ -1,11 +1,8 @@
 package mover
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
-
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
 )
 
 // checkApart refuses directories within each other: a repository in the source
@@ -22,55 +19,13 @@ func (d *driver) checkApart(what, dir string) error {
 		places = append(places, place{"the repository", fs.Path, "move the repository, or choose another directory than " + dir})
 	}
 	for _, p := range places {
-		switch within(p.dir, dir) {
-		case inside:
+		switch kopiaexec.Within(p.dir, dir) {
+		case kopiaexec.Inside:
 			return refused("DirectoriesOverlap", fault.New(fault.Refused, "%s (%s) lies in %s (%s)", p.name, p.dir, what, dir).WithHint(p.hint))
-		case around:
+		case kopiaexec.Around:
 			return refused("DirectoriesOverlap", fault.New(fault.Refused, "%s (%s) lies in %s (%s)", what, dir, p.name, p.dir).WithHint(p.hint))
-		case apart:
+		case kopiaexec.Apart:
 		}
 	}
 	return nil
-}
-
-// relation says where one directory lies as seen from another.
-type relation int
-
-const (
-	apart relation = iota
-	inside
-	around
-)
-
-// within compares the real directories, whatever links lead to them. The same
-// one is inside.
-func within(a, b string) relation {
-	a, b = realPath(a), realPath(b)
-	switch {
-	case below(a, b):
-		return inside
-	case below(b, a):
-		return around
-	}
-	return apart
-}
-
-func below(a, b string) bool {
-	rel, err := filepath.Rel(b, a)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(os.PathSeparator))
-}
-
-// realPath resolves the links of a path as far as it exists; the rest of it is made
-// below.
-func realPath(path string) string {
-	rest := ""
-	for dir := filepath.Clean(path); ; dir = filepath.Dir(dir) {
-		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-			return filepath.Join(resolved, rest)
-		}
-		if dir == filepath.Dir(dir) {
-			return path
-		}
-		rest = filepath.Join(filepath.Base(dir), rest)
-	}
 }

@@ -24,7 +24,7 @@ import (
 func (d *driver) checkLinks(ctx context.Context, id string) error {
 	target := d.task.Restore.TargetDir
 	all := slices.Contains(d.task.Restore.Args, notAtomically)
-	dir := realPath(target)
+	dir := kopiaexec.RealPath(target)
 	links, unread := linksIn(dir, all)
 	if len(links) == 0 && !unread {
 		return nil
