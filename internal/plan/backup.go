@@ -44,7 +44,6 @@ func begin(in Input) (*builder, Plan) {
 	b := &builder{in: in, kind: kindOf(in.Document), source: in.Document.Source, object: objectOf(in)}
 	if m := in.Document.Maintenance; m != nil {
 		b.source, b.upkeep, b.kopia = &spec.ReplicationSource{}, &m.Spec, sharedFields(&m.Spec, in.Env.Local != nil)
-		b.limitRunning()
 	} else if b.kopia = b.source.Spec.Kopia; b.kopia == nil {
 		b.kopia = &spec.KopiaSource{}
 	}

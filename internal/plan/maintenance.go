@@ -19,6 +19,7 @@ import (
 // KopiaMaintenance.
 func BuildMaintenance(in Input) (Plan, problem.List) {
 	b, plan := begin(in)
+	b.limitRunning()
 	plan.Skip = b.checkOperator()
 	place := siteOf(in.Env, in.Options)
 	none := policies{} // what a Secret may configure is about new repositories and snapshots

@@ -43,7 +43,6 @@ type Schedule struct {
 func BuildSchedule(in Input, o ScheduleOptions) (Schedule, problem.List) {
 	in = unattended(in, o)
 	b, _ := begin(in)
-	b.in.Options.Timeouts = in.Options.Timeouts // its own limits the object brings to each run
 	s := Schedule{Object: objectOf(in), TimeZone: in.Options.TimeZone}
 	if schedule := in.Document.Trigger().Schedule; schedule != nil {
 		s.Expression = strings.TrimSpace(*schedule)

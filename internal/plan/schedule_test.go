@@ -30,13 +30,17 @@ func scheduled(t *testing.T, name string) plan.Input {
 	t.Helper()
 	in := load(t, name)
 	in.Options.PolicyErrors = result.PolicyErrorsWarn
-	if in.Document.Maintenance != nil { // it has one by default
-		return in
-	}
-	source := *in.Document.Source
-	source.Spec.Trigger = &spec.Trigger{Schedule: new("0 2 * * *")}
+	trigger := &spec.Trigger{Schedule: new("0 2 * * *")}
 	document := *in.Document
-	document.Source = &source
+	if m := in.Document.Maintenance; m != nil {
+		upkeep := *m
+		upkeep.Spec.Trigger = trigger
+		document.Maintenance = &upkeep
+	} else {
+		source := *in.Document.Source
+		source.Spec.Trigger = trigger
+		document.Source = &source
+	}
 	in.Document = &document
 	return in
 }
@@ -90,9 +94,6 @@ func TestEveryPlannedCaseHasItsSchedule(t *testing.T) {
 	t.Parallel()
 	made := 0
 	for _, name := range goldenCases(t) {
-		if strings.HasPrefix(name, "maintenance") { // not of a source
-			continue
-		}
 		in := scheduled(t, name)
 		if in.Env.Local != nil {
 			continue
@@ -272,7 +273,7 @@ func TestScheduleFindings(t *testing.T) {
 			t.Errorf("%s: %s %v, want %s: %v", name, c.severity, codes, c.want, findings)
 		}
 		if got := len(s.Objects) > 0; got != c.objects {
-			t.Errorf("%s: %d objects: %v", name, len(s.Objects), findings)
+			t.Errorf("%s: %d objects: %v", name, len(s.Objects), []problem.Problem(findings))
 		}
 	}
 }
