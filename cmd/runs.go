@@ -14,6 +14,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 )
 
 const runsLong = `Work with the runs that a cluster holds, live or finished, from any machine.
@@ -222,18 +223,24 @@ func (f *Factory) attach(ctx context.Context, id string, a attachment) error {
 		cancel = fault.New(fault.Failed, "cancelled with \"runs cancel\" by %s", whoami())
 	}
 	res, err := c.Attach(ctx, r, cancel, display, f.Now)
-	display.Close()
 	if res == nil {
+		display.Close()
 		return err
 	}
 	if a.cancel && res.Outcome == result.Cancelled {
 		res.ExitCode = int(fault.OK) // of this command, which has done what it was asked for
 	}
-	v := verdict{object: r.Object.String(), result: res, code: fault.ExitCode(res.ExitCode)}
-	v.shownBy(display)
+	x := run.Execution{Result: *res}
 	if err != nil {
-		v.left = append(v.left, err)
+		x.Left = append(x.Left, err)
 	}
+	x.Result.ExitCode = int(x.ExitCode())
+	display.Observe(result.Event{
+		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: r.ID, Type: result.EventResult, Result: &x.Result,
+	})
+	display.Close()
+	v := executedVerdict(r.Object.String(), x)
+	v.shownBy(display)
 	return f.reportVerdicts(a.output, []verdict{v})
 }
 

@@ -49,6 +49,7 @@ func (d *driver) afterAction(ctx context.Context) {
 	}
 	if why != "" {
 		d.warn("VK422", "the afterSnapshot action "+why)
+		d.phaseFailed()
 	}
 }
 

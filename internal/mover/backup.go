@@ -118,7 +118,9 @@ func (d *driver) preparePolicies(ctx context.Context, src source) error {
 // of them, the after-action: it is there to undo what the other did.
 func (d *driver) snapshotWithActions(ctx context.Context, src source) (a attempt, err error) {
 	defer func() {
-		err = reached(ctx, err)
+		if err = reached(ctx, err); err != nil {
+			d.phaseFailed()
+		}
 		d.afterAction(ctx)
 	}()
 	if err := d.beforeAction(ctx); err != nil {
@@ -149,7 +151,17 @@ func (d *driver) snapshot(ctx context.Context, src source) (attempt, error) {
 		d.log.sayf("Kopia printed snapshot %s: %s, %s.", a.snapshot.ID, files(a.snapshot.Files), size(a.snapshot.Size))
 		d.log.event(result.Event{Type: result.EventSnapshot, Snapshot: a.snapshot})
 	}
+	if err == nil && d.fallsShort(a) { // the proof that follows is of what there is
+		d.phaseFailed()
+	}
 	return a, err
+}
+
+// fallsShort reports whether the attempt is not what was wanted, whatever its proof
+// will say.
+func (d *driver) fallsShort(a attempt) bool {
+	v := judge(a)
+	return v != complete && v != unchanged || a.snapshot != nil && a.snapshot.Ignored > 0 && d.task.Backup.Strict
 }
 
 // sayParallel names the number of parallel uploads, wherever it comes from.

@@ -156,6 +156,12 @@ func (d *driver) begin(phase string) {
 	d.log.begin(phase, d.phaseStart)
 }
 
+// phaseFailed tells that the phase that is going on has failed, where another may follow;
+// of the last one, the Result says it.
+func (d *driver) phaseFailed() {
+	d.log.event(result.Event{Type: result.EventFailed, Phase: d.phase})
+}
+
 func (d *driver) endPhase() {
 	if d.phase != "" {
 		took := d.options.Clock().UTC().Sub(d.phaseStart).Round(time.Millisecond)

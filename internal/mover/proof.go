@@ -15,8 +15,13 @@ import (
 
 // prove lets a fresh process find the snapshot in the storage, with no cache
 // that could stand in for what is gone.
-func (d *driver) prove(ctx context.Context, s *result.Snapshot) error {
+func (d *driver) prove(ctx context.Context, s *result.Snapshot) (err error) {
 	d.begin("proof")
+	defer func() {
+		if err != nil { // which is not what an earlier phase has failed of
+			d.phaseFailed()
+		}
+	}()
 	proof := d.task.Backup.Prove
 	if proof == "" {
 		proof = result.ProveBlobs

@@ -12,8 +12,10 @@ type EventType string
 // The types of events.
 const (
 	// EventStart comes first, from the command: its message names the run.
-	EventStart    EventType = "start"
-	EventPhase    EventType = "phase"
+	EventStart EventType = "start"
+	EventPhase EventType = "phase"
+	// EventFailed says that the phase under way has failed, before the next one begins.
+	EventFailed   EventType = "failed"
 	EventProgress EventType = "progress"
 	EventSnapshot EventType = "snapshot"
 	EventResult   EventType = "result"
@@ -40,7 +42,8 @@ type Event struct {
 	Time       time.Time `json:"time"`
 	RunID      string    `json:"runID"`
 	Type       EventType `json:"type"`
-	// Phase names what begins now, and in a heartbeat what is still going on.
+	// Phase names what begins now, in a heartbeat what is still going on, and in a
+	// failed what has failed: what comes after it, as the clean-up, may go well.
 	Phase    string    `json:"phase,omitempty"`
 	Message  string    `json:"message,omitempty"`
 	Progress *Progress `json:"progress,omitempty"`

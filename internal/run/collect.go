@@ -21,6 +21,9 @@ type Collector struct {
 
 	result *result.Result
 	heard  bool
+	// phase is the mover's last; failed is true when it has said that one has failed.
+	phase  string
+	failed bool
 }
 
 // Line takes one line of the mover's log.
@@ -37,6 +40,13 @@ func (c *Collector) Line(line string) {
 		// The executor reports the final Result, once.
 		c.result = event.Result
 		return
+	}
+	switch event.Type {
+	case result.EventPhase:
+		c.phase = event.Phase
+	case result.EventFailed:
+		c.failed = true
+	default:
 	}
 	c.Observer.Observe(*event)
 }
@@ -65,8 +75,21 @@ func (c *Collector) Ended() bool { return c.result != nil }
 // Agree returns the mover's Result, which arrives twice: as the last event of
 // the log and as the termination message. Either suffices; two that contradict
 // each other are as good as none, and then the outcome is Unknown. ended says
-// how the mover ended, as "the mover ended with exit code 137".
+// how the mover ended, as "the mover ended with exit code 137". Which phase has
+// failed the observer is told here, unless the mover has told it.
 func (c *Collector) Agree(message []byte, ended string) *result.Result {
+	r := c.agreed(message, ended)
+	// What a mover without a result has told says nothing about the phase that it ended in.
+	if r.ExitCode != 0 && (!c.failed || r.Outcome == result.Unknown) && c.Observer != nil {
+		c.Observer.Observe(result.Event{
+			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: c.Now(), RunID: c.Task.RunID,
+			Type: result.EventFailed, Phase: c.phase,
+		})
+	}
+	return r
+}
+
+func (c *Collector) agreed(message []byte, ended string) *result.Result {
 	written, err := result.Decode(message) // fails also on an empty message
 	switch {
 	case err != nil && c.result == nil:

@@ -2,8 +2,11 @@ package run_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
@@ -115,3 +118,44 @@ func TestTheLastLineOfALogHasTheRealReason(t *testing.T) {
 type hearing []result.Event
 
 func (h *hearing) Observe(e result.Event) { *h = append(*h, e) }
+
+// TestTheFailedPhaseIsTold before the next one of the run begins: by the mover, or else
+// once it has ended.
+func TestTheFailedPhaseIsTold(t *testing.T) {
+	t.Parallel()
+	event := func(e result.Event) string {
+		t.Helper()
+		e.RunID = "run"
+		line, err := result.EventLine(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(line))
+	}
+	ended := func(outcome result.Outcome, code int) string {
+		return event(result.Event{Type: result.EventResult, Result: &result.Result{
+			APIVersion: result.APIVersion, Kind: result.KindResult, RunID: "run", Outcome: outcome, ExitCode: code,
+		}})
+	}
+	snapshot, proof := event(result.Event{Type: result.EventPhase, Phase: "snapshot"}), event(result.Event{Type: result.EventPhase, Phase: "proof"})
+	failed := event(result.Event{Type: result.EventFailed, Phase: "snapshot"})
+	for name, row := range map[string]struct {
+		log, want []string
+	}{
+		"nothing has failed":                         {[]string{snapshot, proof, ended(result.Succeeded, 0)}, []string{"snapshot", "proof"}},
+		"the last one":                               {[]string{snapshot, proof, ended(result.Failed, 1)}, []string{"snapshot", "proof", "!proof"}},
+		"one that the mover has told":                {[]string{snapshot, failed, proof, ended(result.Incomplete, 4)}, []string{"snapshot", "!snapshot", "proof"}},
+		"the mover is gone":                          {[]string{snapshot}, []string{"snapshot", "!snapshot"}},
+		"the mover is gone, and has told of another": {[]string{snapshot, failed, proof}, []string{"snapshot", "!snapshot", "proof", "!proof"}},
+	} {
+		var seen phases
+		collect := run.Collector{Observer: &seen, Task: &result.Task{RunID: "run"}, Now: time.Now}
+		for _, line := range row.log {
+			collect.Line(line)
+		}
+		collect.Agree(nil, "the mover has ended")
+		if diff := cmp.Diff(row.want, seen.told); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
@@ -27,7 +27,7 @@ type Target interface {
 	Undo(ctx context.Context, action plan.Cleanup) error
 }
 
-// Observer is told what happens. It must not block.
+// Observer is told what happens, from several goroutines. It must not block.
 type Observer interface {
 	Observe(result.Event)
 }
@@ -67,10 +67,15 @@ func (e Execution) ExitCode() fault.ExitCode {
 // stop if ctx has ended, and the other steps are done whatever its outcome was.
 func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer, now func() time.Time) Execution {
 	x := executor{plan: p, target: target, observer: observer, now: now, began: now()}
+	heard := x.hear(ctx)
 	err := because(ctx, x.steps(ctx))
 	ended := x.result != nil
 	if err == nil && p.Detached() && !ended {
+		heard()
 		return Execution{Started: true, Left: x.left}
+	}
+	if len(x.begun) > 0 {
+		x.stage.Store(ending)
 	}
 	// What the clean-up sets off, as the loss of the Lease that goes with its Job,
 	// says nothing about why the run has ended.
@@ -79,6 +84,9 @@ func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer,
 	if unseen {
 		verdict.Outcome, verdict.Reason = result.Unknown, reasonNoResult
 	}
+	if !ended {
+		x.phaseFailed(unseen)
+	}
 	if err != nil && !unseen || p.Detached() && ended { // such a plan ends with the start
 		x.record(ctx, verdict)
 		x.undo(ctx)
@@ -86,6 +94,7 @@ func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer,
 	e := Execution{Result: verdict, Err: err, Left: x.left}
 	e.Result.ExitCode = int(e.ExitCode())
 	observed := e.Result
+	heard()
 	x.tell(result.Event{Type: result.EventResult, Result: &observed})
 	return e
 }
@@ -106,6 +115,8 @@ type executor struct {
 	left   []error
 	// phase is the last one that was told.
 	phase string
+	// stage is read while the run goes on, too: when it is told to stop.
+	stage atomic.Int32
 }
 
 // tell tells the observer.
@@ -121,6 +132,19 @@ func (x *executor) enter(phase string) {
 	}
 	x.phase = phase
 	x.tell(result.Event{Type: result.EventPhase, Phase: phase})
+}
+
+// phaseFailed tells that the phase under way has failed, if there is one. Which that is
+// of a mover that is out of sight is not known.
+func (x *executor) phaseFailed(unseen bool) {
+	if x.phase == "" {
+		return
+	}
+	e := result.Event{Type: result.EventFailed, Phase: x.phase}
+	if unseen {
+		e.Phase = ""
+	}
+	x.tell(e)
 }
 
 // failed keeps what could not be done without ending the run, and tells it.
@@ -169,6 +193,7 @@ func (x *executor) towards(ctx context.Context, step plan.Step) error {
 		return err
 	}
 	x.begun = append(x.begun, step.ID)
+	x.stage.Store(stageOf(step.Kind))
 	x.enter(step.Phase())
 	r, err := x.target.Do(ctx, step, nil)
 	if err != nil {
@@ -185,6 +210,7 @@ func (x *executor) besides(ctx context.Context, step plan.Step) {
 	if step.Kind != plan.StepAsk || x.result.Outcome == result.Unknown {
 		x.enter(step.Phase())
 	}
+	x.stage.Store(x.stageBeside())
 	after, cancel := x.detached(ctx, step.Exec)
 	defer cancel()
 	amended, err := x.target.Do(after, step, x.result)
@@ -252,24 +278,6 @@ func (x *executor) verdict(err error) result.Result {
 		r.Hint = f.Hint
 	}
 	return r
-}
-
-// because puts what has ended ctx before what broke off: the one is what the reader
-// must know first, the other a consequence.
-func because(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || fault.KindOf(err) != fault.Failed {
-		return err
-	}
-	cause := context.Cause(ctx)
-	if strings.Contains(err.Error(), cause.Error()) {
-		return cause
-	}
-	ended := fault.New(fault.KindOf(cause), "%w: %w", cause, err)
-	var f *fault.Error
-	if errors.As(cause, &f) {
-		ended.Hint = f.Hint
-	}
-	return ended
 }
 
 // kindOf is the kind of failure that stopped the run before its mover had ended.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,9 +60,16 @@ func (t *target) note(ctx context.Context, name string) {
 	}
 }
 
-type observer struct{ last *result.Result }
+type observer struct {
+	mu   sync.Mutex
+	last *result.Result
+}
 
-func (o *observer) Observe(e result.Event) { o.last = e.Result }
+func (o *observer) Observe(e result.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = e.Result
+}
 
 func steps() plan.Plan {
 	return plan.Plan{

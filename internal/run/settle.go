@@ -85,3 +85,21 @@ func stoppedByOthers(r *result.Result) {
 	}
 	r.Outcome, r.ExitCode, r.Reason = result.OutcomeOf(kind), int(kind.ExitCode()), ReasonStoppedByOthers
 }
+
+// because puts what has ended ctx before what broke off: the one is what the reader
+// must know first, the other a consequence.
+func because(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || fault.KindOf(err) != fault.Failed {
+		return err
+	}
+	cause := context.Cause(ctx)
+	if strings.Contains(err.Error(), cause.Error()) {
+		return cause
+	}
+	ended := fault.New(fault.KindOf(cause), "%w: %w", cause, err)
+	var f *fault.Error
+	if errors.As(cause, &f) {
+		ended.Hint = f.Hint
+	}
+	return ended
+}

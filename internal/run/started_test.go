@@ -165,11 +165,13 @@ func TestASlowActionCostsTheOthersNoTime(t *testing.T) {
 	})
 }
 
-// phases keeps the phases that a display is told, and the warnings.
+// phases keeps the phases that a display is told, which of them failed, and the warnings.
 type phases struct{ told []string }
 
 func (p *phases) Observe(e result.Event) {
 	switch {
+	case e.Type == result.EventFailed:
+		p.told = append(p.told, "!"+e.Phase)
 	case e.Phase != "":
 		p.told = append(p.told, e.Phase)
 	case e.Warning != nil:
@@ -190,7 +192,7 @@ func TestAWatcherIsToldEachPhaseOnce(t *testing.T) {
 	}
 	seen = &phases{}
 	run.Execute(t.Context(), p, &starting{fail: map[plan.StepKind]error{plan.StepUnsuspend: errors.New("no")}}, seen, time.Now)
-	if diff := cmp.Diff([]string{"prepare", "copy", "start", "undo"}, seen.told); diff != "" {
+	if diff := cmp.Diff([]string{"prepare", "copy", "start", "!start", "undo"}, seen.told); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -51,7 +51,7 @@ func (p *plain) Observe(e result.Event) {
 		p.log(e.Message)
 	case result.EventNote, result.EventReached, result.EventStart:
 		p.write(e.Message)
-	case result.EventSnapshot, result.EventWarning, result.EventResult, result.EventHeartbeat:
+	case result.EventFailed, result.EventSnapshot, result.EventWarning, result.EventResult, result.EventHeartbeat:
 		// The mover says each of them in words of its own.
 	}
 }

@@ -39,6 +39,9 @@ func ended(code int) result.Event {
 	return result.Event{Type: result.EventResult, Result: &result.Result{ExitCode: code}}
 }
 
+// failing is what is told of the phase under way.
+var failing = result.Event{Type: result.EventFailed}
+
 func uploading(hashed, uploaded int64) result.Event {
 	return result.Event{Type: result.EventProgress, Progress: &result.Progress{
 		HashedFiles: 1200, HashedBytes: hashed, CachedBytes: 1000, UploadedBytes: uploaded, EstimatedBytes: 20_000_000, EstimatedSeconds: 90, Errors: 1,
@@ -106,6 +109,7 @@ func TestTerminalShowsStepsThatStayAndOneLiveLine(t *testing.T) {
 		p.Observe(uploading(9_000_000, 2_000_000)) // too soon to draw again
 		p.Observe(result.Event{Type: result.EventWarning, Warning: &result.Warning{Message: "the cache is full"}})
 		p.Observe(line("not shown"))
+		p.Observe(failing)
 		p.Observe(ended(7))
 	})
 	const live, wrap = "\r\x1b[K", "\x1b[?7h"
@@ -165,20 +169,58 @@ func TestPlainReportsTheFailureOfARun(t *testing.T) {
 	}
 }
 
-// A run that ends early: what failed is marked, what was undone is done.
+// A run that fails: what failed is marked, what came after it is done.
 func TestTerminalShowsWhatFailedAndThatItWasUndone(t *testing.T) {
 	t.Parallel()
-	got := show(ui.ModeTTY, true, func(p ui.Progress, _ *clock) {
-		p.Observe(phase("copy"))
-		p.Observe(phase("start"))
-		p.Observe(phase("undo"))
-		p.Observe(ended(1))
-	})
-	for _, line := range []string{"  ok  copy of the volume made ", "  !!  starting the mover ", "  ok  undone what the run had done "} {
-		if !strings.Contains(got, line) {
-			t.Errorf("no %q in %q", line, got)
+	lost := result.Event{Type: result.EventWarning, Warning: &result.Warning{Message: "forbidden"}}
+	for name, row := range map[string]struct {
+		events []result.Event
+		want   []string
+	}{
+		"before its mover ran": {
+			[]result.Event{phase("copy"), phase("start"), failing, phase("undo"), ended(1)},
+			[]string{"ok  copy of the volume made", "!!  starting the mover", "ok  undone what the run had done"},
+		},
+		"in its mover": {
+			[]result.Event{phase("snapshot"), phase("proof"), failing, phase("status"), phase("remove"), ended(7)},
+			[]string{"ok  uploaded", "!!  proving it from the repository", "ok  status written", "ok  removed what the run made"},
+		},
+		"in its mover, which went on": {
+			[]result.Event{phase("snapshot"), failing, phase("proof"), phase("status"), phase("remove"), ended(4)},
+			[]string{"!!  uploading", "ok  proved from the repository", "ok  status written", "ok  removed what the run made"},
+		},
+		"and leaves something": {
+			[]result.Event{phase("proof"), failing, phase("status"), lost, phase("remove"), ended(1)},
+			[]string{"!!  proving it from the repository", "!!  forbidden", "!!  writing the status", "ok  removed what the run made"},
+		},
+		"in the clean-up alone": {
+			[]result.Event{phase("proof"), phase("status"), phase("remove"), lost, ended(8)},
+			[]string{"ok  proved from the repository", "ok  status written", "!!  forbidden", "!!  removing what the run made"},
+		},
+	} {
+		got := show(ui.ModeTTY, true, func(p ui.Progress, _ *clock) {
+			for _, e := range row.events {
+				p.Observe(e)
+			}
+		})
+		if diff := cmp.Diff(row.want, marked(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// marked are the lines that stay of a terminal, without times.
+func marked(shown string) []string {
+	var lines []string
+	for line := range strings.Lines(shown) {
+		const erased = "\x1b[K"
+		if at := strings.LastIndex(line, erased); at >= 0 {
+			line = line[at+len(erased):]
+		}
+		text, _, _ := strings.Cut(strings.TrimSpace(line), "   ")
+		lines = append(lines, text)
+	}
+	return lines
 }
 
 // A step of the command that could not be done is not called done.
@@ -190,7 +232,7 @@ func TestTerminalMarksAStepThatLeftSomething(t *testing.T) {
 		p.Observe(phase("remove"))
 		p.Observe(ended(8))
 	})
-	if !strings.Contains(got, "  !!  writing the status ") || strings.Contains(got, "status written") {
+	if !strings.Contains(got, "  !!  writing the status ") || strings.Contains(got, "status written") || !strings.Contains(got, "  ok  removed ") {
 		t.Errorf("%q", got)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -34,9 +33,8 @@ type tty struct {
 	began              time.Time
 	drawn              time.Time
 	live               bool
-	// failed is true when the step under way has not been done; undoing, when it
-	// is the last one of a run that ends early.
-	failed, undoing bool
+	// failed is true when the step under way has not been done.
+	failed bool
 }
 
 func newTTY(d Display) *tty { return &tty{out: d.Out, palette: d.Palette, now: d.Now} }
@@ -46,11 +44,13 @@ func (t *tty) Observe(e result.Event) {
 	defer t.mu.Unlock()
 	switch e.Type {
 	case result.EventPhase:
-		t.finish(e.Phase != plan.PhaseUndo)
+		t.finish(true)
 		t.phase = e.Phase
 		t.doing, t.done = step(e.Phase)
-		t.began, t.failed, t.undoing = t.now(), false, e.Phase == plan.PhaseUndo
+		t.began, t.failed = t.now(), false
 		t.draw("")
+	case result.EventFailed:
+		t.failed = true
 	case result.EventProgress:
 		if e.Progress != nil && t.now().Sub(t.drawn) >= redrawEvery {
 			t.draw(describe(t.phase, *e.Progress, t.now().Sub(t.began)))
@@ -68,7 +68,7 @@ func (t *tty) Observe(e result.Event) {
 			t.failed = t.failed || e.Warning.Code == ""
 		}
 	case result.EventResult:
-		t.finish(t.undoing || e.Result == nil || e.Result.ExitCode == 0)
+		t.finish(true) // the run's own end is no step: which one has failed was told
 	case result.EventStart:
 		t.erase()
 		fmt.Fprintln(t.out, e.Message)

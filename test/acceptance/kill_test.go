@@ -55,11 +55,18 @@ func (r *running) log() string {
 // wait returns when the backup has ended, and its mover, too, if that outlives it.
 func (r *running) wait() { r.ended.Do(func() { _ = r.cmd.Wait() }) }
 
-// start begins a backup and waits until its log has the text. What it has printed
-// by the end of the test is searched for the repository's password.
+// start begins a backup and waits until its log has the text.
 func (w *world) start(t *testing.T, until string, files ...string) *running {
 	t.Helper()
-	args := append([]string{"backup", "-o", "json", "--progress=json", "--source-dir", w.volume}, w.local(files...)...)
+	r := w.begin(t, append([]string{"backup", "-o", "json", "--progress=json", "--source-dir", w.volume}, w.local(files...)...)...)
+	r.until(t, until, func() bool { return strings.Contains(r.log(), until) })
+	return r
+}
+
+// begin starts the program. What it has printed by the end of the test is searched for
+// the repository's password.
+func (w *world) begin(t *testing.T, args ...string) *running {
+	t.Helper()
 	r := &running{cmd: w.command(t, args...)}
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, r
 	if err := r.cmd.Start(); err != nil {
@@ -69,12 +76,17 @@ func (w *world) start(t *testing.T, until string, files ...string) *running {
 		r.wait()
 		noSecret(t, map[string]string{"the standard output of a backup": r.stdout.String(), "its log": r.log()})
 	})
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(r.log(), until); time.Sleep(20 * time.Millisecond) {
+	return r
+}
+
+// until waits for what is called what.
+func (r *running) until(t *testing.T, what string, seen func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !seen(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%q did not appear:\n%s", until, r.log())
+			t.Fatalf("%q did not appear:\n%s", what, r.log())
 		}
 	}
-	return r
 }
 
 const uploading = `"type":"progress"`

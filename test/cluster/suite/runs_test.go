@@ -77,6 +77,7 @@ func TestARunIsSeenFromAnotherProcess(t *testing.T) {
 	id := n.untilRuns("Running")[0].ID
 	short := id[strings.LastIndex(id, "-")+1:]
 	logs := start(t, n.kubeconfig, "runs", "logs", short, "-n", n.name, "--follow")
+	live := start(t, n.kubeconfig, "runs", "attach", short, "-n", n.name, "--progress=tty")
 	attached := start(t, n.kubeconfig, "runs", "attach", short, "-n", n.name, "-o", "json", "--progress=plain")
 	n.untilWaiting(id)
 	var shown listed
@@ -91,6 +92,9 @@ func TestARunIsSeenFromAnotherProcess(t *testing.T) {
 	}
 	if !strings.Contains(attached.stderr.String(), atGate) {
 		t.Errorf("attach did not show the log from its beginning:\n%s", attached.stderr)
+	}
+	if end := live.wait(); end.code != 0 || !strings.Contains(end.stderr, "ok  proved from the repository") || strings.Contains(end.stderr, "!!") {
+		t.Errorf("the live view of attach ended with %d\n%s", end.code, end.stderr)
 	}
 	if end := logs.wait(); end.code != 0 || !strings.Contains(end.stdout, atGate) || !strings.Contains(end.stdout, r.Snapshot.ID) {
 		t.Errorf("logs --follow ended with %d\n%s%s", end.code, end.stdout, end.stderr)

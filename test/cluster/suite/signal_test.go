@@ -44,6 +44,9 @@ func TestASignalNamesTheIncompleteSnapshot(t *testing.T) {
 				if r.Outcome != result.Cancelled || r.Snapshot == nil || r.Snapshot.Incomplete != "canceled" || r.Snapshot.Proved != "" {
 					t.Fatalf("%+v, snapshot %+v", r, r.Snapshot)
 				}
+				if note := "stopping: kopia saves what it has uploaded, if anything; "; strings.Count(end.stderr, note) != 1 {
+					t.Errorf("it does not say once that the signal was heard:\n%s", end.stderr)
+				}
 				if !strings.Contains(end.stderr, r.Snapshot.ID) || !strings.Contains(end.stderr, "cancelled by "+row.name) {
 					t.Errorf("neither the signal nor snapshot %s is named:\n%s", r.Snapshot.ID, end.stderr)
 				}
