@@ -33,9 +33,9 @@ func (d *driver) restore(ctx context.Context) error {
 	switch {
 	case chosen.Incomplete != "":
 		d.warn("VK425", fmt.Sprintf("snapshot %s was asked for by its id and is incomplete (kopia's word: %q)", chosen.ID, chosen.Incomplete))
-	case chosen.Failed > 0:
+	case chosen.Failed+chosen.Ignored > 0:
 		d.boundErrors(&chosen)
-		d.warn("VK429", fmt.Sprintf("snapshot %s lacks %s that could not be read when it was taken%s", chosen.ID, missed(chosen.Failed), firstErrors(&chosen)))
+		d.warn("VK429", fmt.Sprintf("snapshot %s lacks %s%s", chosen.ID, lacking(&chosen), firstErrors(&chosen)))
 	}
 	if slices.Contains(d.identities(), chosen.Identity) {
 		d.res.Identity = chosen.Identity
@@ -79,6 +79,18 @@ func tooFarBack(there int, task result.RestoreTask) error {
 	}
 	return fmt.Errorf("previous=%d passes over the newest %d of %s%s; it can be %d at most",
 		task.Previous, task.Previous, count(int64(there), "complete snapshot", "complete snapshots"), asOf(task.AsOf), there-1)
+}
+
+// lacking says what a snapshot lacks, and whether its backup has failed for it.
+func lacking(s *result.Snapshot) string {
+	text := missed(s.Failed+s.Ignored) + " that could not be read when it was taken"
+	switch {
+	case s.Ignored == 0:
+		return text
+	case s.Failed == 0:
+		return text + ", which a policy ignored"
+	}
+	return fmt.Sprintf("%s, of which a policy ignored %d", text, s.Ignored)
 }
 
 // missed counts what a snapshot lacks.
@@ -140,8 +152,8 @@ func timesOf(which string, list []result.Snapshot) string {
 	var times []string
 	for _, s := range newestFirst(list)[:min(len(list), most)] {
 		what := s.ID
-		if s.Failed > 0 {
-			what += ", " + missed(s.Failed) + " missed"
+		if n := s.Failed + s.Ignored; n > 0 {
+			what += ", " + missed(n) + " missed"
 		}
 		if s.Incomplete != "" {
 			what += fmt.Sprintf(", kopia's word: %q", s.Incomplete)

@@ -1,6 +1,7 @@
 package mover_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -137,18 +138,50 @@ func TestReadingLooksUnderBothIdentities(t *testing.T) {
 // who restores it must know.
 func TestRestoreSaysThatFilesWereMissed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kopiatest.Kopia(t))
-	backup := runUnreadable(t, w)
-	backup.want(t, result.Incomplete, 4, "FilesUnreadable")
-	w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
-	o := w.run(t)
-	o.want(t, result.SucceededWithWarnings, 0, "")
-	if len(o.Warnings) != 1 || o.Warnings[0].Code != "VK429" || !strings.Contains(o.Warnings[0].Message, "1 file") || o.Snapshot.ID != backup.Snapshot.ID {
-		t.Errorf("warnings %+v, snapshot %+v", o.Warnings, o.Snapshot)
-	}
-	w.task.Restore.Previous = 1
-	if o = w.run(t); !strings.Contains(o.Hint, backup.Snapshot.ID+", 1 file or directory missed") {
-		t.Errorf("hint %q", o.Hint)
+	for name, row := range map[string]struct {
+		prepare func(t *testing.T, w *world)
+		backup  result.Outcome
+		says    string
+		missed  int64
+	}{
+		"and the backup failed for it": {
+			func(*testing.T, *world) {}, result.Incomplete,
+			"lacks 1 file or directory that could not be read when it was taken: private.key", 1,
+		},
+		"and a policy ignores that": {
+			func(_ *testing.T, w *world) { w.ignoreErrors() }, result.SucceededWithWarnings,
+			"lacks 1 file or directory that could not be read when it was taken, which a policy ignored: private.key", 1,
+		},
+		"and a policy ignores one of them": {
+			func(t *testing.T, w *world) {
+				t.Helper()
+				w.ignoreErrors() // those of files
+				kopiatest.Write(t, w.data+"/closed/file", "x")
+				chmod(t, w.data+"/closed", 0o700)
+			}, result.Incomplete,
+			"lacks 2 files or directories that could not be read when it was taken, of which a policy ignored 1: closed", 2,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kopiatest.Kopia(t))
+			row.prepare(t, w)
+			backup := runUnreadable(t, w)
+			if backup.Outcome != row.backup {
+				t.Fatalf("the backup ended %s\n%s", backup.Outcome, backup.log)
+			}
+			w.task.Operation, w.task.Restore = result.OperationRestore, &result.RestoreTask{TargetDir: t.TempDir()}
+			o := w.run(t)
+			o.want(t, result.SucceededWithWarnings, 0, "")
+			if len(o.Warnings) != 1 || o.Warnings[0].Code != "VK429" || !strings.Contains(o.Warnings[0].Message, row.says) || o.Snapshot.ID != backup.Snapshot.ID {
+				t.Errorf("warnings %+v, snapshot %+v", o.Warnings, o.Snapshot)
+			}
+			w.task.Restore.Previous = 1
+			want := fmt.Sprintf("%s, %s missed", backup.Snapshot.ID, map[int64]string{1: "1 file or directory", 2: "2 files or directories"}[row.missed])
+			if o = w.run(t); !strings.Contains(o.Hint, want) {
+				t.Errorf("hint %q", o.Hint)
+			}
+		})
 	}
 }
 

@@ -122,8 +122,8 @@ func moverCodes() []Code {
 		},
 		{
 			ID: "VK429", Title: "Files missing in the snapshot", Severity: Warning,
-			Meaning: "Files could not be read when the restored snapshot was taken, so it lacks them. It is complete otherwise, and may be the best there is.",
-			Example: "# a backup that ended with exit code 4",
+			Meaning: "Files could not be read when the restored snapshot was taken, so it lacks them, also where a policy ignores such errors. It is complete otherwise, and may be the best there is.",
+			Example: "# a backup that ended with exit code 4, or with the warning VK423",
 			Fix:     "Look for the files in an older snapshot, with --previous or --as-of, and find out why they cannot be read.",
 		},
 	}
