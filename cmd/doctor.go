@@ -66,7 +66,7 @@ func NewDoctorCommand(f *Factory) *cobra.Command {
 }
 
 // check refuses what doctor has no use for.
-func (d *doctorFlags) check() error {
+func (d *doctorFlags) check(f *Factory) error {
 	if d.local.local {
 		return fault.New(fault.Usage, "doctor examines a cluster; --local has none").WithHint("validate checks manifests without a cluster")
 	}
@@ -76,7 +76,7 @@ func (d *doctorFlags) check() error {
 	if d.schedules && !d.printRole {
 		return fault.New(fault.Usage, "--schedules adds rights to the Role: add --print-role")
 	}
-	return d.planFlags.check()
+	return d.planFlags.check(f)
 }
 
 // besides are the rights that the flags ask for, beside those of the sources.
@@ -89,7 +89,7 @@ func (d *doctorFlags) besides() []plan.Rule {
 }
 
 func (d *doctorFlags) run(ctx context.Context, f *Factory, names []string) error {
-	if err := d.check(); err != nil {
+	if err := d.check(f); err != nil {
 		return err
 	}
 	ctx, cancel := d.limited(ctx, "doctor")

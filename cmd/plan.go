@@ -55,7 +55,7 @@ func NewPlanCommand(f *Factory) *cobra.Command {
 		Long:    planLong + exitCodes(0, 1, 2, 3, 5, 6, 7, 8, 130, 143),
 		Example: planExamples, Annotations: resultOf(result.OperationBackup),
 		RunE: func(c *cobra.Command, names []string) error {
-			if err := errors.Join(flags.check(), checkProgress(flags.progress)); err != nil {
+			if err := errors.Join(flags.check(f), checkProgress(flags.progress)); err != nil {
 				return err
 			}
 			if err := flags.readNamed(c.Context(), f, names); err != nil {

@@ -129,14 +129,14 @@ func (p *planFlags) limited(ctx context.Context, what string) (context.Context, 
 }
 
 // check refuses flag values that are none of those documented.
-func (p *planFlags) check() error {
+func (p *planFlags) check(f *Factory) error {
 	err := errors.Join(
 		oneOf("prove", p.prove, string(result.ProveManifest), string(result.ProveBlobs), string(result.ProveContent)),
 		oneOf("on-empty", p.onEmpty, string(result.OnEmptySkip), string(result.OnEmptyFail), string(result.OnEmptySnapshot)),
 		oneOf("create-repository", p.create, string(result.CreateAuto), string(result.CreateAlways), string(result.CreateNever)),
 		checkOutput(p.output), oneOf("use", p.use, "", useCluster),
 		notNegative("timeout", p.timeout), notNegative("keep-job", p.keepJob), p.timeouts.check(),
-		checkKopiaVersion(p.kopiaVersion), p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
+		checkKopiaVersion(p.kopiaVersion), p.checkMoverImage(f), p.checkPlace(), p.timeouts.apply(&p.options.Timeouts), p.exec.check(p.local.local),
 	)
 	p.manifests.repositoryDir = p.local.repositoryDir
 	p.options.Exec, p.options.UseCluster = p.exec.hooks(), p.use == useCluster
@@ -213,17 +213,10 @@ func buildPlan(in plan.Input) (plan.Plan, problem.List) {
 
 // input is everything that the plan of one object is made from.
 func (p *planFlags) input(f *Factory, input *manifests, d *spec.Document, facts plan.Facts, runID string, env *plan.LocalEnv) plan.Input {
-	image := p.moverImage
-	if image == "" {
-		image = f.Getenv("VOLSYNC_KOPIA_MOVER_IMAGE")
-	}
-	if image == "" {
-		image = version.MoverImage
-	}
 	return plan.Input{
 		Set: input.set, Document: d, Facts: facts, Options: p.options, Findings: findingsOf(input.problems, d),
 		Env: plan.Env{
-			Now: f.Now(), RunID: runID, Version: version.Version, Image: image, KopiaVersion: p.kopiaVersion, Local: env,
+			Now: f.Now(), RunID: runID, Version: version.Version, Image: p.image(f), KopiaVersion: p.kopiaVersion, Local: env,
 			Holder: whoami(),
 		},
 	}

@@ -42,7 +42,7 @@ func (r *runFlags) addRuns(c *cobra.Command, objects string) {
 
 func (r *runFlags) run(ctx context.Context, f *Factory, names []string) error {
 	if err := errors.Join(
-		oneOf("dry-run", r.dryRun, "none", "client", "server"), checkProgress(r.progress), r.check(), r.checkDryRun(), f.checkRunReports(),
+		oneOf("dry-run", r.dryRun, "none", "client", "server"), checkProgress(r.progress), r.check(f), r.checkDryRun(), f.checkRunReports(),
 		atLeast("max-parallel", r.maxParallel, 1), r.scheduled.check(&r.planFlags),
 	); err != nil {
 		return err

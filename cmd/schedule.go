@@ -101,7 +101,7 @@ func unscheduled() []string {
 }
 
 // check refuses what a schedule has no use for.
-func (s *scheduleFlags) check() error {
+func (s *scheduleFlags) check(f *Factory) error {
 	for _, name := range unscheduled() {
 		if s.typed.Changed(name) {
 			return fault.New(fault.Usage, "--%s is about a run that somebody starts; a schedule has no use for it", name).
@@ -117,7 +117,7 @@ func (s *scheduleFlags) check() error {
 	if err := plan.CheckTimeZone(s.timeZone); err != nil {
 		return fault.New(fault.Usage, "--time-zone: %w", err).WithHint(timeZoneHint)
 	}
-	return s.planFlags.check()
+	return s.planFlags.check(f)
 }
 
 // run prints the schedules of the input, or applies them.
@@ -135,7 +135,7 @@ func (s *scheduleFlags) run(ctx context.Context, f *Factory, names []string) err
 // build makes the schedule of every object of the input, in its order. What is wrong
 // with any of them is the error, all at once, and there is none then.
 func (s *scheduleFlags) build(ctx context.Context, f *Factory, names []string) ([]plan.Schedule, error) {
-	if err := s.check(); err != nil {
+	if err := s.check(f); err != nil {
 		return nil, err
 	}
 	if err := s.readNamed(ctx, f, names); err != nil {
