@@ -281,4 +281,7 @@ func TestARoleLetsItsHoldersReadTheirNamespace(t *testing.T) {
 	if err != nil || facts.Namespace.Annotations[plan.AnnotationPrivilegedMovers] != "true" {
 		t.Errorf("a scheduled run knows of its namespace %+v: %v", facts.Namespace, err)
 	}
+	if facts.History != nil { // not one of a source without files
+		t.Errorf("of a source without a history it knows %+v", facts.History)
+	}
 }

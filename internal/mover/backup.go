@@ -15,7 +15,7 @@ import (
 
 // backup makes one snapshot and proves it.
 func (d *driver) backup(ctx context.Context) error {
-	src, err := d.prepareSource()
+	src, err := d.prepareSource(ctx)
 	if err != nil || d.res.Outcome == result.Skipped {
 		return err
 	}
@@ -46,7 +46,7 @@ func (d *driver) backup(ctx context.Context) error {
 
 // prepareSource finds the directory, and ends the run at an empty one unless
 // an action may still fill it.
-func (d *driver) prepareSource() (source, error) {
+func (d *driver) prepareSource(ctx context.Context) (source, error) {
 	d.begin("source")
 	task := d.task.Backup
 	src, err := findSource(task.Root, task.SourcePath)
@@ -63,29 +63,7 @@ func (d *driver) prepareSource() (source, error) {
 	if task.Actions != nil && task.Actions.Before != "" {
 		return src, nil
 	}
-	return src, d.checkNotEmpty(src)
-}
-
-// checkNotEmpty applies the rule for an empty source.
-func (d *driver) checkNotEmpty(src source) error {
-	empty, err := src.empty()
-	if err != nil || !empty {
-		return err
-	}
-	switch {
-	case d.task.Backup.OnEmpty == result.OnEmptySnapshot:
-		return nil
-	case d.task.Backup.OnEmpty == result.OnEmptyFail:
-		return failed("SourceEmpty", fault.New(fault.Failed, "the source %s is empty", src.dir).
-			WithHint("check that the right volume is mounted, or pass --on-empty=snapshot"))
-	case d.task.Backup.LastHadFiles:
-		return failed("SourceEmpty", fault.New(fault.Failed, "the source %s is empty, and its last snapshot held files", src.dir).
-			WithHint("check that the right volume is mounted; if it is really empty, pass --on-empty=snapshot"))
-	}
-	d.res.Outcome, d.res.Reason = result.Skipped, "SourceEmpty"
-	d.res.Message = "the source is empty; no snapshot was made"
-	d.log.sayf("The source %s is empty; nothing to back up.", src.dir)
-	return nil
+	return src, d.checkNotEmpty(ctx, src)
 }
 
 // preparePolicies opens the repository and brings its policies up to date, if
@@ -129,7 +107,7 @@ func (d *driver) snapshotWithActions(ctx context.Context, src source) (a attempt
 	if err := src.lookAgain(d.task.Backup); err != nil {
 		return a, err
 	}
-	if err := d.checkNotEmpty(src); err != nil || d.res.Outcome == result.Skipped {
+	if err := d.checkNotEmpty(ctx, src); err != nil || d.res.Outcome == result.Skipped {
 		return a, err
 	}
 	return d.snapshot(ctx, src)

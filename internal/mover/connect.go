@@ -155,7 +155,7 @@ func (d *driver) configure() error {
 		Storage: config, Password: d.keys.Password(), Identity: d.res.Identity, CacheDir: d.cache.Dir(),
 		ContentCacheBytes:  firstPositive(d.task.Repository.ContentCacheBytes, d.settings.Caching.ContentBytes),
 		MetadataCacheBytes: firstPositive(d.task.Repository.MetadataCacheBytes, d.settings.Caching.MetadataBytes),
-		ReadOnly:           d.task.Operation == result.OperationProbe,
+		ReadOnly:           d.readOnly,
 		EnableActions:      d.runsPolicyActions(),
 	}
 	if d.paths, err = d.config.Write(d.task.WorkDir); err != nil {

@@ -33,8 +33,8 @@ func TestRefusalsWriteNothing(t *testing.T) {
 		"the custom CA is not there":       {func(_ *testing.T, w *world) { w.task.Repository.CustomCAFile = w.dir + "/ca.crt" }, 5, "CustomCA", "ca.crt"},
 		"there is no kopia":                {func(_ *testing.T, w *world) { w.task.Kopia = w.dir + "/gone" }, 1, "KopiaMissing", "gone"},
 		"an empty volume that must not be": {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.OnEmpty = result.OnEmptyFail }, 1, "SourceEmpty", "empty"},
-		"an empty volume that held files":  {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.LastHadFiles = true }, 1, "SourceEmpty", "held files"},
-		"an empty volume":                  {func(t *testing.T, w *world) { w.emptyData(t) }, 0, "SourceEmpty", "empty"},
+		"an empty volume that held files":  {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.LastHadFiles = new(true) }, 1, "SourceEmpty", "held files"},
+		"an empty volume that held none":   {func(t *testing.T, w *world) { w.emptyData(t); w.task.Backup.LastHadFiles = new(false) }, 0, "SourceEmpty", "empty"},
 		"the policy file is not JSON":      {func(t *testing.T, w *world) { w.policy(t, "global-policy.json", "{invalid json here}") }, 3, "PolicyInvalid", "global-policy.json"},
 		"the policy file has changed since the plan": {func(t *testing.T, w *world) {
 			w.policy(t, "global-policy.json", "{}")

@@ -48,6 +48,9 @@ type driver struct {
 	keys  storage.Keys
 	place storage.Location
 	cache kopiaexec.Cache
+	// readOnly is true for a run that reads the repository alone: it creates none, and
+	// kopia opens it so.
+	readOnly bool
 	// ownCache is true for a cache that goes with the run.
 	ownCache bool
 	config   kopiaexec.Config

@@ -16,6 +16,7 @@ import (
 // what a run would change in its policies. It writes nothing to it, so that its
 // volume may be mounted read-only. That there is no repository is an answer, too.
 func (d *driver) probe(ctx context.Context) error {
+	d.readOnly = true
 	if err := d.readSecret(); err != nil {
 		return err
 	}
@@ -81,14 +82,7 @@ func (d *driver) checkProbeWritesNothing() error {
 // absent turns the failure to find a repository into the answer that there is
 // none, with what a run would do about it; other failures stay what they are.
 func (d *driver) absent(err error) error {
-	place := d.place.Storage.Filesystem
-	switch kopiaexec.Reason(reasonOf(err)) {
-	case kopiaexec.ReasonNotInitialized:
-	case kopiaexec.ReasonStorageMissing:
-		if place == nil || !place.MakeOnEmptyVolume {
-			return err
-		}
-	default:
+	if !d.creatable(kopiaexec.Reason(reasonOf(err))) {
 		return err
 	}
 	absence := &result.Absence{Found: d.log.redact(err.Error())}

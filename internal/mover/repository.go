@@ -128,9 +128,15 @@ func (d *driver) opened(out kopiaexec.Output) error {
 
 // mayCreate reports whether a failure to open is one that creation can mend.
 func (d *driver) mayCreate(reason kopiaexec.Reason) bool {
-	if d.task.Operation != result.OperationBackup || d.task.Repository.Create == result.CreateNever || d.task.Repository.Create == "" {
+	if d.task.Operation != result.OperationBackup || d.readOnly || d.task.Repository.Create == result.CreateNever || d.task.Repository.Create == "" {
 		return false
 	}
+	return d.creatable(reason)
+}
+
+// creatable reports whether a failure to open means that there is no repository,
+// in a place where one could be.
+func (d *driver) creatable(reason kopiaexec.Reason) bool {
 	place := d.place.Storage.Filesystem
 	return reason == kopiaexec.ReasonNotInitialized ||
 		reason == kopiaexec.ReasonStorageMissing && place != nil && place.MakeOnEmptyVolume

@@ -162,7 +162,7 @@ func (b *builder) backupTask(s site, p policies) *result.BackupTask {
 		OnEmpty:        b.in.Options.OnEmpty, Prove: b.in.Options.Prove, Strict: b.in.Options.Strict,
 	}
 	if kept := b.in.Facts.History; kept != nil && kept.LastFiles != nil {
-		t.LastHadFiles = *kept.LastFiles > 0
+		t.LastHadFiles = new(*kept.LastFiles > 0)
 	}
 	if t.ActionsOff = b.namesActions() && b.actionsOff; t.ActionsOff {
 		b.findActionsOff(p)

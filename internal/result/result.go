@@ -113,6 +113,9 @@ type Snapshot struct {
 	Tags          map[string]string `json:"tags,omitempty"`
 }
 
+// SourceFiles is how many files the source held, what could not be read among them.
+func (s *Snapshot) SourceFiles() int64 { return s.Files + s.Failed + s.Ignored }
+
 // Whole reports whether the snapshot is proved and was not cut short.
 func (s *Snapshot) Whole() bool { return s != nil && s.Proved != "" && s.Incomplete == "" }
 

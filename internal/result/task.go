@@ -180,9 +180,10 @@ type BackupTask struct {
 	// turns them off: Actions is nil then, and the log says why.
 	ActionsOff bool    `json:"actionsOff,omitempty"`
 	OnEmpty    OnEmpty `json:"onEmpty"`
-	// LastHadFiles is true when the last snapshot held files: an empty source
-	// then fails instead of being skipped.
-	LastHadFiles bool  `json:"lastHadFiles,omitempty"`
+	// LastHadFiles tells whether the source's last proved snapshot held files: an
+	// empty source then fails instead of being skipped. nil: no history knows, and
+	// the mover asks the repository before it skips.
+	LastHadFiles *bool `json:"lastHadFiles,omitempty"`
 	Prove        Proof `json:"prove"`
 	// Strict makes ignored file errors count as an incomplete snapshot.
 	Strict bool `json:"strict,omitempty"`

@@ -69,7 +69,7 @@ func (h History) LastSnapshot() *result.Snapshot {
 // could not be read among them; false: none is known.
 func (h History) LastFiles() (files int64, known bool) {
 	if s := h.LastSnapshot(); s != nil {
-		return s.Files + s.Failed + s.Ignored, true
+		return s.SourceFiles(), true
 	}
 	return 0, false
 }
