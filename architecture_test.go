@@ -23,15 +23,16 @@ func effects() []string {
 }
 
 func layers() []layer {
-	leaves := []string{"internal/problem", "internal/secret", "internal/result", "internal/fault", "internal/kopiaexec/release"}
+	leaves := []string{"internal/problem", "internal/secret", "internal/result", "internal/fault", "internal/printable", "internal/kopiaexec/release"}
 	pure := append([]string{"internal/spec", "internal/kopiaexec/argv", "internal/kopiaexec/policy", "internal/kopiaexec/storage"}, leaves...)
 	mover := append([]string{"internal/kopiaexec"}, pure...)
 	return []layer{
 		{"internal/problem", nil, effects()},
 		{"internal/secret", nil, effects()},
-		{"internal/fault", nil, effects()},
+		{"internal/printable", nil, effects()},
+		{"internal/fault", []string{"internal/printable"}, effects()},
 		{"internal/version", nil, effects()},
-		{"internal/result", []string{"internal/fault", "internal/problem"}, effects()},
+		{"internal/result", []string{"internal/fault", "internal/printable", "internal/problem"}, effects()},
 		{"internal/kopiaexec/release", nil, effects()},
 		{"internal/kopiaexec/argv", leaves, effects()},
 		{"internal/kopiaexec/policy", leaves, effects()},

@@ -14,6 +14,7 @@ import (
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 )
 
 const cleanupLong = `List what dead runs left in a namespace, and with --yes remove it.
@@ -78,19 +79,19 @@ func (f *Factory) cleanup(ctx context.Context, all, yes bool, removed time.Durat
 
 func (f *Factory) listRemains(remains k8s.Remains) {
 	for _, r := range remains.Runs {
-		fmt.Fprintf(f.Streams.Out, "run %s of %s: %s\n", r.ID, r.Object, whatIsLeft(r))
+		f.printf("run %s of %s: %s", r.ID, r.Object, whatIsLeft(r))
 		for _, o := range r.Copies() {
-			fmt.Fprintf(f.Streams.Out, "%s %s/%s: a copy of run %s%s\n", o.GetKind(), o.GetNamespace(), o.GetName(), r.ID, heldBy(o))
+			f.printf("%s %s/%s: a copy of run %s%s", o.GetKind(), o.GetNamespace(), o.GetName(), r.ID, heldBy(o))
 		}
 	}
 	for i := range remains.Leases {
-		fmt.Fprintf(f.Streams.Out, "Lease %s/%s of a dead run\n", remains.Leases[i].Namespace, remains.Leases[i].Name)
+		f.printf("Lease %s/%s of a dead run", remains.Leases[i].Namespace, remains.Leases[i].Name)
 	}
 	for i := range remains.Probes {
-		fmt.Fprintf(f.Streams.Out, "%s: the question of a dead plan --connect\n", jobTitle(&remains.Probes[i]))
+		f.printf("%s: the question of a dead plan --connect", jobTitle(&remains.Probes[i]))
 	}
 	for _, o := range remains.Copies {
-		fmt.Fprintf(f.Streams.Out, "%s %s/%s: a copy whose run has no Job any more%s\n", o.GetKind(), o.GetNamespace(), o.GetName(), heldBy(o))
+		f.printf("%s %s/%s: a copy whose run has no Job any more%s", o.GetKind(), o.GetNamespace(), o.GetName(), heldBy(o))
 	}
 	fmt.Fprintln(f.Streams.ErrOut, "Nothing was removed; --yes removes it.")
 }
@@ -127,9 +128,14 @@ func heldBy(o *unstructured.Unstructured) string {
 // jobTitle names a Job.
 func jobTitle(j *batchv1.Job) string { return "Job " + j.Namespace + "/" + j.Name }
 
+// printf prints one line for people.
+func (f *Factory) printf(format string, args ...any) {
+	fmt.Fprintln(f.Streams.Out, printable.Text(fmt.Sprintf(format, args...)))
+}
+
 // say tells people one line.
 func (f *Factory) say(format string, args ...any) {
-	fmt.Fprintf(f.Streams.ErrOut, format+"\n", args...)
+	fmt.Fprintln(f.Streams.ErrOut, printable.Text(fmt.Sprintf(format, args...)))
 }
 
 // removeRemains removes all that it can and says what it could not.
@@ -140,7 +146,7 @@ func (f *Factory) removeRemains(ctx context.Context, c *k8s.Cluster, remains k8s
 			left = append(left, err)
 			continue
 		}
-		fmt.Fprintf(f.Streams.Out, "run %s of %s: removed\n", r.ID, r.Object)
+		f.printf("run %s of %s: removed", r.ID, r.Object)
 	}
 	for i := range remains.Leases {
 		l := &remains.Leases[i]
@@ -148,7 +154,7 @@ func (f *Factory) removeRemains(ctx context.Context, c *k8s.Cluster, remains k8s
 		case err != nil:
 			left = append(left, fault.New(fault.Leftover, "delete it: %w", err).At("Lease "+l.Namespace+"/"+l.Name))
 		case released:
-			fmt.Fprintf(f.Streams.Out, "Lease %s/%s: removed\n", l.Namespace, l.Name)
+			f.printf("Lease %s/%s: removed", l.Namespace, l.Name)
 		}
 	}
 	for i := range remains.Probes {
@@ -156,7 +162,7 @@ func (f *Factory) removeRemains(ctx context.Context, c *k8s.Cluster, remains k8s
 			left = append(left, err)
 			continue
 		}
-		fmt.Fprintf(f.Streams.Out, "%s: removed\n", jobTitle(&remains.Probes[i]))
+		f.printf("%s: removed", jobTitle(&remains.Probes[i]))
 	}
 	return errors.Join(append(left, f.removeCopies(ctx, c, remains.Copies))...)
 }
@@ -167,7 +173,7 @@ func (f *Factory) removeCopies(ctx context.Context, c *k8s.Cluster, copies []*un
 		return err
 	}
 	for _, o := range copies {
-		fmt.Fprintf(f.Streams.Out, "%s %s/%s: removed\n", o.GetKind(), o.GetNamespace(), o.GetName())
+		f.printf("%s %s/%s: removed", o.GetKind(), o.GetNamespace(), o.GetName())
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/util/jsonpath"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 )
 
 // column is one column of -o custom-columns.
@@ -73,13 +75,11 @@ func writeColumns(out io.Writer, document any, columns []column) error {
 		rows = items
 	}
 	w := printers.GetNewTabWriter(out)
+	headers := make([]string, len(columns))
 	for i, c := range columns {
-		end := "\t"
-		if i == len(columns)-1 {
-			end = "\n"
-		}
-		fmt.Fprint(w, c.header, end)
+		headers[i] = c.header
 	}
+	fmt.Fprintln(w, printable.Row(headers...))
 	for _, row := range rows {
 		cells := make([]string, len(columns))
 		for i, c := range columns {
@@ -87,7 +87,7 @@ func writeColumns(out io.Writer, document any, columns []column) error {
 				return err
 			}
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
+		fmt.Fprintln(w, printable.Row(cells...))
 	}
 	return w.Flush()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
@@ -200,7 +201,7 @@ func (f *Factory) reportDiagnoses(output string, diagnoses []diagnosis) error {
 
 func writeDiagnoses(w io.Writer, diagnoses []diagnosis, all, failed int) error {
 	for i := range diagnoses {
-		if _, err := fmt.Fprintln(w, diagnoses[i].Object); err != nil {
+		if _, err := fmt.Fprintln(w, printable.Line(diagnoses[i].Object.String())); err != nil {
 			return err
 		}
 		for _, c := range diagnoses[i].Checks {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -44,7 +45,7 @@ func (c check) write(w io.Writer) error {
 	if c.Fix != "" {
 		text += "        fix: " + c.Fix + "\n"
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, printable.Text(text))
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
 
@@ -130,7 +131,7 @@ func (r *inputReader) directory(ctx context.Context, root string, yield yieldInp
 		if r.recursive {
 			hint = "name the files"
 		}
-		return stop(yield, fault.New(fault.Usage, "-f %s: the directory has no *.yaml, *.yml or *.json", root).WithHint(hint))
+		return stop(yield, fault.New(fault.Usage, "-f %s: the directory has no *.yaml, *.yml or *.json", printable.Line(root)).WithHint(hint))
 	}
 	return more
 }
@@ -217,11 +218,11 @@ func readHint(err error) string {
 	return "give a file that can be read"
 }
 
-// plainPath names the path once, without the system call that failed on it.
+// plainPath names the path once and in one line, without the system call that failed on it.
 func plainPath(path string, err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
-		return fmt.Errorf("%s: %w", at.Path, at.Err)
+		return fmt.Errorf("%s: %w", printable.Line(at.Path), at.Err)
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	return fmt.Errorf("%s: %w", printable.Line(path), err)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
 )
@@ -101,7 +101,7 @@ func writeRuns(out io.Writer, runs []k8s.Run, now time.Time, wide bool) error {
 	if wide {
 		columns = append(columns, "BEGAN", "REASON")
 	}
-	fmt.Fprintln(w, strings.Join(columns, "\t"))
+	fmt.Fprintln(w, printable.Row(columns...))
 	for _, r := range runs {
 		outcome, snapshot, reason := "", "", ""
 		if r.Result != nil {
@@ -116,7 +116,7 @@ func writeRuns(out io.Writer, runs []k8s.Run, now time.Time, wide bool) error {
 		if wide {
 			row = append(row, r.Began.UTC().Format(time.RFC3339), reason)
 		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		fmt.Fprintln(w, printable.Row(row...))
 	}
 	return w.Flush()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -109,7 +110,7 @@ func writeSchedules(out io.Writer, rows []scheduleRow, wide bool) error {
 	if wide {
 		columns = append(columns, "CRONJOB", "ACTIVE")
 	}
-	fmt.Fprintln(w, strings.Join(columns, "\t"))
+	fmt.Fprintln(w, printable.Row(columns...))
 	for i := range rows {
 		r := &rows[i]
 		row := []string{
@@ -119,7 +120,7 @@ func writeSchedules(out io.Writer, rows []scheduleRow, wide bool) error {
 		if wide {
 			row = append(row, r.CronJob, cmp.Or(strings.Join(r.Active, ","), "-"))
 		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		fmt.Fprintln(w, printable.Row(row...))
 	}
 	return w.Flush()
 }

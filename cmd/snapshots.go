@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
 )
@@ -143,7 +144,7 @@ func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities, wide
 	if wide {
 		columns = append(columns, "DIRS", "TOOK", "ROOT")
 	}
-	fmt.Fprintln(w, strings.Join(columns, "\t"))
+	fmt.Fprintln(w, printable.Row(columns...))
 	previous := map[result.Identity]int64{}
 	for _, s := range snapshots {
 		changed := ""
@@ -161,7 +162,7 @@ func writeSnapshots(out io.Writer, snapshots []result.Snapshot, identities, wide
 		if wide {
 			row = append(row, humanize.Comma(s.Dirs), ui.Took(s.EndTime.Sub(s.StartTime)), s.RootObject)
 		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		fmt.Fprintln(w, printable.Row(row...))
 	}
 	return w.Flush()
 }

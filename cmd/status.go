@@ -17,6 +17,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/k8s"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/status"
@@ -227,7 +228,7 @@ func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) er
 	if wide {
 		columns = append(columns, "LAST SYNC", "RUNNING", "REASON")
 	}
-	fmt.Fprintln(w, strings.Join(columns, "\t"))
+	fmt.Fprintln(w, printable.Row(columns...))
 	for _, s := range list {
 		row := []string{s.Object.Namespace, shownName(s.Object), outcomeWord(s), "-", "-", "-", "-", "-"}
 		if s.Snapshot != nil {
@@ -242,7 +243,7 @@ func writeStandings(out io.Writer, list []standing, now time.Time, wide bool) er
 		if wide {
 			row = append(row, lastSync(s), cmp.Or(s.Running, "-"), lastReason(s))
 		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		fmt.Fprintln(w, printable.Row(row...))
 	}
 	return w.Flush()
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/ui"
@@ -42,7 +43,7 @@ func (f *Factory) note(format string, args ...any) {
 		f.event(result.Event{Type: result.EventLog, Message: text})
 		return
 	}
-	fmt.Fprintln(f.Streams.ErrOut, text)
+	fmt.Fprintln(f.Streams.ErrOut, printable.Text(text))
 }
 
 // warning says what is neither a finding nor a fault and should be seen to.
@@ -51,7 +52,7 @@ func (f *Factory) warning(text string) {
 		f.warn(result.Warning{Message: text})
 		return
 	}
-	fmt.Fprintln(f.Streams.ErrOut, "Warning: "+text)
+	fmt.Fprintln(f.Streams.ErrOut, printable.Text("Warning: "+text))
 }
 
 // showFindings says what the manifests' judges found. In Events the errors are

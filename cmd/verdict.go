@@ -10,6 +10,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/run"
@@ -247,12 +248,12 @@ func writeVerdict(w io.Writer, v *verdict) error {
 		line = v.object + ": "
 	}
 	if v.started != nil {
-		_, err := fmt.Fprintln(w, line+v.started.Message)
+		_, err := fmt.Fprintln(w, printable.Text(line+v.started.Message))
 		return err
 	}
 	if v.result == nil {
 		return nil
 	}
-	_, err := fmt.Fprintln(w, line+v.summary())
+	_, err := fmt.Fprintln(w, printable.Text(line+v.summary()))
 	return err
 }

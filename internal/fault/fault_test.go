@@ -87,3 +87,20 @@ error: second
 		t.Error(diff)
 	}
 }
+
+// What an error quotes is shown, and no terminal or runner acts upon it.
+func TestReportIsPrintable(t *testing.T) {
+	t.Parallel()
+	err := fault.New(fault.Failed, "::open::\x1b[2J\n::error::x").At("\u202efile").WithWhy("\x07why").WithHint("\rfix\n##[error]x")
+	var b bytes.Buffer
+	fault.Report(&b, err)
+	want := `error: \u202efile: ::open::\x1b[2J
+       \x3a:error::x
+  why: \awhy
+  fix: \rfix
+       \x23#[error]x
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 )
 
 // Report writes err for people, each joined error in turn:
@@ -15,19 +17,21 @@ import (
 //
 // It is the only place that prints an error. A nil err writes nothing.
 func Report(w io.Writer, err error) {
+	var text strings.Builder
 	for _, e := range flatten(err) {
-		fmt.Fprintf(w, "error: %s\n", indent(e.Error()))
+		fmt.Fprintf(&text, "error: %s\n", indent(e.Error()))
 		var f *Error
 		if !errors.As(e, &f) {
 			continue
 		}
 		if f.Why != "" {
-			fmt.Fprintf(w, "  why: %s\n", indent(f.Why))
+			fmt.Fprintf(&text, "  why: %s\n", indent(f.Why))
 		}
 		if f.Hint != "" {
-			fmt.Fprintf(w, "  fix: %s\n", indent(f.Hint))
+			fmt.Fprintf(&text, "  fix: %s\n", indent(f.Hint))
 		}
 	}
+	io.WriteString(w, printable.Text(text.String()))
 }
 
 // flatten takes apart what errors.Join made, keeping the order.

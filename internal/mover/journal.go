@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -42,7 +43,7 @@ type journal struct {
 	last       *result.Progress
 }
 
-// sayf prints one line for people. A text with line breaks is indented, so
+// sayf prints one line for people, printable. A text with line breaks is indented, so
 // that no line of it can be taken for an event.
 func (j *journal) sayf(format string, args ...any) {
 	line := j.redact(fmt.Sprintf(format, args...))
@@ -52,7 +53,7 @@ func (j *journal) sayf(format string, args ...any) {
 	j.mu.Lock()
 	j.said = j.clock()
 	j.mu.Unlock()
-	j.write([]byte(strings.ReplaceAll(line, "\n", "\n  ") + "\n"))
+	j.write([]byte(strings.ReplaceAll(printable.Text(line), "\n", "\n  ") + "\n"))
 }
 
 // event prints one line for machines.

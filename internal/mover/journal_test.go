@@ -119,3 +119,14 @@ func TestAValueThatMayBeASecretsIsNotSaid(t *testing.T) {
 		}
 	}
 }
+
+// kubectl logs prints the log as it is.
+func TestTheLogIsPrintable(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	j := &journal{out: &out, clock: time.Now, secrets: []string{"a\x1bsecret"}}
+	j.sayf("kopia: %s", "\x1b[2J\u202e a\x1bsecret\n::error::x")
+	if got, want := out.String(), `kopia: \x1b[2J\u202e [redacted]`+"\n"+`  \x3a:error::x`+"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

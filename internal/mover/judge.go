@@ -8,6 +8,7 @@ import (
 
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/fault"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/kopiaexec"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -150,14 +151,15 @@ func incompleteError(s *result.Snapshot) error {
 // mostErrors is how many unreadable files are named.
 const mostErrors = 10
 
-// firstErrors names the first files that could not be read.
+// firstErrors names the first files that could not be read. A name may hold anything but
+// a slash: one with a line break must not make two lines of the message.
 func firstErrors(s *result.Snapshot) string {
 	if len(s.Errors) == 0 {
 		return ""
 	}
 	var lines []string
 	for _, e := range s.Errors {
-		lines = append(lines, fmt.Sprintf("%s: %s", e.Path, e.Error))
+		lines = append(lines, printable.Line(e.Path+": "+e.Error))
 	}
 	if s.OmittedErrors > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", s.OmittedErrors))

@@ -73,3 +73,15 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// A file's name is no line of the message, and acts upon nothing; the Result keeps it.
+func TestTheNamesOfUnreadableFilesAreOneLine(t *testing.T) {
+	t.Parallel()
+	s := &result.Snapshot{ID: "a", Failed: 3, OmittedErrors: 1, Errors: []result.FileError{
+		{Path: "/evil\n::error file=x::PWNED", Error: "open /evil\n::error: denied"}, {Path: "/esc\x1b[2J", Error: "denied"},
+	}}
+	const want = `: /evil\n::error file=x::PWNED: open /evil\n::error: denied, /esc\x1b[2J: denied, and 1 more`
+	if got := firstErrors(s); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/spec"
 )
@@ -50,7 +51,7 @@ type printer struct {
 }
 
 func (pr *printer) linef(format string, args ...any) {
-	pr.w.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+	pr.w.WriteString(printable.Line(strings.TrimRight(fmt.Sprintf(format, args...), " ")) + "\n")
 }
 
 // head is the one line that says what the run is.
@@ -283,7 +284,7 @@ func (pr *printer) table(rows [][]string) {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		_, _ = io.WriteString(w, strings.Join(row, "\t")+"\n")
+		_, _ = io.WriteString(w, printable.Row(row...)+"\n")
 	}
 	_ = w.Flush()
 	for line := range strings.Lines(text.String()) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/dustin/go-humanize"
 )
@@ -66,15 +65,7 @@ func (pr *printer) script(name, text string) {
 	}
 	title := "  " + name
 	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
-		pr.linef("%-18s%s", title, printable(strings.TrimSuffix(line, "\n")))
+		pr.linef("%-18s%s", title, strings.TrimSuffix(line, "\n"))
 		title = ""
 	}
-}
-
-// printable escapes what a terminal would act upon.
-func printable(line string) string {
-	if strings.ContainsFunc(line, func(r rune) bool { return r != '\t' && !unicode.IsPrint(r) }) {
-		return strconv.Quote(line)
-	}
-	return line
 }

@@ -195,7 +195,7 @@ func TestDurationsAndScriptsInTheText(t *testing.T) {
 	text := textOf(t, p)
 	for _, want := range []string{
 		"Actions, each at most 1m30s\n", "kept 30s\n", "wait ended 10h,",
-		"  beforeSnapshot  \"a\\x1b[2J\"\n                  \tb\n",
+		"  beforeSnapshot  a\\x1b[2J\n                  \tb\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("there is no %q in\n%s", want, text)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 )
 
@@ -39,9 +40,10 @@ func githubProperties(p *problem.Problem) string {
 	return strings.Join(append(properties, "title="+escapeProperty(p.Code)), ",")
 }
 
-// escapeData keeps a text from ending its command or starting another one.
+// escapeData keeps a text from ending its command or starting another one. The
+// runner prints it to its log.
 func escapeData(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(printable.Text(s))
 }
 
 func escapeProperty(s string) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 )
 
 // WriteMarkdown writes the report as a table for a job summary or a comment.
@@ -22,10 +24,10 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 	return out.Flush()
 }
 
-// markdown keeps a text inside its cell and shows it as it is.
+// markdown keeps a text inside its cell and shows it as it is, printable.
 func markdown(s string) string {
 	return strings.NewReplacer(
 		"\n", " ", "\r", " ", `\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`,
 		"<", "&lt;", ">", "&gt;", "[", `\[`, "]", `\]`,
-	).Replace(s)
+	).Replace(printable.Text(s))
 }

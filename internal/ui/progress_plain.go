@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -59,6 +60,7 @@ func (p *plain) Observe(e result.Event) {
 // log writes a line of the mover's log. The one that says how a run has failed
 // is written as the command reports it, which then need not do so once more.
 func (p *plain) log(line string) {
+	line = printable.Text(line)
 	outcome, message, told := strings.Cut(line, ": ")
 	switch {
 	case told && slices.Contains(failures(), result.Outcome(outcome)):
@@ -132,5 +134,5 @@ func (p *plain) beatIfDue() {
 
 func (p *plain) write(line string) {
 	p.wrote = p.now()
-	fmt.Fprintln(p.out, line)
+	fmt.Fprintln(p.out, printable.Text(line))
 }

@@ -300,3 +300,55 @@ func TestSizesAndTimesForPeople(t *testing.T) {
 		}
 	}
 }
+
+// hostile is a text with what a terminal and a runner would act upon, and shown how
+// it must be seen.
+const (
+	hostile = "::error::a\x1b]0;title\x07\u202e ##[error]b\x9b"
+	shown   = `\x1b]0;title\a\u202e \x23#[error]b\x9b`
+)
+
+// Whoever may name a file in the volume has no say over the reader's screen.
+func TestNoDisplayForPeopleActsUponWhatItIsTold(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[ui.Mode]int{ui.ModePlain: 6, ui.ModeTTY: 6} {
+		got := show(mode, true, func(p ui.Progress, c *clock) {
+			p.Observe(result.Event{Type: result.EventStart, Message: hostile})
+			p.Observe(result.Event{Type: result.EventNote, Message: hostile})
+			p.Observe(phase(hostile)) // of a newer mover
+			p.Observe(line(hostile))
+			p.Observe(line("Failed: " + hostile))
+			p.Observe(line("  fix: " + hostile))
+			p.Observe(result.Event{Type: result.EventWarning, Warning: &result.Warning{Message: hostile}})
+			c.pass(28 * time.Second)
+			p.Observe(uploading(1, 1))
+			p.Observe(phase("copy"))
+			p.Observe(result.Event{Type: result.EventReached, Message: hostile})
+			p.Observe(ended(0))
+		})
+		rest := strings.NewReplacer("\r\x1b[K", "", "\x1b[?7l", "", "\x1b[?7h", "").Replace(got)
+		if strings.ContainsAny(rest, "\x1b\a\r\u202e") || strings.Contains(rest, "\x9b") || strings.Contains(rest, "##[") || strings.Contains("\n"+rest, "\n::") {
+			t.Errorf("%s: %q", mode, rest)
+		}
+		if n := strings.Count(rest, shown); n < want {
+			t.Errorf("%s shows it %d times, want %d:\n%s", mode, n, want, rest)
+		}
+	}
+}
+
+// The command tells it once: in the words that fault.Report has for it.
+func TestPlainReportsAHostileFailureAsTheCommandDoes(t *testing.T) {
+	t.Parallel()
+	reported := ""
+	show(ui.ModePlain, false, func(p ui.Progress, _ *clock) {
+		p.Observe(line("Failed: " + hostile))
+		p.Observe(line("  " + hostile))
+		p.Observe(line("  fix: " + hostile))
+		reported = p.(ui.Reporter).Reported()
+	})
+	var want bytes.Buffer
+	fault.Report(&want, fault.New(fault.Failed, "%s\n%s", hostile, hostile).WithHint(hostile))
+	if diff := cmp.Diff(want.String(), reported); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
 
@@ -71,7 +72,7 @@ func (t *tty) Observe(e result.Event) {
 		t.finish(true) // the run's own end is no step: which one has failed was told
 	case result.EventStart:
 		t.erase()
-		fmt.Fprintln(t.out, e.Message)
+		fmt.Fprintln(t.out, printable.Text(e.Message))
 	case result.EventNote:
 		t.line("..", e.Message)
 	case result.EventReached:
@@ -104,7 +105,7 @@ func (t *tty) finish(well bool) {
 // line writes a line that stays, above the live one.
 func (t *tty) line(mark, text string) {
 	t.erase()
-	fmt.Fprintf(t.out, "  %s  %s\n", mark, text)
+	fmt.Fprintf(t.out, "  %s  %s\n", mark, printable.Text(text))
 }
 
 // draw writes the live line anew.

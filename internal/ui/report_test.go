@@ -56,8 +56,7 @@ func TestTableShowsPlaceSeverityCodeAndFix(t *testing.T) {
 source.yaml:19:11  error    VK203  additionalArgs[1]: "--block-sise=4MB" is 100% unknown
                    fix: correct it
 source.yaml:23:18  info     VK205  additionalArgs[4]: applied as a policy
-z, odd:name%.yaml  error    VK103  nothing
-here
+z, odd:name%.yaml  error    VK103  nothing\nhere
 
 `
 	if diff := cmp.Diff(want, write(t, WriteTable, sample())); diff != "" {
@@ -266,6 +265,28 @@ func TestCountSaysOneInTheSingular(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 files", 1: "1 file", 2: "2 files", 31204: "31,204 files"} {
 		if got := Count(n, "file"); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
+
+// No form for people acts upon what a manifest says, and a name is one line.
+func TestTheFormsForPeopleArePrintable(t *testing.T) {
+	t.Parallel()
+	const hostile = "x\x1b[2J\n::error::\u202ey"
+	r := &Report{Problems: problem.List{{
+		Code: "VK166", Severity: problem.Error, Position: problem.Position{File: hostile + ".yaml", Line: 1}, Path: "spec." + hostile, Message: hostile, Fix: hostile,
+	}}}
+	for form, c := range map[string]struct {
+		write func(io.Writer, *Report) error
+		want  string
+	}{
+		"table":    {WriteTable, `x\x1b[2J\n::error::\u202ey.yaml:1 error    VK166  x\x1b[2J\n::error::\u202ey: x\x1b[2J\n::error::\u202ey` + "\n"},
+		"Markdown": {WriteMarkdown, `| x\\x1b\[2J \\x3a:error::\\u202ey.yaml:1 | error | VK166 | x\\x1b\[2J \\x3a:error::\\u202ey: x`},
+		"GitHub":   {WriteGitHub, `title=VK166::x\x1b[2J%0A\x3a:error::\u202ey: x\x1b[2J%0A`},
+	} {
+		got := write(t, c.write, r)
+		if strings.ContainsAny(got, "\x1b\u202e") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: want %q in\n%q", form, c.want, got)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/result"
 )
@@ -120,7 +121,7 @@ func WriteRunsMarkdown(w io.Writer, r *RunReport) error {
 		if s := run.Result.Snapshot; s != nil {
 			id, files, size = s.ID, humanize.Comma(s.Files), Bytes(s.Size)
 		}
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(run.name()), run.Result.Outcome, markdown(id), files, size,
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(run.name()), markdown(string(run.Result.Outcome)), markdown(id), files, size,
 			Took(run.Result.EndTime.Sub(run.Result.StartTime)), markdown(run.text()))
 	}
 	fmt.Fprintln(out)
@@ -162,6 +163,6 @@ func WriteRunsOutputs(w io.Writer, r *RunReport) error {
 			ids = append(ids, s.ID)
 		}
 	}
-	_, err := fmt.Fprintf(w, "outcome=%s\nsnapshot-id=%s\n", r.Runs[r.Worst].Result.Outcome, strings.Join(ids, " "))
+	_, err := fmt.Fprintf(w, "outcome=%s\nsnapshot-id=%s\n", printable.Line(string(r.Runs[r.Worst].Result.Outcome)), printable.Line(strings.Join(ids, " ")))
 	return err
 }

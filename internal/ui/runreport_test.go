@@ -113,3 +113,28 @@ func TestGitHubIsToldOfFailuresAndWarnings(t *testing.T) {
 		t.Errorf("outputs (-want +got):\n%s", diff)
 	}
 }
+
+// The message of a run names files that somebody else may have named.
+func TestTheReportsOfRunsArePrintable(t *testing.T) {
+	t.Parallel()
+	const hostile = "x\x1b[2J\u202e"
+	r := &RunReport{Operation: result.OperationBackup, Runs: []Run{{Result: result.Result{
+		Outcome: hostile + "\nFORGED=1", ExitCode: 4, Message: hostile, Hint: hostile,
+		Warnings: []result.Warning{{Message: hostile}}, Snapshot: &result.Snapshot{ID: "id\nFORGED=1"},
+	}}}}
+	for form, c := range map[string]struct {
+		write func(io.Writer, *RunReport) error
+		times int
+	}{
+		"Markdown": {WriteRunsMarkdown, 4}, "GitHub": {WriteRunsGitHub, 4}, "outputs": {WriteRunsOutputs, 1},
+	} {
+		var b strings.Builder
+		if err := c.write(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		got := b.String()
+		if n := strings.Count(got, `\u202e`); strings.ContainsAny(got, "\x1b\u202e") || n != c.times || strings.Contains(got, "\nFORGED") {
+			t.Errorf("%s shows it %d times, want %d: %q", form, n, c.times, got)
+		}
+	}
+}

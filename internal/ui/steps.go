@@ -1,6 +1,9 @@
 package ui
 
-import "github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+import (
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/plan"
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
+)
 
 // step returns what is said of a phase while it goes on, and once it has ended
 // well. A phase of a newer mover is shown by its name.
@@ -32,6 +35,7 @@ func step(phase string) (doing, done string) {
 	case "restore":
 		return "restoring", "restored"
 	}
+	phase = printable.Line(phase)
 	return phase, phase
 }
 

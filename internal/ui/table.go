@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/printable"
 	"github.com/volsync-kopia/kubectl-volsync-kopia/internal/problem"
 )
 
@@ -20,14 +21,14 @@ func WriteTable(w io.Writer, r *Report) error {
 	out := bufio.NewWriter(w)
 	width := 0
 	for i := range r.Problems {
-		width = max(width, min(widestPlace, utf8.RuneCountInString(r.Problems[i].Position.String())))
+		width = max(width, min(widestPlace, utf8.RuneCountInString(place(&r.Problems[i]))))
 	}
 	for i := range r.Problems {
 		p := &r.Problems[i]
-		writePadded(out, p.Position.String(), width)
-		fmt.Fprintf(out, " %-8s %s  %s\n", p.Severity, p.Code, sentence(p))
+		writePadded(out, place(p), width)
+		fmt.Fprintf(out, " %-8s %s  %s\n", p.Severity, p.Code, printable.Line(sentence(p)))
 		if p.Fix != "" && p.Severity != problem.Info {
-			fmt.Fprintf(out, "%s fix: %s\n", strings.Repeat(" ", width), p.Fix)
+			fmt.Fprintf(out, "%s fix: %s\n", strings.Repeat(" ", width), printable.Line(p.Fix))
 		}
 	}
 	if len(r.Problems) > 0 {
@@ -35,6 +36,9 @@ func WriteTable(w io.Writer, r *Report) error {
 	}
 	return out.Flush()
 }
+
+// place is where the problem is, for people.
+func place(p *problem.Problem) string { return printable.Line(p.Position.String()) }
 
 func writePadded(out *bufio.Writer, text string, width int) {
 	_, _ = out.WriteString(text)
