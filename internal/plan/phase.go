@@ -33,6 +33,8 @@ func (s Step) Phase() string {
 	return ""
 }
 
-// PhaseUndo is the phase in which a run that ends early is undone. The one before
-// it has failed.
+// PhaseUndo is the phase in which a run that ends early is undone.
 const PhaseUndo = "undo"
+
+// PhaseDetached ends those of a run that goes on by itself: in it the command does nothing.
+const PhaseDetached = "detached"

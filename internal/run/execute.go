@@ -72,6 +72,7 @@ func Execute(ctx context.Context, p plan.Plan, target Target, observer Observer,
 	ended := x.result != nil
 	if err == nil && p.Detached() && !ended {
 		heard()
+		x.enter(plan.PhaseDetached)
 		return Execution{Started: true, Left: x.left}
 	}
 	if len(x.begun) > 0 {

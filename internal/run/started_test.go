@@ -191,6 +191,11 @@ func TestAWatcherIsToldEachPhaseOnce(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	seen = &phases{}
+	run.Execute(t.Context(), startedPlan(true), &starting{}, seen, time.Now)
+	if diff := cmp.Diff([]string{"copy", "start", "afterHook", "detached"}, seen.told); diff != "" {
+		t.Errorf("detached (-want +got):\n%s", diff)
+	}
+	seen = &phases{}
 	run.Execute(t.Context(), p, &starting{fail: map[plan.StepKind]error{plan.StepUnsuspend: errors.New("no")}}, seen, time.Now)
 	if diff := cmp.Diff([]string{"prepare", "copy", "start", "!start", "undo"}, seen.told); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -82,7 +82,7 @@ func stopping(cause error, what string) string {
 	case fault.Interrupt:
 		return "stopping: " + what + "; press Ctrl-C again only to leave at once, without the clean-up"
 	case fault.Terminated:
-		return "stopping: " + what + "; a second signal leaves at once, without the clean-up"
+		return "stopping: " + what + "; another SIGINT or SIGTERM leaves at once, without the clean-up"
 	default:
 		return cause.Error() + "; stopping: " + what
 	}

@@ -88,7 +88,7 @@ func TestAStopIsHeardAtOnce(t *testing.T) {
 		"in a restore":          {plan.StepRun, interrupt, nil, result.OperationRestore, "stopping: the mover is told to end" + again},
 		"after the mover":       {plan.StepStatus, interrupt, nil, result.OperationBackup, "stopping: only the clean-up is left to do" + again},
 		"in the clean-up":       {undoing, interrupt, broken, result.OperationBackup, "stopping: only the clean-up is left to do" + again},
-		"by SIGTERM":            {plan.StepRun, fault.New(fault.Terminated, "cancelled by SIGTERM"), nil, result.OperationBackup, "stopping: kopia saves what it has uploaded, if anything; a second signal leaves at once, without the clean-up"},
+		"by SIGTERM":            {plan.StepRun, fault.New(fault.Terminated, "cancelled by SIGTERM"), nil, result.OperationBackup, "stopping: kopia saves what it has uploaded, if anything; another SIGINT or SIGTERM leaves at once, without the clean-up"},
 		"by the time limit":     {plan.StepRun, fault.New(fault.TimedOut, "the run took longer than 1m"), nil, result.OperationBackup, "the run took longer than 1m; stopping: kopia saves what it has uploaded, if anything"},
 		"before anything began": {"", interrupt, nil, result.OperationBackup, ""},
 		"never":                 {"", nil, nil, result.OperationBackup, ""},

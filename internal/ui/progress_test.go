@@ -237,6 +237,19 @@ func TestTerminalMarksAStepThatLeftSomething(t *testing.T) {
 	}
 }
 
+// A run that goes on by itself has done its last step, and no other is under way.
+func TestTerminalLetsARunGo(t *testing.T) {
+	t.Parallel()
+	got := show(ui.ModeTTY, true, func(p ui.Progress, _ *clock) {
+		p.Observe(phase("start"))
+		p.Observe(result.Event{Type: result.EventReached, Message: "mover x started on node node-3"})
+		p.Observe(phase("detached"))
+	})
+	if diff := cmp.Diff([]string{"ok  mover x started on node node-3"}, marked(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Not even before the first step a plain display is silent.
 func TestPlainIsNotSilentBeforeTheFirstStep(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,9 @@ func (t *tty) Observe(e result.Event) {
 		t.phase = e.Phase
 		t.doing, t.done = step(e.Phase)
 		t.began, t.failed = t.now(), false
-		t.draw("")
+		if t.doing != "" {
+			t.draw("")
+		}
 	case result.EventFailed:
 		t.failed = true
 	case result.EventProgress:

@@ -6,9 +6,10 @@ import (
 )
 
 // step returns what is said of a phase while it goes on, and once it has ended
-// well. A phase of a newer mover is shown by its name.
+// well; nothing, of one in which nothing goes on. A phase of a newer mover is shown by
+// its name.
 func step(phase string) (doing, done string) {
-	if doing, done = runStep(phase); doing != "" {
+	if doing, done = runStep(phase); doing != "" || phase == plan.PhaseDetached {
 		return doing, done
 	}
 	switch phase {

@@ -192,7 +192,9 @@ func TestAMoverThatNeverStartedIsCancelled(t *testing.T) {
 func TestTwoMonitorsCollectADeadRunOnce(t *testing.T) {
 	t.Parallel()
 	n := newSource(t, shape{CopyMethod: "Snapshot"})
-	call(t, "backup", "-f", n.file, "-o", "json", "--detach")
+	if end := call(t, "backup", "-f", n.file, "--progress=tty", "--detach"); end.code != 0 || !strings.Contains(end.stderr, "ok  mover ") || strings.Contains(end.stderr, "!!") {
+		t.Errorf("the live view of a detached run ended with %d\n%s", end.code, end.stderr)
+	}
 	id := n.untilRuns("Finished")[0].ID
 	both := []*running{start(t, n.kubeconfig, "status", "-n", n.name), start(t, n.kubeconfig, "status", "-n", n.name)}
 	for _, one := range both {
