@@ -3,6 +3,7 @@ package acceptance
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,7 +55,7 @@ exec '`+w.kopia+`' "$@"`)
 			}
 			command := []string{"backup", "--source-dir", w.volume}
 			if row.command != nil {
-				command = append(row.command, "--target-dir", filepath.Join(w.dir, "out"))
+				command = append(slices.Clone(row.command), "--target-dir", filepath.Join(w.dir, "out"))
 			}
 			e := w.run(t, append(append(command, "--progress=tty"), w.local(files...)...)...)
 			if e.code != row.code {

@@ -53,8 +53,10 @@ func TestNamesInTheVolumeAreShownAndNotActedUpon(t *testing.T) {
 				if progress == "json" {
 					form = "json"
 				}
-				e := w.runAsNobody(t, append([]string{"backup", "--source-dir", w.volume, "--progress", progress, "-o", form,
-					"--report-markdown", filepath.Join(w.dir, "report.md")}, w.local(w.files(t, "app")...)...)...)
+				e := w.runAsNobody(t, append([]string{
+					"backup", "--source-dir", w.volume, "--progress", progress, "-o", form,
+					"--report-markdown", filepath.Join(w.dir, "report.md"),
+				}, w.local(w.files(t, "app")...)...)...)
 				if e.code != 4 {
 					t.Fatalf("exit %d, want 4\n%s%s", e.code, e.stdout, e.stderr)
 				}
