@@ -222,7 +222,7 @@ func readHint(err error) string {
 func plainPath(path string, err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
-		return fmt.Errorf("%s: %w", printable.Line(at.Path), at.Err)
+		path, err = at.Path, at.Err
 	}
 	return fmt.Errorf("%s: %w", printable.Line(path), err)
 }

@@ -63,6 +63,21 @@ func TestWhatPeopleAreShownIsPrintable(t *testing.T) {
 	}
 }
 
+// A line break in a file's name does not end the line of the message that names it.
+func TestTheNameOfAFileIsOneLine(t *testing.T) {
+	t.Parallel()
+	dir := writeInputs(t, map[string]string{hostileName + ".yaml": "a: [", "sub/" + hostileName + "/x.txt": "x"})
+	for what, got := range map[string]string{
+		"a file that is missing":     validateWith(nil, "", "-f", "no/"+hostileName).errOut,
+		"a directory without a file": validateWith(nil, "", "-f", filepath.Join(dir, "sub", hostileName)).errOut,
+		"a file in a directory":      validateWith(nil, "", "-f", dir).out,
+	} {
+		if want := `e\x1b[2J\n::error::\u202ex`; !strings.Contains(got, want) {
+			t.Errorf("%s: there is no %q in %q", what, want, got)
+		}
+	}
+}
+
 // A cell with a tab would be two, one with a line break two rows.
 func TestACellIsOneCell(t *testing.T) {
 	t.Parallel()

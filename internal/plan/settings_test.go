@@ -192,9 +192,10 @@ func TestDurationsAndScriptsInTheText(t *testing.T) {
 	in.Options.Timeouts.Running = result.Duration(10 * time.Hour)
 	in.Document.Source.Spec.Kopia.Actions.BeforeSnapshot = "a\x1b[2J\n\tb\n"
 	p, _ := plan.BuildBackup(in)
+	p.Findings = append(p.Findings, problem.Problem{Code: "VK999", Severity: problem.Info, Message: "a\tb\nc"})
 	text := textOf(t, p)
 	for _, want := range []string{
-		"Actions, each at most 1m30s\n", "kept 30s\n", "wait ended 10h,",
+		`a\tb\nc` + "\n", "Actions, each at most 1m30s\n", "kept 30s\n", "wait ended 10h,",
 		"  beforeSnapshot  a\\x1b[2J\n                  \tb\n",
 	} {
 		if !strings.Contains(text, want) {
