@@ -138,7 +138,7 @@ exec '%[2]s' "$@"`, w.dir, w.kopia))
 		if e.code != 5 || time.Now().After(deadline) {
 			break
 		}
-		if !strings.Contains(e.stderr, "is under way on this machine") {
+		if !strings.Contains(e.stderr, "of this object is dead, and its mover still saves what it has") {
 			t.Fatalf("refused for another reason:\n%s", e.stderr)
 		}
 		if alive(movers) {
