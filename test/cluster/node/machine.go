@@ -132,7 +132,9 @@ func membership() []string {
 }
 
 // makeBridge makes the pods' network device with the addresses of their gateway and of the Service "kubernetes". Its
-// alias tells the next one who is up.
+// alias tells the next one who is up. Its hardware address is set, to what it is: or else it would be the lowest of
+// the pods' and change with them, and what a pod sends to the one before it is lost until it asks again, 50 s later.
+// The bridge plugin sees to that only where it gives the gateway's address itself.
 func makeBridge(owner string) error {
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name = bridge
@@ -151,6 +153,13 @@ func makeBridge(owner string) error {
 		if err := netlink.AddrAdd(link, a); err != nil {
 			return fmt.Errorf("add %s to %s: %w", address, bridge, err)
 		}
+	}
+	made, err := netlink.LinkByName(bridge)
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetHardwareAddr(made, made.Attrs().HardwareAddr); err != nil {
+		return fmt.Errorf("set the hardware address of %s: %w", bridge, err)
 	}
 	return netlink.LinkSetUp(link)
 }
