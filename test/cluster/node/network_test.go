@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The bridge keeps its hardware address, to which the pods send, whatever pods come and go.
+// The bridge keeps its hardware address, to which the pods send, whatever pods come and go. What asks the kernel about
+// devices has the main thread wait for the answers, perhaps for good: this test comes after the one that looks for it.
 func TestTheBridgeKeepsItsHardwareAddress(t *testing.T) {
 	var before, after string
 	failed := make(chan error)
