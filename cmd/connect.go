@@ -77,9 +77,8 @@ func (f *Factory) probeOnCluster(ctx context.Context, in plan.Input, probe plan.
 		return failedVerdict(object, err)
 	}
 	observer.Observe(result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: probe.RunID, Type: result.EventStart,
-		Message: "Asking the repository of " + object + ", which writes nothing there",
-	})
+		Type: result.EventStart, Message: "Asking the repository of " + object + ", which writes nothing there",
+	}.Of(probe.RunID, f.Now()))
 	running, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	target := k8s.NewTarget(c, probe, k8s.Outcome{}, observer, f.Now, lost)

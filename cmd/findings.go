@@ -31,7 +31,7 @@ func (r *runFlags) warnOf(f *Factory, input *manifests, d *spec.Document, p plan
 		if slices.Contains(p.Task.Warnings, w) {
 			continue
 		}
-		e := result.Event{APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: p.RunID}
+		e := result.Event{}.Of(p.RunID, f.Now())
 		e.Type, e.Message = result.EventLog, "WARNING: "+w.Code+" "+w.Message
 		if own[i].Fix != "" {
 			e.Message += "; fix: " + own[i].Fix

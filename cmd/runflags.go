@@ -180,10 +180,7 @@ func (r *runFlags) planAndRun(ctx context.Context, session *localRun, input *man
 
 // startEvent begins the log of a run.
 func startEvent(p plan.Plan, intent string, now time.Time) result.Event {
-	return result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: now, RunID: p.RunID, Type: result.EventStart,
-		Message: intent + ", run " + p.RunID,
-	}
+	return result.Event{Type: result.EventStart, Message: intent + ", run " + p.RunID}.Of(p.RunID, now)
 }
 
 // operationOf is what a run of the document's object does.

@@ -235,9 +235,7 @@ func (f *Factory) attach(ctx context.Context, id string, a attachment) error {
 		x.Left = append(x.Left, err)
 	}
 	x.Result.ExitCode = int(x.ExitCode())
-	display.Observe(result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: f.Now(), RunID: r.ID, Type: result.EventResult, Result: &x.Result,
-	})
+	display.Observe(result.Event{Type: result.EventResult, Result: &x.Result}.Of(r.ID, f.Now()))
 	display.Close()
 	v := executedVerdict(r.Object.String(), x)
 	v.shownBy(display)

@@ -194,8 +194,8 @@ func judge(s *k8s.Standing, now time.Time) standing {
 	if last != nil {
 		since = last.Time
 	}
-	if n := len(s.Results); n > 0 && !failedOutcome(j.Outcome) && s.Results[n-1].EndTime.After(since) {
-		since = s.Results[n-1].EndTime // a run that had nothing to do was no sync, and in time all the same
+	if j.Last != nil && !failedOutcome(j.Outcome) && j.Last.EndTime.After(since) {
+		since = j.Last.EndTime // a run that had nothing to do was no sync, and in time all the same
 	}
 	due := status.NextRun(s.Schedule, since)
 	if written != nil && due != nil && !failedOutcome(j.Outcome) && written.After(*due) {

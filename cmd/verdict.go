@@ -92,10 +92,11 @@ func skippedVerdict(p plan.Plan, object string, now time.Time) verdict {
 
 // startedVerdict is the verdict of a run whose mover goes on without the command.
 func startedVerdict(p plan.Plan, object string, now time.Time) verdict {
-	return verdict{object: object, started: &result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: now, RunID: p.RunID, Type: result.EventStart,
+	started := result.Event{
+		Type:    result.EventStart,
 		Message: "Started: run " + p.RunID + " goes on by itself; kubectl volsync-kopia runs attach " + p.RunID + " -n " + p.Object.Namespace + " follows it",
-	}}
+	}.Of(p.RunID, now)
+	return verdict{object: object, started: &started}
 }
 
 // of says whose run the verdict is of.

@@ -165,10 +165,7 @@ func (t *Target) warnOfHook(message string) {
 	w := result.Warning{Code: plan.CodeHookFailed, Message: message}
 	t.hooks.warning = &w
 	t.say("WARNING: %s", w.Message)
-	t.observer.Observe(result.Event{
-		APIVersion: result.APIVersion, Kind: result.KindEvent, Time: t.now(), RunID: t.plan.RunID,
-		Type: result.EventWarning, Warning: &w,
-	})
+	t.observer.Observe(result.Event{Type: result.EventWarning, Warning: &w}.Of(t.plan.RunID, t.now()))
 }
 
 // amend returns the mover's Result with what there is to say of the hooks.

@@ -197,10 +197,7 @@ func sayTo(observer run.Observer, runID string, now func() time.Time) func(strin
 
 func tellTo(observer run.Observer, as result.EventType, runID string, now func() time.Time) func(string, ...any) {
 	return func(format string, args ...any) {
-		observer.Observe(result.Event{
-			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: now(), RunID: runID,
-			Type: as, Message: fmt.Sprintf(format, args...),
-		})
+		observer.Observe(result.Event{Type: as, Message: fmt.Sprintf(format, args...)}.Of(runID, now()))
 	}
 }
 

@@ -49,7 +49,7 @@ func (d *driver) boundErrors(s *result.Snapshot) {
 	for i, e := range s.Errors {
 		s.Errors[i] = result.FileError{Path: d.log.redact(e.Path), Error: d.log.redact(e.Error)}
 	}
-	s.OmittedErrors = max(0, int(s.Failed+s.Ignored)-len(s.Errors))
+	s.OmittedErrors = max(0, int(s.Missed())-len(s.Errors))
 }
 
 func (d *driver) writeTermination() error {

@@ -33,7 +33,7 @@ func (d *driver) restore(ctx context.Context) error {
 	switch {
 	case chosen.Incomplete != "":
 		d.warn("VK425", fmt.Sprintf("snapshot %s was asked for by its id and is incomplete (kopia's word: %q)", chosen.ID, chosen.Incomplete))
-	case chosen.Failed+chosen.Ignored > 0:
+	case chosen.Missed() > 0:
 		d.boundErrors(&chosen)
 		d.warn("VK429", fmt.Sprintf("snapshot %s lacks %s%s", chosen.ID, lacking(&chosen), firstErrors(&chosen)))
 	}
@@ -83,7 +83,7 @@ func tooFarBack(there int, task result.RestoreTask) error {
 
 // lacking says what a snapshot lacks, and whether its backup has failed for it.
 func lacking(s *result.Snapshot) string {
-	text := missed(s.Failed+s.Ignored) + " that could not be read when it was taken"
+	text := missed(s.Missed()) + " that could not be read when it was taken"
 	switch {
 	case s.Ignored == 0:
 		return text
@@ -152,7 +152,7 @@ func timesOf(which string, list []result.Snapshot) string {
 	var times []string
 	for _, s := range newestFirst(list)[:min(len(list), most)] {
 		what := s.ID
-		if n := s.Failed + s.Ignored; n > 0 {
+		if n := s.Missed(); n > 0 {
 			what += ", " + missed(n) + " missed"
 		}
 		if s.Incomplete != "" {

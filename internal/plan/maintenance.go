@@ -115,14 +115,15 @@ func (b *builder) limitRunning() {
 	if own := b.upkeep.ActiveDeadlineSeconds; own != nil {
 		seconds = *own
 	}
-	running, own := &b.in.Options.Timeouts.Running, time.Duration(seconds)*time.Second
-	if typed := time.Duration(*running); typed > own {
+	own, typed := time.Duration(seconds)*time.Second, time.Duration(b.in.Options.Timeouts.Running)
+	if 0 < typed && typed <= own {
+		return
+	}
+	if typed > own {
 		b.find(problem.Warning, codeLongerThanDeadline, "spec.activeDeadlineSeconds",
 			fmt.Sprintf("--timeout=%s has no effect: the maintenance may run for %s", typed, own), LimitHint(spec.KindKopiaMaintenance))
 	}
-	if *running == 0 || own < time.Duration(*running) {
-		*running = result.Duration(own)
-	}
+	b.in.Options.Timeouts.Running = result.Duration(own)
 }
 
 // LimitHint says what sets how long the mover of an object of the kind may run.

@@ -53,6 +53,12 @@ type Event struct {
 	Result   *Result   `json:"result,omitempty"`
 }
 
+// Of returns the Event as one of the run, at that time.
+func (e Event) Of(runID string, at time.Time) Event {
+	e.APIVersion, e.Kind, e.RunID, e.Time = APIVersion, KindEvent, runID, at
+	return e
+}
+
 // Progress is how far an upload or restore is. Numbers never go back.
 type Progress struct {
 	HashedFiles int64 `json:"hashedFiles"`

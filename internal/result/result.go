@@ -114,7 +114,10 @@ type Snapshot struct {
 }
 
 // SourceFiles is how many files the source held, what could not be read among them.
-func (s *Snapshot) SourceFiles() int64 { return s.Files + s.Failed + s.Ignored }
+func (s *Snapshot) SourceFiles() int64 { return s.Files + s.Missed() }
+
+// Missed is how many files could not be read, whether or not a policy ignored that.
+func (s *Snapshot) Missed() int64 { return s.Failed + s.Ignored }
 
 // Whole reports whether the snapshot is proved and was not cut short.
 func (s *Snapshot) Whole() bool { return s != nil && s.Proved != "" && s.Incomplete == "" }

@@ -31,10 +31,8 @@ func (c *Collector) Line(line string) {
 	c.heard = true
 	event, err := result.DecodeEventLine([]byte(line))
 	if err != nil {
-		event = &result.Event{
-			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: c.Now(), RunID: c.Task.RunID,
-			Type: result.EventLog, Message: c.settled(line),
-		}
+		said := result.Event{Type: result.EventLog, Message: c.settled(line)}.Of(c.Task.RunID, c.Now())
+		event = &said
 	}
 	if event.Type == result.EventResult {
 		// The executor reports the final Result, once.
@@ -81,10 +79,7 @@ func (c *Collector) Agree(message []byte, ended string) *result.Result {
 	r := c.agreed(message, ended)
 	// What a mover without a result has told says nothing about the phase that it ended in.
 	if r.ExitCode != 0 && (!c.failed || r.Outcome == result.Unknown) && c.Observer != nil {
-		c.Observer.Observe(result.Event{
-			APIVersion: result.APIVersion, Kind: result.KindEvent, Time: c.Now(), RunID: c.Task.RunID,
-			Type: result.EventFailed, Phase: c.phase,
-		})
+		c.Observer.Observe(result.Event{Type: result.EventFailed, Phase: c.phase}.Of(c.Task.RunID, c.Now()))
 	}
 	return r
 }

@@ -122,8 +122,7 @@ type executor struct {
 
 // tell tells the observer.
 func (x *executor) tell(e result.Event) {
-	e.APIVersion, e.Kind, e.Time, e.RunID = result.APIVersion, result.KindEvent, x.now(), x.plan.RunID
-	x.observer.Observe(e)
+	x.observer.Observe(e.Of(x.plan.RunID, x.now()))
 }
 
 // enter tells that a phase begins, unless it goes on.
